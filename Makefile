@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run test lint format bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+# A stamp per requirements file: installing again costs nothing until a pin changes.
+.venv/.installed-%: requirements/%.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+run: .venv/.installed-base ## Start one pod on http://localhost:3000, with its own Redis if there is none
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py streamworker
+
+test: lint ## Check style and types, then run the whole suite
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev ## Check style, types, templates and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/.installed-dev ## Rewrite the sources in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint --reformat --quiet templates
+
+bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks

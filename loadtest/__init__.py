@@ -1,0 +1,1 @@
+"""Hold thousands of streams against a pod, publish, and check every event of every connection."""

@@ -1,0 +1,61 @@
+"""The ASGI application, wired: streams to their consumer, everything else to Django.
+
+It owns the worker. A server that speaks the lifespan protocol starts and stops it;
+Daphne does not, so there the first request starts it, and each request looks after it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
+django: Callable[..., Awaitable[None]] = get_asgi_application()
+
+from streams.consumers import EventStreamConsumer, Receive  # noqa: E402 - Django has to be set up first
+from streams.routing import is_stream  # noqa: E402
+from streams.worker import Worker, get_worker  # noqa: E402
+from streams.writers import Send  # noqa: E402
+
+
+class Application:
+    """The pod as an ASGI application."""
+
+    # Tells asgiref that this is ASGI 3, though __call__ is a plain function. It is one
+    # so that a stream keeps a single coroutine alive and not a chain of them.
+    _asgi_single_callable = True
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the coroutine that serves one scope."""
+        if scope["type"] == "lifespan":
+            return self._live(receive, send)
+        if scope["type"] != "http":
+            return self._refuse(send)
+        self._worker.start()
+        if is_stream(scope):
+            return EventStreamConsumer(self._worker)(scope, receive, send)
+        return django(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._worker.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._worker.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _refuse(self, send: Send) -> None:
+        # There is no WebSocket here; this ends the handshake with 403.
+        await send({"type": "websocket.close"})
+
+
+application = Application(get_worker())

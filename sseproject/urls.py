@@ -1,0 +1,17 @@
+"""Every path that Django serves; the streams under /events/ never reach it."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+
+from streams.views import not_found
+
+urlpatterns = [
+    path("", include("dashboard.urls")),
+    path("", include("streams.urls")),
+    # Last, so that an unknown path is answered in JSON whatever DEBUG is.
+    re_path(r"", not_found),
+]
+
+handler400 = "streams.views.bad_request"
+handler500 = "streams.views.server_error"

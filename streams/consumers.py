@@ -1,0 +1,119 @@
+"""The consumer behind GET /events/NAME: it opens a connection, learns of its end, and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from channels.generic.http import AsyncHttpConsumer
+
+from streams.cors import cors_headers
+from streams.errors import CloseReason, InvalidName
+from streams.events import valid_name
+from streams.registry import Connection
+from streams.worker import Worker
+from streams.writers import Send, open_writer
+
+log = logging.getLogger("sse.sse")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Headers = list[tuple[bytes, bytes]]
+
+PATH_PREFIX = "/events/"
+ALLOW = b"GET, HEAD, OPTIONS"
+STREAM_HEADERS: Headers = [
+    (b"Content-Type", b"text/event-stream"),
+    (b"Cache-Control", b"no-cache, no-transform"),
+    (b"X-Accel-Buffering", b"no"),
+]
+
+
+class EventStreamConsumer(AsyncHttpConsumer):
+    """One client's stream.
+
+    Channels' own way through a consumer reads the next message only after the
+    handler of the last has returned, so that a handler that streams never sees the
+    disconnect; it also makes a thread hop for each message and a Redis subscription
+    for each consumer. A stream needs none of it: frames are written by the router,
+    and this task does nothing but wait for the end.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request until its client or this pod ends it."""
+        self.base_send = send
+        method, name = scope["method"], scope["path"].removeprefix(PATH_PREFIX)
+        cors = self._cors(scope)
+        if method == "OPTIONS":
+            await self._answer(204, b"", [*cors, (b"Allow", ALLOW)])
+            return
+        if method not in ("GET", "HEAD"):
+            await self._refuse(405, f"Method {method} is not allowed here; use GET.", [*cors, (b"Allow", ALLOW)])
+            return
+        try:
+            valid_name(name)
+        except InvalidName as error:
+            await self._refuse(400, str(error), cors)
+            return
+        await self.send_headers(status=200, headers=[*STREAM_HEADERS, *cors])
+        if method == "HEAD":
+            await self.send_body(b"")
+            return
+        # An empty body makes the server send the headers; a browser then shows the
+        # stream as open while it waits for the first frame.
+        await self.send_body(b"", more_body=True)
+        connection = Connection(name, open_writer(send, current_task()), client_address(scope))
+        # These live as long as this coroutine, which is as long as the stream.
+        del scope, send, cors, self.base_send
+        await self._hold(connection, receive)
+
+    async def _hold(self, connection: Connection, receive: Receive) -> None:
+        registry = self._worker.registry
+        registry.open(connection)
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            # The server is stopping, unless this pod itself cut the connection.
+            if connection.close_reason is None:
+                registry.close(connection, CloseReason.SERVER_STOPPED)
+                raise
+        finally:
+            registry.close(connection, CloseReason.CLIENT_CLOSED)
+
+    def _cors(self, scope: dict[str, Any]) -> Headers:
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+        if origin is None:
+            return []
+        allowed = self._worker.conf.cors_allowed_origins
+        headers = cors_headers(origin.decode("latin-1"), allowed, preflight=scope["method"] == "OPTIONS")
+        return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def _refuse(self, status: int, sentence: str, headers: Headers) -> None:
+        body = msgspec.json.encode({"success": False, "error": sentence})
+        await self._answer(status, body, [(b"Content-Type", b"application/json"), *headers])
+
+    async def _answer(self, status: int, body: bytes, headers: Headers) -> None:
+        length = [] if status == 204 else [(b"Content-Length", str(len(body)).encode())]
+        await self.send_headers(status=status, headers=[*headers, *length])
+        await self.send_body(body)
+
+
+def current_task() -> asyncio.Task[Any]:
+    """Return the task that serves this request."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("A consumer runs in a task of its server.")
+    return task
+
+
+def client_address(scope: dict[str, Any]) -> str:
+    """Return the peer's address and port, or an empty string where the server knows none."""
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else ""

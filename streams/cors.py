@@ -1,0 +1,55 @@
+"""Which pages of other origins may read the service's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import async_only_middleware
+
+METHODS = "GET, HEAD, POST, OPTIONS"
+REQUEST_HEADERS = "Content-Type, Last-Event-ID, Cache-Control, Prefer, Authorization"
+PREFLIGHT_SECONDS = 86400
+
+
+def cors_headers(origin: str, allowed: frozenset[str], *, preflight: bool = False) -> dict[str, str]:
+    """Return the headers that let a page of `origin` read an answer; none if it may not.
+
+    Credentials are never allowed, so that a page elsewhere cannot use an operator's session.
+    """
+    if not allowed:
+        return {}
+    if "*" in allowed:
+        headers = {"Access-Control-Allow-Origin": "*"}
+    elif origin in allowed:
+        headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    else:
+        # A cache must not give this answer to a page that may.
+        return {"Vary": "Origin"}
+    if preflight:
+        headers["Access-Control-Allow-Methods"] = METHODS
+        headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
+        headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+    return headers
+
+
+@async_only_middleware
+def CorsMiddleware(  # noqa: N802 - a name that settings.MIDDLEWARE reads like the others
+    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+    """Answer preflights and mark the answers of the JSON paths."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        origin = request.headers.get("Origin", "")
+        if not origin or request.path.startswith("/admin"):
+            return await get_response(request)
+        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        response = HttpResponse(status=204) if preflight else await get_response(request)
+        allowed = settings.STREAMS.cors_allowed_origins
+        for name, value in cors_headers(origin, allowed, preflight=preflight).items():
+            response[name] = value
+        return response
+
+    return middleware

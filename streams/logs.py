@@ -1,0 +1,67 @@
+"""Log records as text with the service's prefixes, or as JSON objects."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+
+from streams.times import iso
+
+PREFIX_ROOT = "sse."
+
+
+class TextFormatter(logging.Formatter):
+    """`[REDIS] Connected …` for the service's own loggers, the logger's name for others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record on one line, a traceback below it."""
+        record.prefix = prefix_of(record)
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """The same records, each a JSON object on one line."""
+
+    def __init__(self, pod_name: str) -> None:
+        super().__init__()
+        self._pod_name = pod_name
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one JSON object."""
+        fields: dict[str, Any] = {
+            "timestamp": iso(record.created),
+            "level": record.levelname.lower(),
+            "prefix": prefix_of(record),
+            "message": record.getMessage(),
+            "podName": self._pod_name,
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(fields).decode()
+
+
+def prefix_of(record: logging.LogRecord) -> str:
+    """Return `REDIS` for the logger `sse.redis`, and the whole name of any other."""
+    name = record.name
+    return name.removeprefix(PREFIX_ROOT).upper() if name.startswith(PREFIX_ROOT) else name
+
+
+def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
+    """Return Django's LOGGING: everything to standard error, at one level, in one form."""
+    text = {"()": TextFormatter, "fmt": "[{prefix}] {message}", "style": "{"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"text": text, "json": {"()": JsonFormatter, "pod_name": pod_name}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format}},
+        "root": {"handlers": ["console"], "level": "WARNING"},
+        "loggers": {
+            "sse": {"level": level.upper()},
+            # Django's own handlers would write each error a second time, as text.
+            "django": {"handlers": [], "propagate": True},
+            # A device that asks for an unknown path is no news.
+            "django.request": {"level": "ERROR"},
+        },
+    }

@@ -1,0 +1,115 @@
+"""Publish events for trying out, testing and repairing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from streams import publisher, samples
+from streams.errors import InvalidEvent, RedisUnavailable
+from streams.events import ACTIONS
+
+EXAMPLES = """
+examples:
+  manage.py publish_event STORE001-LANE01 signature
+  manage.py publish_event STORE001-LANE01 payment 5           five at once
+  manage.py publish_event STORE001-LANE01 alert 10 1000       ten, one a second
+  manage.py publish_event STORE001-LANE01 status --data '{"paper": "low"}'
+  manage.py publish_event STORE001-LANE01 receipt --event-id evt-123 --json
+
+exit status: 0 published, 1 Redis cannot be reached, 2 wrong arguments
+"""
+
+MAX_COUNT = 10_000_000
+MAX_INTERVAL_MS = 86_400_000
+# A shorter run is over before a bar would be read.
+PROGRESS_COUNT = 20
+
+
+class Command(BaseCommand):
+    """Parse, then publish."""
+
+    help = "Publish COUNT events for CLIENT on the Redis channel, INTERVAL_MS apart."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Keep the line breaks of the examples."""
+        kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Take what the original's test publisher took, and a few options."""
+        parser.add_argument("client", metavar="CLIENT", help="client name, such as STORE001-LANE01")
+        parser.add_argument("action", metavar="ACTION", choices=ACTIONS, help="one of " + ", ".join(ACTIONS))
+        parser.add_argument("count", metavar="COUNT", nargs="?", type=whole(1, MAX_COUNT), default=1)
+        parser.add_argument("interval", metavar="INTERVAL_MS", nargs="?", type=whole(0, MAX_INTERVAL_MS), default=0)
+        parser.add_argument("--data", metavar="JSON", type=json_value, help="the event's data instead of a sample")
+        parser.add_argument("--event-id", metavar="ID", help="the event's id instead of a random one; COUNT must be 1")
+        parser.add_argument("--json", action="store_true", help="one JSON object per event on standard output")
+
+    def handle(self, **options: Any) -> None:
+        """Publish one event after the other and say what became of each."""
+        count: int = options["count"]
+        if options["event_id"] is not None and count != 1:
+            raise CommandError("--event-id names one event, so COUNT must be 1.", returncode=2)
+        # Stands on standard error and only where a person looks at it.
+        bar = tqdm(total=count, unit="event", disable=None if count >= PROGRESS_COUNT else True)
+        unheard = 0
+        with bar:
+            for number in range(count):
+                if number:
+                    time.sleep(options["interval"] / 1000)
+                receipt = self._publish(options)
+                unheard += receipt.receivers == 0
+                self._report(receipt, options, bar)
+                bar.update()
+        if unheard:
+            self.stderr.write(f"[PUBLISHED] Warning: no pod was listening for {unheard} of {count} event(s).")
+
+    def _publish(self, options: dict[str, Any]) -> publisher.Receipt:
+        action = options["action"]
+        data = samples.sample_data(action) if options["data"] is None else options["data"]
+        try:
+            return publisher.publish(options["client"], action, data, event_id=options["event_id"])
+        except InvalidEvent as error:
+            raise CommandError(str(error), returncode=2) from None
+        except RedisUnavailable as error:
+            raise CommandError(str(error), returncode=1) from None
+
+    def _report(self, receipt: publisher.Receipt, options: dict[str, Any], bar: tqdm[Any]) -> None:
+        client, action = options["client"], options["action"]
+        if options["json"]:
+            fields = {
+                "clientName": client,
+                "action": action,
+                "eventId": receipt.event_id,
+                "receivers": receipt.receivers,
+            }
+            line = msgspec.json.encode(fields).decode()
+        else:
+            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, received by {receipt.receivers} pod(s)"
+        bar.write(line, file=sys.stdout)
+
+
+def whole(low: int, high: int) -> Any:
+    """Return an argument type for whole numbers between two bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def json_value(text: str) -> Any:
+    """Parse an argument that holds JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None

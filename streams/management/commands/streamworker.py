@@ -1,0 +1,51 @@
+"""Run one pod: the worker and the Daphne server whose connections it serves."""
+
+from __future__ import annotations
+
+import dataclasses
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from streams import embedded
+from streams.conf import StreamSettings
+from streams.errors import ConfigurationError
+
+
+class Command(BaseCommand):
+    """Parse, then start the pod."""
+
+    help = (
+        "Run one pod: the worker (Redis subscriber, router, heartbeat) and the Daphne server "
+        "whose connections it serves, in one process, on one event loop."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the address to listen on; HOST and PORT are the defaults."""
+        conf: StreamSettings = settings.STREAMS
+        parser.add_argument("--host", default=conf.host, help=f"address to listen on (default {conf.host})")
+        parser.add_argument("--port", type=int, default=conf.port, help=f"port to listen on (default {conf.port})")
+
+    def handle(self, *, host: str, port: int, **_options: Any) -> None:
+        """Serve until a signal ends the pod."""
+        if not 0 <= port <= 65535:
+            raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
+        settings.STREAMS = dataclasses.replace(settings.STREAMS, host=host, port=port)
+        # This module makes Twisted's reactor, which only a pod needs.
+        from sseproject.asgi import application
+        from streams.server import ListenError, StreamServer
+        from streams.worker import get_worker
+
+        try:
+            redis = embedded.start_if_needed(settings.STREAMS)
+        except ConfigurationError as error:
+            raise CommandError(str(error)) from None
+        try:
+            StreamServer(application, get_worker(), host=host, port=port).run()
+        except ListenError as error:
+            raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
+        finally:
+            if redis is not None:
+                redis.stop()

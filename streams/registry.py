@@ -1,0 +1,253 @@
+"""This pod's clients: which connection each has, and how a connection opens and ends."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+from streams import frames
+from streams.errors import CloseReason
+from streams.times import iso, now_iso
+
+registry_log = logging.getLogger("sse.registry")
+disconnect_log = logging.getLogger("sse.disconnect")
+
+RETRY_LOW_MS = 1000
+RETRY_HIGH_MS = 5000
+
+
+class Writer(Protocol):
+    """How frames reach one client; writers.py has the two that there are."""
+
+    def write(self, frame: bytes) -> int:
+        """Write a frame; return the bytes that wait because the client has not taken them."""
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait because the client has not taken them."""
+
+    def finish(self) -> None:
+        """End the response after everything that was written."""
+
+    def abort(self) -> None:
+        """Cut the connection now and give back what waits."""
+
+    def silent_seconds(self) -> float:
+        """Return for how long the client's machine has not acknowledged bytes sent to it, or 0."""
+
+
+class ConnectionSnapshot(NamedTuple):
+    """What an operator may know about a connection at one moment."""
+
+    client_name: str
+    address: str
+    connected_at: float
+    last_activity: float
+    event_count: int
+    bytes_written: int
+    backlog_bytes: int
+
+
+class Connection:
+    """One open stream of one client."""
+
+    __slots__ = (
+        "address",
+        "announced",
+        "bytes_written",
+        "client_name",
+        "close_reason",
+        "connected_at",
+        "event_count",
+        "last_activity",
+        "moved_at",
+        "moved_bytes",
+        "slot",
+        "writer",
+    )
+
+    def __init__(self, client_name: str, writer: Writer, address: str = "") -> None:
+        self.client_name = client_name
+        self.writer = writer
+        self.address = address
+        self.connected_at = self.last_activity = time.time()
+        self.event_count = 0
+        self.bytes_written = 0
+        # Whether the client has been sent its `connected` frame.
+        self.announced = False
+        self.close_reason: CloseReason | None = None
+        # How many bytes had left this process when they last moved, and when that was.
+        self.moved_bytes = 0
+        self.moved_at = 0.0
+        self.slot = 0
+
+    def snapshot(self) -> ConnectionSnapshot:
+        """Return the connection's figures, detached from it."""
+        return ConnectionSnapshot(
+            self.client_name,
+            self.address,
+            self.connected_at,
+            self.last_activity,
+            self.event_count,
+            self.bytes_written,
+            self.writer.backlog_bytes(),
+        )
+
+
+class Registry:
+    """The pod's connections by client name, one for each.
+
+    It lives on one event loop, and nothing awaits between reading and changing it,
+    so it has no locks.
+    """
+
+    def __init__(self, pod_name: str, *, max_backlog_bytes: int, stall_seconds: float, slots: int = 120) -> None:
+        self.pod_name = pod_name
+        self.subscribed = False
+        self.opened = 0
+        self.closed: Counter[CloseReason] = Counter()
+        self.bytes_closed = 0
+        self.slots: list[set[Connection]] = [set() for _ in range(slots)]
+        self._max_backlog_bytes = max_backlog_bytes
+        self._stall_seconds = stall_seconds
+        self._connections: dict[str, Connection] = {}
+        self._waiting: set[Connection] = set()
+        self._backlogged: set[Connection] = set()
+        # Writers that were told to finish while bytes waited, and when that takes too long.
+        self._finishing: dict[Writer, float] = {}
+        self.get = self._connections.get
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._connections.values()))
+
+    def open(self, connection: Connection) -> None:
+        """Take a connection in, evict an older one of the same client, and greet it.
+
+        The greeting waits until the pod is subscribed: what is published after a
+        client has read it must reach this pod.
+        """
+        name = connection.client_name
+        older = self._connections.get(name)
+        if older is not None:
+            self.close(older, CloseReason.EVICTED)
+        self._connections[name] = connection
+        # A place drawn at random spreads the heartbeats over their period.
+        connection.slot = random.randrange(len(self.slots))
+        self.slots[connection.slot].add(connection)
+        self.opened += 1
+        registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
+        if self.subscribed:
+            self._greet(connection)
+        else:
+            self._waiting.add(connection)
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        """Note whether the pod hears the channel; greet those who waited for it."""
+        self.subscribed = subscribed
+        if subscribed:
+            waiting, self._waiting = self._waiting, set()
+            for connection in waiting:
+                self._greet(connection)
+
+    def _greet(self, connection: Connection) -> None:
+        connection.announced = True
+        greeting = {
+            "type": "connected",
+            "clientName": connection.client_name,
+            "podName": self.pod_name,
+            "timestamp": iso(connection.last_activity),
+        }
+        retry_ms = random.randint(RETRY_LOW_MS, RETRY_HIGH_MS)
+        self.write(connection, frames.data_frame(greeting, retry_ms=retry_ms))
+
+    def write(self, connection: Connection, frame: bytes) -> None:
+        """Write a frame to a connection, and close it if too much waits for its client."""
+        connection.bytes_written += len(frame)
+        backlog_bytes = connection.writer.write(frame)
+        if backlog_bytes:
+            self._watch(connection, backlog_bytes)
+
+    def _watch(self, connection: Connection, backlog_bytes: int) -> None:
+        if backlog_bytes > self._max_backlog_bytes:
+            self.close(connection, CloseReason.SLOW_READER)
+        elif connection not in self._backlogged and connection.close_reason is None:
+            connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
+            connection.moved_at = time.monotonic()
+            self._backlogged.add(connection)
+
+    def close_stalled(self) -> None:
+        """Cut the connections whose backlog has not moved for too long; call it every second."""
+        now = time.monotonic()
+        for writer, deadline in list(self._finishing.items()):
+            if not writer.backlog_bytes():
+                del self._finishing[writer]
+            elif now >= deadline:
+                del self._finishing[writer]
+                writer.abort()
+        for connection in list(self._backlogged):
+            backlog_bytes = connection.writer.backlog_bytes()
+            left = connection.bytes_written - backlog_bytes
+            if not backlog_bytes:
+                self._backlogged.discard(connection)
+            elif left > connection.moved_bytes:
+                connection.moved_bytes, connection.moved_at = left, now
+            elif now - connection.moved_at >= self._stall_seconds:
+                self.close(connection, CloseReason.SLOW_READER)
+
+    def close(self, connection: Connection, reason: CloseReason) -> None:
+        """End a connection; only the first call does, and its reason is the one that counts.
+
+        What is removed is this connection and never a newer one of the same name.
+        """
+        if connection.close_reason is not None:
+            return
+        connection.close_reason = reason
+        if self._connections.get(connection.client_name) is connection:
+            del self._connections[connection.client_name]
+        self.slots[connection.slot].discard(connection)
+        self._waiting.discard(connection)
+        self._backlogged.discard(connection)
+        self.closed[reason] += 1
+        self.bytes_closed += connection.bytes_written
+        disconnect_log.info(
+            "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
+            connection.client_name,
+            reason,
+            self.pod_name,
+            time.time() - connection.connected_at,
+            connection.event_count,
+            connection.bytes_written,
+            len(self),
+        )
+        self._end(connection, reason)
+
+    def _end(self, connection: Connection, reason: CloseReason) -> None:
+        writer = connection.writer
+        if reason in (CloseReason.SLOW_READER, CloseReason.DEAD_PEER):
+            # Nobody reads: a farewell would only wait behind what already does.
+            writer.abort()
+            return
+        if reason is not CloseReason.CLIENT_CLOSED:
+            writer.write(self.farewell(reason))
+        writer.finish()
+        if writer.backlog_bytes():
+            self._finishing[writer] = time.monotonic() + self._stall_seconds
+
+    def farewell(self, reason: CloseReason) -> bytes:
+        """Return the frame that tells a client why its stream ends and when to come back."""
+        data: dict[str, Any] = {"type": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
+        return frames.named_frame(reason.value, data, retry_ms=random.randint(RETRY_LOW_MS, RETRY_HIGH_MS))
+
+    def bytes_total(self) -> int:
+        """Return the bytes of all frames that were written since the start."""
+        return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
+
+    def snapshots(self) -> list[ConnectionSnapshot]:
+        """Return the figures of every connection, oldest first."""
+        return [connection.snapshot() for connection in self._connections.values()]

@@ -1,0 +1,119 @@
+"""The life of a pod: its registry, its ear on Redis, its heartbeat, and their start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import time
+from typing import NamedTuple
+
+from django.conf import settings
+
+from streams.conf import StreamSettings
+from streams.errors import CloseReason
+from streams.heartbeat import Heartbeat
+from streams.registry import Registry
+from streams.router import Router
+from streams.subscriber import Subscriber
+from streams.tasks import cancel, supervise
+
+log = logging.getLogger("sse.server")
+
+WATCH_SECONDS = 1.0
+# A full collection walks every object of every connection: with 10,000 of them it
+# stops the loop for hundreds of milliseconds. What a pod makes at its start stays for
+# its life, and what it makes afterwards is freed by reference counts, so that cycles
+# are few and a collection may be rare.
+GC_THRESHOLDS = (50_000, 50, 1_000)
+
+
+class Readiness(NamedTuple):
+    """Whether the pod can take a client now, and if not, why."""
+
+    ready: bool
+    reason: str
+
+
+class Worker:
+    """Everything that one pod does besides answering requests."""
+
+    def __init__(self, conf: StreamSettings) -> None:
+        self.conf = conf
+        self.started_at = time.time()
+        self.draining = False
+        self.registry = Registry(
+            conf.pod_name, max_backlog_bytes=conf.max_backlog_bytes, stall_seconds=conf.stall_seconds
+        )
+        self.router = Router(self.registry, max_event_bytes=conf.max_event_bytes)
+        self.subscriber = Subscriber(
+            conf.redis_url,
+            conf.redis_channel,
+            f"sse-{conf.pod_name}",
+            on_message=self.router.route,
+            on_change=self.registry.set_subscribed,
+        )
+        self.heartbeat = Heartbeat(
+            self.registry,
+            heartbeat_seconds=conf.heartbeat_seconds,
+            dead_after_seconds=conf.dead_after_seconds,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the pod's tasks on the running event loop; do nothing where they run already."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop and self._tasks and not any(task.done() for task in self._tasks):
+            return
+        if self._loop is not loop:
+            tune_garbage_collector()
+            log.info(
+                "Pod %s (%s) started; heartbeat every %g s",
+                self.conf.pod_name,
+                self.conf.environment,
+                self.conf.heartbeat_seconds,
+            )
+        self._loop = loop
+        for task in self._tasks:
+            task.cancel()
+        runs = {"redis": self.subscriber.run, "heartbeat": self.heartbeat.run, "watch": self._watch}
+        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in runs.items()]
+
+    async def stop(self, reason: CloseReason = CloseReason.SERVER_STOPPED) -> None:
+        """Say farewell to every client, then stop the pod's tasks."""
+        for connection in self.registry:
+            self.registry.close(connection, reason)
+        await cancel(self._tasks)
+        self._tasks = []
+        self._loop = None
+
+    def readiness(self) -> Readiness:
+        """Say whether this pod can take a client now."""
+        limit = self.conf.max_connections
+        if self.draining:
+            return Readiness(False, "draining")
+        if not self.subscriber.subscribed:
+            return Readiness(False, f"not subscribed to Redis: {self.subscriber.last_error}")
+        if limit and len(self.registry) >= limit:
+            return Readiness(False, f"MAX_CONNECTIONS ({limit}) reached")
+        return Readiness(True, "ready")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self.registry.close_stalled()
+
+
+def tune_garbage_collector() -> None:
+    """Keep collections away from what lives as long as the pod, and make them rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+@functools.cache
+def get_worker() -> Worker:
+    """Return the one worker of this process; making it starts nothing."""
+    return Worker(settings.STREAMS)

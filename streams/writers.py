@@ -1,0 +1,188 @@
+"""How frames reach a client's socket: two writers behind registry.Writer.
+
+SocketWriter is for Daphne over plain TCP: it writes to the socket at once, where
+Twisted would first register the socket with epoll and write on the next turn of
+the loop, which is half the cost of an event. SendWriter is for everything else
+that speaks ASGI, and for TLS and HTTP/2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from streams.registry import Writer
+
+log = logging.getLogger("sse.sse")
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# A client that stops reading may hide this much in the kernel, which doubles it for its
+# own bookkeeping; the default would be megabytes.
+SEND_BUFFER_BYTES = 32 * 1024
+
+# Offsets into struct tcp_info of <linux/tcp.h>.
+_TCP_INFO_BYTES = 64
+_UNACKED_OFFSET = 24
+_LAST_ACK_OFFSET = 56
+
+
+class SocketWriter:
+    """Writes to the socket of a Daphne request, and leaves to Twisted what the socket does not take."""
+
+    __slots__ = ("_chunked", "_request", "_send", "_transport")
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._transport = request.channel.transport
+        self._send = self._transport.getHandle().send
+        # HTTP/1.0 has no chunks: there the end of the connection ends the response.
+        self._chunked = bool(request.chunked)
+
+    def write(self, frame: bytes) -> int:
+        """Write a frame; return the bytes that wait in this process."""
+        transport = self._transport
+        if not transport.connected:
+            return 0
+        if self._chunked:
+            frame = b"%x\r\n%b\r\n" % (len(frame), frame)
+        # Bytes that already wait go first.
+        if not transport.dataBuffer and not transport._tempDataBuffer:  # noqa: SLF001 - see backlog_bytes
+            try:
+                sent = self._send(frame)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                # Twisted reads the same error from the socket and ends the request.
+                return 0
+            if sent == len(frame):
+                return 0
+            frame = frame[sent:]
+        transport.write(frame)
+        return self.backlog_bytes()
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait in this process."""
+        transport = self._transport
+        # Twisted keeps what waits in two places and offers no public sum of them.
+        waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen  # noqa: SLF001
+        return waiting
+
+    def finish(self) -> None:
+        """End the response, and the TCP connection with it: the client is to choose a pod anew."""
+        request = self._request
+        if request.channel is None or request.finished:
+            return
+        request.channel.persistent = False
+        request.finish()
+
+    def abort(self) -> None:
+        """Reset the TCP connection and drop what waits."""
+        if self._transport.connected:
+            self._transport.abortConnection()
+
+    def silent_seconds(self) -> float:
+        """Return for how long bytes sent have gone without any acknowledgement, or 0."""
+        try:
+            info = self._transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        except (AttributeError, OSError):
+            return 0.0
+        (unacked,) = struct.unpack_from("I", info, _UNACKED_OFFSET)
+        (last_ack_ms,) = struct.unpack_from("I", info, _LAST_ACK_OFFSET)
+        return last_ack_ms / 1000 if unacked else 0.0
+
+
+class SendWriter:
+    """Writes through ASGI's send(), which waits where the server has backpressure."""
+
+    __slots__ = ("_backlog_bytes", "_frames", "_request_task", "_send", "_task")
+
+    def __init__(self, send: Send, request_task: asyncio.Task[Any]) -> None:
+        self._send = send
+        self._request_task = request_task
+        self._frames: deque[bytes | None] = deque()
+        self._backlog_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def write(self, frame: bytes) -> int:
+        """Queue a frame; return the bytes that the server has not taken before it."""
+        backlog_bytes = self._backlog_bytes
+        self._queue(frame)
+        return backlog_bytes
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that the server has not taken."""
+        return self._backlog_bytes
+
+    def finish(self) -> None:
+        """End the response after everything that was written."""
+        self._queue(None)
+
+    def abort(self) -> None:
+        """Drop what waits and end the request as far as ASGI lets an application do so."""
+        self._drop()
+        if self._task is not None:
+            self._task.cancel()
+        self._request_task.cancel()
+
+    def silent_seconds(self) -> float:
+        """Return 0: ASGI shows no socket to ask."""
+        return 0.0
+
+    def _queue(self, frame: bytes | None) -> None:
+        self._frames.append(frame)
+        self._backlog_bytes += len(frame or b"")
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain(), name="send-writer")
+
+    async def _drain(self) -> None:
+        try:
+            while self._frames:
+                frame = self._frames.popleft()
+                more = frame is not None
+                await self._send({"type": "http.response.body", "body": frame or b"", "more_body": more})
+                self._backlog_bytes -= len(frame or b"")
+        except OSError:
+            # ASGI 2.4: the client is gone; the server's disconnect event says so too.
+            self._drop()
+        except Exception:
+            log.exception("The server refused a frame; nothing more is written to its client")
+            self._drop()
+        finally:
+            self._task = None
+
+    def _drop(self) -> None:
+        self._frames.clear()
+        self._backlog_bytes = 0
+
+
+def open_writer(send: Send, request_task: asyncio.Task[Any]) -> Writer:
+    """Choose the writer for a response whose headers have been sent.
+
+    Cancelling `request_task` ends the request, for servers that offer no nearer way.
+    """
+    request = daphne_request(send)
+    return SendWriter(send, request_task) if request is None else SocketWriter(request)
+
+
+def daphne_request(send: Send) -> Any:
+    """Return Daphne's request behind `send` if it is written over plain TCP, or else None.
+
+    Daphne's send is functools.partial(Server.handle_reply, request). The class is
+    compared by name, since importing Twisted costs other servers' pods megabytes; a
+    TLS transport passes attributes through to the socket, so having them is no proof.
+    """
+    if not isinstance(send, functools.partial) or not send.args:
+        return None
+    request = send.args[0]
+    transport: Any = getattr(getattr(request, "channel", None), "transport", None)
+    kind = type(transport)
+    if (kind.__module__, kind.__name__) != ("twisted.internet.tcp", "Server") or transport.TLS:
+        return None
+    return request
