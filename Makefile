@@ -2,20 +2,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test lint format bench
+.PHONY: help run cluster test lint format bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # A stamp per requirements file: installing again costs nothing until a pin changes.
 .venv/.installed-%: requirements/%.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@test -x $(BIN)/python || { \
+	  $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and this is " + sys.version.split()[0] + ": name another with PYTHON=python3.12")' && \
+	  { $(PYTHON) -m venv .venv || { rm -rf .venv; false; }; }; }
+	@echo "Installing $< into .venv; the first time this takes a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 run: .venv/.installed-base ## Start one pod on http://localhost:3000, with its own Redis if there is none
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py streamworker
+
+cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door (3000), without containers
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python -m deploy.cluster
 
 test: lint ## Check style and types, then run the whole suite
 	$(BIN)/python -m pytest

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern] = []
+from dashboard import views
+
+pages: list[URLPattern] = [
+    path("", views.test_client, name="test-client"),
+    path("publish-test", views.publish_test, name="publish-test"),
+    path("admin", views.pod, name="pod"),
+    path("admin/clients/<str:name>", views.client, name="client"),
+    path("admin/clients/<str:name>/disconnect", views.disconnect, name="disconnect"),
+    path("admin/clients/<str:name>/send", views.send, name="send"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include((pages, "dashboard"))),
+    path("admin/", admin.site.urls),
+]

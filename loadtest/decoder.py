@@ -28,6 +28,11 @@ class StreamDecoder:
 
         Raises ProtocolError.
         """
+        if self._chunked and not self._held and not self._text and data.endswith(b"\n\n\r\n"):
+            # Nearly always: one whole chunk of whole frames, for half the price.
+            line_end = data.find(b"\r\n")
+            if _chunk_size(data[:line_end]) == len(data) - line_end - 4:
+                return data[line_end + 2 : -4].split(b"\n\n")
         if self._held:
             data = self._held + data
             self._held = b""

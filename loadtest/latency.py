@@ -19,14 +19,14 @@ class Histogram:
         self.counts = array("Q", bytes(8 * _BUCKETS))
         self.maximum = 0
 
-    def record(self, microseconds: int) -> None:
-        """Count one latency; a clock that went backwards counts as none."""
+    def record(self, microseconds: int, times: int = 1) -> None:
+        """Count a latency; a clock that went backwards counts as none."""
         if microseconds > self.maximum:
             self.maximum = microseconds = min(microseconds, MAX_MICROSECONDS)
         elif microseconds < 0:
             microseconds = 0
         shift = max(0, microseconds.bit_length() - SUB_BITS - 1)
-        self.counts[(shift << SUB_BITS) + (microseconds >> shift)] += 1
+        self.counts[(shift << SUB_BITS) + (microseconds >> shift)] += times
 
     def add(self, other: Histogram) -> None:
         """Add the counts of another process."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import resource
 import secrets
+import socket
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.errors import ImpossiblePlan
@@ -77,17 +80,36 @@ class Plan:
         rounds, rest = divmod(deliverable, self.connections)
         return rounds + (index < rest)
 
-    def source_address(self, index: int) -> str | None:
-        """Choose the address to connect from, None where only the system knows."""
-        if not is_loopback(self.address[0], v4_only=True):
-            return None
-        return f"127.0.0.{1 + index // CONNECTIONS_PER_SOURCE}"
-
     def shares(self) -> list[range]:
         """Divide the clients among the reader processes."""
         step, rest = divmod(self.connections, self.processes)
         bounds = [step * number + min(number, rest) for number in range(self.processes + 1)]
-        return [range(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+        return [range(first, last) for first, last in pairwise(bounds)]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the streams lead: a resolved address, so that a connect asks no name server."""
+
+    family: socket.AddressFamily
+    address: tuple[Any, ...]
+
+    @classmethod
+    def resolve(cls, plan: Plan) -> Target:
+        """Look the pod's name up, IPv4 first; raise ImpossiblePlan when nobody knows it."""
+        host, port = plan.address
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ImpossiblePlan(f"--url names {host}, which cannot be resolved: {error.strerror}.") from None
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        return cls(found[0][0], found[0][4])
+
+    def source_address(self, index: int) -> str | None:
+        """Choose the address that a client connects from, None where only the system knows."""
+        if self.family != socket.AF_INET or not is_loopback(self.address[0]):
+            return None
+        return f"127.0.0.{1 + index // CONNECTIONS_PER_SOURCE}"
 
 
 def check(plan: Plan) -> None:
@@ -97,6 +119,7 @@ def check(plan: Plan) -> None:
         raise ImpossiblePlan(f"--url is {plan.url!r}, but it must look like http://host:port (no TLS).")
     if plan.rate is None and plan.foreign >= 1:
         raise ImpossiblePlan("--rate max waits for delivered events: give a number with --foreign 1.")
+    Target.resolve(plan)
     per_process = max(len(share) for share in plan.shares())
     limit = raise_descriptor_limit()
     if per_process + SPARE_DESCRIPTORS > limit:
@@ -115,12 +138,9 @@ def raise_descriptor_limit() -> int:
     return MAX_CONNECTIONS * 2 if hard == resource.RLIM_INFINITY else hard
 
 
-def is_loopback(host: str, *, v4_only: bool = False) -> bool:
+def is_loopback(host: str) -> bool:
     """Say whether a host name or address stands for this machine."""
-    if host == "localhost":
-        return not v4_only
     try:
-        address = ipaddress.ip_address(host)
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return address.is_loopback and (address.version == 4 or not v4_only)

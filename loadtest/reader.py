@@ -7,31 +7,37 @@ and this tool may cost an event no more than a fast pod does.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import signal
 import socket
 import time
 from collections import Counter, deque
+from itertools import takewhile
 from multiprocessing.connection import Connection
 
 import msgspec
 
 from loadtest.board import CONNECTED, FAILED, READ, Board
-from loadtest.decoder import StreamDecoder
 from loadtest.errors import LoadTestError, ProtocolError
 from loadtest.latency import Histogram
 from loadtest.messages import CLOCK_END, CLOCK_START, SEQUENCE_END, marker
-from loadtest.plan import Plan, raise_descriptor_limit
+from loadtest.plan import Plan, Target, raise_descriptor_limit
+from loadtest.stream import Stream, requests
 from loadtest.tally import Tally
 
 READ_BYTES = 32 * 1024
+# Edges rather than levels: the kernel looks at a socket once for each arrival.
+EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLET
+LATENCIES_HELD = 50_000
 WAKE_SECONDS = 0.05
+SWEEP_SECONDS = 0.25
 CONNECTED_FRAME = b'data: {"type":"connected"'
 # Linux: choose the port when the other end is known too, which allows as many
 # connections from an address as there are ports for each target.
 IP_BIND_ADDRESS_NO_PORT = 24
-RETRY_EVENT_LIMIT = 20
+MAX_EVENT_NAMES = 20
 
 
 class Reading(msgspec.Struct):
@@ -47,29 +53,17 @@ class Reading(msgspec.Struct):
     latency: Histogram
 
 
-class Stream:
-    """One connection of one client."""
-
-    __slots__ = ("deadline", "decoder", "descriptor", "index", "is_connected", "is_requested", "recv", "socket")
-
-    def __init__(self, index: int, connection: socket.socket, deadline: float) -> None:
-        self.index = index
-        self.socket = connection
-        self.descriptor = connection.fileno()
-        self.recv = connection.recv
-        self.decoder = StreamDecoder()
-        self.deadline = deadline
-        self.is_requested = False
-        self.is_connected = False
-
-
 def run_reader(plan: Plan, number: int, board: Board, pipe: Connection) -> None:
-    """Serve the main process until it asks for the Reading, or goes away."""
+    """Say when ready, then serve the main process until it asks for the Reading, or goes away."""
     # Ctrl-C reaches every process of the terminal; the main process says what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_descriptor_limit()
+    # Nothing here refers to itself, and a collection would look like latency.
+    gc.disable()
     try:
-        Reader(plan, number, board, pipe).run()
+        reader = Reader(plan, number, board, pipe)
+        pipe.send(None)
+        reader.run()
     except (EOFError, BrokenPipeError):
         return
     except LoadTestError as error:
@@ -86,6 +80,7 @@ class Reader:
 
     def __init__(self, plan: Plan, number: int, board: Board, pipe: Connection) -> None:
         self._plan = plan
+        self._target = Target.resolve(plan)
         self._clients = plan.shares()[number]
         self._cells = board.cells
         self._cell = {counter: board.reader_cell(number, counter) for counter in (CONNECTED, FAILED, READ)}
@@ -97,9 +92,11 @@ class Reader:
         self._pending: dict[int, Stream] = {}
         self._concurrency = plan.concurrency
         self._opening = False
+        self._next_sweep = 0.0
         self._finished = False
         self._tallies = [Tally() for _ in self._clients]
         self._marker = marker(plan.run)
+        self._marker_length = len(self._marker)
         self._read = 0
         self._connected = 0
         self._failed = 0
@@ -107,25 +104,29 @@ class Reader:
         self._errors: Counter[str] = Counter()
         self._named: Counter[str] = Counter()
         self._latency = Histogram()
-        self._requests = _requests(plan, self._clients)
+        self._latencies: list[int] = []
+        self._note_latency = self._latencies.append
+        self._requests = requests(plan, self._clients)
 
     def run(self) -> None:
         """Turn the loop until the main process says `finish`."""
         self._epoll.register(self._pipe.fileno(), select.EPOLLIN)
+        read_cell = self._cell[READ]
         while not self._finished:
             ready = self._epoll.poll(WAKE_SECONDS)
             for descriptor, mask in ready:
                 stream = self._streams.get(descriptor)
                 if stream is None:
+                    # Else a socket that was closed earlier in this batch.
                     if descriptor == self._pipe.fileno():
                         self._obey(*self._pipe.recv())
-                        # The rest of this batch may speak of sockets that are closed now.
-                        break
                 elif stream.is_requested:
                     self._on_readable(stream)
                 else:
                     self._on_writable(stream, mask)
-            self._cells[self._cell[READ]] = self._read
+            self._cells[read_cell] = self._read
+            if len(self._latencies) > LATENCIES_HELD:
+                self._fold_latencies()
             if self._opening:
                 self._open_more()
         self._epoll.close()
@@ -152,33 +153,35 @@ class Reader:
         now = time.monotonic()
         while self._waiting and len(self._pending) < self._concurrency:
             self._open(self._waiting.popleft(), now + self._plan.timeout_seconds)
-        while self._pending:
-            stream = next(iter(self._pending.values()))
-            if stream.deadline > now:
-                break
-            self._close(stream, f"no connected frame within {self._plan.timeout_seconds:g} s")
+        # Seldom: the first entry of a dict that lost thousands before it is slow to find.
+        if now > self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            self._close_overdue(now)
         self._cells[self._cell[CONNECTED]] = self._connected
         self._cells[self._cell[FAILED]] = self._failed
         if not self._waiting and not self._pending:
             self._opening = False
             self._pipe.send(self._connected)
 
+    def _close_overdue(self, now: float) -> None:
+        overdue = list(takewhile(lambda stream: stream.deadline <= now, self._pending.values()))
+        for stream in overdue:
+            self._close(stream, f"no connected frame within {self._plan.timeout_seconds:g} s")
+
     def _open(self, index: int, deadline: float) -> None:
-        host, port = self._plan.address
-        source = self._plan.source_address(index)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        stream = Stream(index, connection, deadline)
+        source = self._target.source_address(index)
+        connection = socket.socket(self._target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        stream = Stream(index, self._tallies[index - self._clients.start], connection, deadline)
         try:
             if source:
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((source, 0))
-            code = connection.connect_ex((host, port))
+            code = connection.connect_ex(self._target.address)
         except OSError as error:
             code = error.errno or errno.EINVAL
         self._streams[stream.descriptor] = stream
         self._pending[stream.descriptor] = stream
-        self._epoll.register(stream.descriptor, select.EPOLLOUT)
+        self._epoll.register(stream.descriptor, EDGES)
         if code not in (0, errno.EINPROGRESS):
             self._close(stream, os.strerror(code))
         elif code == 0:
@@ -195,39 +198,48 @@ class Reader:
             self._close(stream, error.strerror or str(error))
             return
         stream.is_requested = True
-        self._epoll.modify(stream.descriptor, select.EPOLLIN)
 
     def _on_readable(self, stream: Stream) -> None:
-        try:
-            data = stream.recv(READ_BYTES)
-            now = time.monotonic_ns() // 1000
-            frames = stream.decoder.feed(data)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._close(stream, error.strerror or str(error))
-            return
-        except ProtocolError as error:
-            self._close(stream, str(error))
-            return
+        full = True
+        # As much as was asked for: there may be more, and no edge would tell.
+        while full:
+            try:
+                data = stream.recv(READ_BYTES)
+                frames = stream.feed(data)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._close(stream, error.strerror or str(error))
+                return
+            except ProtocolError as error:
+                self._close(stream, str(error))
+                return
+            self._check(stream, frames)
+            if not data or stream.decoder.ended:
+                self._close(stream, "closed by the server")
+                return
+            if not stream.is_connected and stream.decoder.status not in (0, 200):
+                self._close(stream, f"HTTP {stream.decoder.status}")
+                return
+            full = len(data) == READ_BYTES
+
+    def _check(self, stream: Stream, frames: list[bytes]) -> None:
+        """Check the events among the frames; the place where this tool spends its time."""
+        now = time.monotonic_ns() // 1000
         for frame in frames:
             at = frame.find(self._marker)
             if at < 0:
                 self._on_other_frame(stream, frame)
                 continue
-            at += len(self._marker)
+            at += self._marker_length
             number = int(frame[at : at + SEQUENCE_END])
-            tally = self._tallies[stream.index - self._clients.start]
+            tally = stream.tally
             if number == tally.expected:
                 tally.expected = number + 1
             else:
                 tally.deviate(number)
-            self._latency.record(now - int(frame[at + CLOCK_START : at + CLOCK_END]))
+            self._note_latency(now - int(frame[at + CLOCK_START : at + CLOCK_END]))
             self._read += 1
-        if not stream.is_connected and stream.decoder.status not in (0, 200):
-            self._close(stream, f"HTTP {stream.decoder.status}")
-        elif not data or stream.decoder.ended:
-            self._close(stream, "closed by the server")
 
     def _on_other_frame(self, stream: Stream, frame: bytes) -> None:
         if not stream.is_connected:
@@ -238,7 +250,7 @@ class Reader:
         elif frame.startswith(b"event: "):
             name = frame[7:].partition(b"\n")[0].decode("ascii", "replace")
             # A server that names every event differently shall not fill the memory.
-            if name in self._named or len(self._named) < RETRY_EVENT_LIMIT:
+            if name in self._named or len(self._named) < MAX_EVENT_NAMES:
                 self._named[name] += 1
 
     def _close(self, stream: Stream, reason: str) -> None:
@@ -264,7 +276,14 @@ class Reader:
         self._streams.pop(stream.descriptor, None)
         stream.socket.close()
 
+    def _fold_latencies(self) -> None:
+        # Equal values are counted in C, which is cheaper than a bucket for each event.
+        for microseconds, times in Counter(self._latencies).items():
+            self._latency.record(microseconds, times)
+        self._latencies.clear()
+
     def _reading(self, deliverable: int) -> Reading:
+        self._fold_latencies()
         losses = (
             tally.lost(self._plan.expected_events(index, deliverable))
             for index, tally in zip(self._clients, self._tallies, strict=True)
@@ -279,10 +298,3 @@ class Reader:
             named_events=dict(self._named),
             latency=self._latency,
         )
-
-
-def _requests(plan: Plan, clients: range) -> list[bytes]:
-    host, port = plan.address
-    name = f"[{host}]" if ":" in host else host
-    head = f"HTTP/1.1\r\nHost: {name}:{port}\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n\r\n"
-    return [f"GET {plan.path}/events/{plan.client_name(index)} {head}".encode() for index in clients]

@@ -84,5 +84,8 @@ def limits(result: Result) -> list[str]:
             "latencies count from the real publish."
         )
     if published and not result.planned and result.cpu_share is not None and result.cpu_share < 0.9:
-        found.append(f"The pod used {result.cpu_share:.0%} of a core: this tool, Redis or --window was the limit.")
+        found.append(
+            f"The pod used {result.cpu_share:.0%} of a core: the limit was this tool, Redis, --window, "
+            "or another process on the same core."
+        )
     return found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from typing import Any
 
 from loadtest import processes
 from loadtest.board import CONNECTED, FAILED, READ, Board
-from loadtest.errors import LoadTestError
+from loadtest.children import TICK_SECONDS, Child, Children, cpu_of, wait_for
 from loadtest.latency import Histogram
 from loadtest.messages import MessageWriter
 from loadtest.plan import Plan, check
@@ -19,7 +17,6 @@ from loadtest.publisher import STALL_SECONDS, Published, run_publisher
 from loadtest.reader import Reading, run_reader
 from loadtest.result import Result, limits
 
-TICK_SECONDS = 0.05
 # Memory is read when what a pod does right after a connect is over.
 SETTLE_SECONDS = 1.0
 # Reading ends when nothing came for so long after the last publish.
@@ -41,10 +38,9 @@ class LoadTest:
         MessageWriter(plan)
         self._plan = plan
         self._progress = progress
-        self._context = multiprocessing.get_context("spawn")
-        self._board = Board.create(self._context, plan.processes)
-        self._children: list[BaseProcess] = []
-        self._readers: list[tuple[BaseProcess, Connection]] = []
+        self._children = Children()
+        self._board = Board.create(self._children.context, plan.processes)
+        self._readers: list[Child] = []
         self._result = Result(url=plan.url, run=plan.run, connections=plan.connections)
 
     def run(self) -> Result:
@@ -52,10 +48,12 @@ class LoadTest:
         result = self._result
         try:
             self._readers = [
-                self._start(run_reader, f"reader-{number}", self._plan, number, self._board)
+                self._children.start(run_reader, f"reader-{number}", self._plan, number, self._board)
                 for number in range(self._plan.processes)
             ]
             try:
+                # A process takes half a second to start, which is not the pod's time.
+                wait_for([pipe for _, pipe in self._readers], START_SECONDS)
                 self._connect()
                 if self._plan.reconnect:
                     self._reconnect()
@@ -67,7 +65,7 @@ class LoadTest:
                 result.interrupted = True
             self._finish()
         finally:
-            self._stop()
+            self._children.stop()
         result.limits = limits(result)
         return result
 
@@ -82,7 +80,7 @@ class LoadTest:
         if plan.pid and base and opened:
             result.cpu_connect_microseconds = (self._pod_cpu() - cpu_before) / opened * 1e6
             result.base_pss_kib, result.base_rss_kib = base.pss_kib, base.rss_kib
-            self._wait_for([], SETTLE_SECONDS)
+            wait_for([], SETTLE_SECONDS)
             grown = processes.memory(plan.pid).pss_kib - base.pss_kib
             result.kib_per_connection = grown / opened
 
@@ -101,7 +99,7 @@ class LoadTest:
 
         # Every stream has its own deadline; this one is for a reader that hangs.
         waves = 1 + self._plan.connections // max(1, self._plan.concurrency)
-        self._wait_for(pipes, START_SECONDS + self._plan.timeout_seconds * waves, report)
+        wait_for(pipes, START_SECONDS + self._plan.timeout_seconds * waves, report)
         return time.monotonic() - started
 
     def _hold(self) -> None:
@@ -111,19 +109,22 @@ class LoadTest:
         def report() -> None:
             self._progress("hold", int(time.monotonic() - started), int(self._plan.seconds))
 
-        self._wait_for([], self._plan.seconds, report)
+        wait_for([], self._plan.seconds, report)
         self._note_cpu(cpu_before, time.monotonic() - started)
 
     def _publish(self) -> None:
         plan, result, board = self._plan, self._result, self._board
-        publisher, pipe = self._start(run_publisher, "publisher", plan, board)
-        clocks = {child.name: _cpu_of(child) for child in self._children}
+        publisher, pipe = self._children.start(run_publisher, "publisher", plan, board)
+        wait_for([pipe], START_SECONDS)
+        watched = [publisher, *(reader for reader, _ in self._readers)]
+        clocks = {child.name: cpu_of(child) for child in watched}
         cpu_before, started = self._pod_cpu(), time.monotonic()
+        pipe.send(None)
         timeout = START_SECONDS + plan.seconds + STALL_SECONDS
         interrupted = False
         while True:
             try:
-                published = self._wait_for([pipe], timeout, self._report_publishing)[0]
+                published = wait_for([pipe], timeout, self._report_publishing)[0]
                 break
             except KeyboardInterrupt:
                 # The publisher is asked to stop and still says how far it came.
@@ -132,10 +133,10 @@ class LoadTest:
                 interrupted = result.interrupted = True
                 board.stop()
         assert isinstance(published, Published)  # noqa: S101 - tells the type checker
-        result.publisher_cpu_share = (_cpu_of(publisher) - clocks[publisher.name]) / published.seconds
+        result.publisher_cpu_share = (cpu_of(publisher) - clocks[publisher.name]) / published.seconds
         self._drain(published.deliverable)
         seconds = max(published.seconds, self._last_read - started)
-        result.reader_cpu_shares = [(_cpu_of(reader) - clocks[reader.name]) / seconds for reader, _ in self._readers]
+        result.reader_cpu_shares = [(cpu_of(reader) - clocks[reader.name]) / seconds for reader, _ in self._readers]
         self._note_cpu(cpu_before, seconds)
         self._note_published(published, seconds)
 
@@ -152,7 +153,7 @@ class LoadTest:
                 read, self._last_read = now, time.monotonic()
             elif time.monotonic() - self._last_read > DRAIN_SECONDS:
                 return
-            self._wait_for([], TICK_SECONDS / 5)
+            wait_for([], TICK_SECONDS / 5)
             self._progress("drain", now, deliverable)
         self._last_read = time.monotonic()
 
@@ -178,7 +179,7 @@ class LoadTest:
 
     def _finish(self) -> None:
         result = self._result
-        readings = self._wait_for(self._tell("finish", result.published), START_SECONDS)
+        readings = wait_for(self._tell("finish", result.published), START_SECONDS)
         latency = Histogram()
         for reading in readings:
             assert isinstance(reading, Reading)  # noqa: S101 - tells the type checker
@@ -198,63 +199,11 @@ class LoadTest:
     def _pod_cpu(self) -> float:
         return processes.cpu_seconds(self._plan.pid) if self._plan.pid else 0.0
 
-    def _start(self, target: Callable[..., None], name: str, *arguments: Any) -> tuple[BaseProcess, Connection]:
-        ours, theirs = self._context.Pipe()
-        child = self._context.Process(target=target, name=name, args=(*arguments, theirs), daemon=True)
-        child.start()
-        # Only the child holds the other end: its death is then the end of the pipe.
-        theirs.close()
-        self._children.append(child)
-        return child, ours
-
     def _tell(self, *words: Any) -> list[Connection]:
         pipes = [pipe for _, pipe in self._readers]
         for pipe in pipes:
             pipe.send(words)
         return pipes
-
-    def _wait_for(self, pipes: list[Connection], seconds: float, report: Callable[[], None] | None = None) -> list[Any]:
-        """Return one answer from every pipe, in their order; without pipes, let the time pass.
-
-        Raises the error that a process sent, or LoadTestError when one died or hangs.
-        """
-        answers: dict[Connection, Any] = {}
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and (not pipes or len(answers) < len(pipes)):
-            if report:
-                report()
-            open_pipes = [pipe for pipe in pipes if pipe not in answers]
-            if not open_pipes:
-                time.sleep(min(TICK_SECONDS, left))
-                continue
-            for pipe in wait(open_pipes, min(TICK_SECONDS, left)):
-                answers[pipe] = _receive(pipe)  # type: ignore[index,arg-type]
-        if len(answers) < len(pipes):
-            raise LoadTestError(f"A process of this tool did not answer within {seconds:.0f} s.")
-        return [answers[pipe] for pipe in pipes]
-
-    def _stop(self) -> None:
-        for child in self._children:
-            child.terminate()
-        for child in self._children:
-            child.join()
-
-
-def _receive(pipe: Connection) -> Any:
-    try:
-        answer = pipe.recv()
-    except (EOFError, ConnectionResetError):
-        raise LoadTestError("A process of this tool ended by itself; its reason stands above.") from None
-    if isinstance(answer, LoadTestError):
-        raise answer
-    return answer
-
-
-def _cpu_of(child: BaseProcess) -> float:
-    try:
-        return processes.cpu_seconds(child.pid or 0)
-    except LoadTestError:
-        return 0.0
 
 
 def _add(counts: dict[str, int], more: dict[str, int]) -> None:

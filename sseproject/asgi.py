@@ -10,12 +10,15 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
 django: Callable[..., Awaitable[None]] = get_asgi_application()
 
-from streams.consumers import EventStreamConsumer, Receive  # noqa: E402 - Django has to be set up first
+from dashboard.board import Board, get_board  # noqa: E402 - Django has to be set up first
+from dashboard.consumers import LiveConsumer, is_live  # noqa: E402
+from streams.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.worker import Worker, get_worker  # noqa: E402
 from streams.writers import Send  # noqa: E402
@@ -28,9 +31,14 @@ class Application:
     # so that a stream keeps a single coroutine alive and not a chain of them.
     _asgi_single_callable = True
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, board: Board) -> None:
         self._worker = worker
+        self._board = board
+        # The operators' pages have no part in the product; their second hand lives with it.
+        worker.runs["dashboard"] = board.run
 
+    # And this tells uvicorn, which takes a plain function for ASGI 2.
+    @markcoroutinefunction
     def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         """Return the coroutine that serves one scope."""
         if scope["type"] == "lifespan":
@@ -40,6 +48,8 @@ class Application:
         self._worker.start()
         if is_stream(scope):
             return EventStreamConsumer(self._worker)(scope, receive, send)
+        if is_live(scope):
+            return LiveConsumer(self._board)(scope, receive, send)
         return django(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -58,4 +68,4 @@ class Application:
         await send({"type": "websocket.close"})
 
 
-application = Application(get_worker())
+application = Application(get_worker(), get_board())

@@ -14,31 +14,37 @@ from streams.errors import ConfigurationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-environ.Env.read_env(BASE_DIR / ".env")
-env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    environ.Env.read_env(BASE_DIR / ".env")
 
 # One line, not a traceback, is what helps the person who set the variable.
 try:
+    env = conf.Environment(os.environ)
     STREAMS = conf.read_settings(os.environ)
-    DEBUG = env.bool("DEBUG", default=False)
-    SECRET_KEY = env.str("SECRET_KEY", default="")
+    DEBUG = env.switch("DEBUG", default=False)
+    SECRET_KEY = env.text("SECRET_KEY", "")
     if not SECRET_KEY:
         if STREAMS.production:
             raise ConfigurationError("SECRET_KEY", "", "a long random string when ENVIRONMENT is production")
         SECRET_KEY = "development-only"  # noqa: S105 - refused in production, two lines above
-    DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+    # Devices reach a pod by any name that the network gives it, and nothing that the
+    # service sends is built from the Host header.
+    ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
+    CSRF_TRUSTED_ORIGINS = sorted(env.origins("CSRF_TRUSTED_ORIGINS", ""))
+    database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+    if database_url.partition("://")[0] not in environ.Env.DB_SCHEMES:
+        raise ConfigurationError(
+            "DATABASE_URL", database_url, "a database's URL, such as sqlite:////var/lib/db.sqlite3"
+        )
+    DATABASES = {"default": environ.Env.db_url_config(database_url)}
 except (ConfigurationError, ImproperlyConfigured) as error:
     sys.exit(str(error))
 
-# Devices reach a pod by any name that the network gives it, and nothing that the
-# service sends is built from the Host header.
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-
 INSTALLED_APPS = [
-    "dashboard",
+    "dashboard.apps.DashboardConfig",
+    "loadtest",
     "streams",
-    "django.contrib.admin",
+    "dashboard.apps.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "streams.cors.CorsMiddleware",
+    "dashboard.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -82,6 +89,7 @@ TEMPLATES = [
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+CSRF_FAILURE_VIEW = "dashboard.views.csrf_failure"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "static/"

@@ -116,12 +116,16 @@ class Environment:
     def origins(self, name: str, default: str) -> frozenset[str]:
         """Read a comma-separated list of origins; `*` alone means any."""
         value = self.text(name, default)
-        origins = frozenset(part.strip() for part in value.split(",") if part.strip())
+        origins = frozenset(self.words(name, default))
         for origin in origins - {"*"}:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ConfigurationError(name, value, "* or origins such as https://shop.example, with commas")
         return frozenset(origin.rstrip("/") for origin in origins)
+
+    def words(self, name: str, default: str) -> list[str]:
+        """Read a comma-separated list."""
+        return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def name(self, name: str, default: str) -> str:
         """Read a name that stands in logs and frames: printable, on one line, not too long."""

@@ -13,14 +13,14 @@ from channels.generic.http import AsyncHttpConsumer
 from streams.cors import cors_headers
 from streams.errors import CloseReason, InvalidName
 from streams.events import valid_name
-from streams.registry import Connection
+from streams.registry import Connection, Headers
+from streams.times import now_iso
 from streams.worker import Worker
 from streams.writers import Send, open_writer
 
 log = logging.getLogger("sse.sse")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Headers = list[tuple[bytes, bytes]]
 
 PATH_PREFIX = "/events/"
 ALLOW = b"GET, HEAD, OPTIONS"
@@ -61,21 +61,18 @@ class EventStreamConsumer(AsyncHttpConsumer):
         except InvalidName as error:
             await self._refuse(400, str(error), cors)
             return
-        await self.send_headers(status=200, headers=[*STREAM_HEADERS, *cors])
+        headers = [*STREAM_HEADERS, *cors]
         if method == "HEAD":
-            await self.send_body(b"")
+            await self._answer(200, b"", headers)
             return
-        # An empty body makes the server send the headers; a browser then shows the
-        # stream as open while it waits for the first frame.
-        await self.send_body(b"", more_body=True)
         connection = Connection(name, open_writer(send, current_task()), client_address(scope))
-        # These live as long as this coroutine, which is as long as the stream.
-        del scope, send, cors, self.base_send
+        self._worker.registry.open(connection, headers)
+        # What is not let go here lives as long as this coroutine, which is as long as the stream.
+        del scope, send, cors, headers, self.base_send
         await self._hold(connection, receive)
 
     async def _hold(self, connection: Connection, receive: Receive) -> None:
         registry = self._worker.registry
-        registry.open(connection)
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -96,11 +93,11 @@ class EventStreamConsumer(AsyncHttpConsumer):
         return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
     async def _refuse(self, status: int, sentence: str, headers: Headers) -> None:
-        body = msgspec.json.encode({"success": False, "error": sentence})
+        body = msgspec.json.encode({"success": False, "error": sentence, "timestamp": now_iso()})
         await self._answer(status, body, [(b"Content-Type", b"application/json"), *headers])
 
     async def _answer(self, status: int, body: bytes, headers: Headers) -> None:
-        length = [] if status == 204 else [(b"Content-Length", str(len(body)).encode())]
+        length = [] if status in (200, 204) else [(b"Content-Length", str(len(body)).encode())]
         await self.send_headers(status=status, headers=[*headers, *length])
         await self.send_body(body)
 

@@ -11,24 +11,26 @@ from streams.errors import InvalidEvent, InvalidName, UnusableMessage
 
 CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 NAME_RULE = "1 to 128 characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
-EVENT_ID = re.compile(r"[ -~]{1,128}")
+MAX_EVENT_ID_CHARACTERS = 128
 
 ACTIONS = ("signature", "payment", "receipt", "alert", "inventory", "status", "notification")
 
 
-# Fields that route an event are all that is decoded; the rest is checked for being
-# JSON and skipped. Outside the garbage collector: there is one for every message
-# that Redis sends, and it never refers to itself.
+# The fields that route an event are all that is decoded; the rest is checked for being
+# JSON and skipped. Outside the garbage collector: there is one for every message that
+# Redis sends, and it never refers to itself.
 class Event(msgspec.Struct, gc=False, rename="camel"):
-    """The routed fields of a message, and the message as it goes to the client."""
+    """The fields of a message that this service acts upon."""
 
     client_name: str
     event_id: Any = None
     timestamp: Any = None
-    payload: bytes = b""
 
 
 _decode = msgspec.json.Decoder(Event).decode
+
+# As numbers: Python looks for a byte string in another one by way of an exception.
+LINE_FEED, CARRIAGE_RETURN = b"\n\r"
 
 
 def valid_name(name: str) -> str:
@@ -40,31 +42,43 @@ def valid_name(name: str) -> str:
     return name
 
 
-def decode_event(message: bytes, max_bytes: int) -> Event:
-    """Decode a message from the channel.
+def valid_event_id(event_id: str) -> bool:
+    """Say whether an eventId may be an SSE `id:`: 1 to 128 printable ASCII characters."""
+    return 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS and event_id.isascii() and event_id.isprintable()
 
-    The result's payload is one line of valid UTF-8: the message's own bytes, or,
-    where it was pretty-printed over several lines, its compact form.
+
+def decode_event(message: bytes, max_bytes: int) -> Event:
+    """Decode the fields of a message from the channel that route it.
+
     Raises UnusableMessage with the reason.
     """
     if len(message) > max_bytes:
         raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
     try:
-        event = _decode(message)
-        # A line break outside a string is legal JSON, and the end of an SSE line.
-        if b"\n" in message or b"\r" in message:
-            message = msgspec.json.format(message, indent=-1)
-        # Strings that were skipped have not been checked for being UTF-8.
-        if not message.isascii():
-            message.decode()
+        return _decode(message)
     except msgspec.DecodeError as error:
         raise UnusableMessage(str(error)) from None
     except UnicodeDecodeError:
         raise UnusableMessage("not UTF-8") from None
     except RecursionError:
         raise UnusableMessage("nested too deeply") from None
-    event.payload = message
-    return event
+
+
+def payload_line(message: bytes) -> bytes:
+    """Return a decoded message as one line of valid UTF-8, ready to stand behind `data:`.
+
+    That is the message's own bytes, or, where it was printed over several lines, its
+    compact form. Raises UnusableMessage where a string that decoding skipped is not UTF-8.
+    """
+    # A line break outside a string is legal JSON, and the end of an SSE line.
+    if LINE_FEED in message or CARRIAGE_RETURN in message:
+        message = msgspec.json.format(message, indent=-1)
+    if not message.isascii():
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            raise UnusableMessage("not UTF-8") from None
+    return message
 
 
 def encode_event(
@@ -88,8 +102,8 @@ def encode_event(
         raise InvalidEvent(str(error)) from None
     if not isinstance(action, str) or not action:
         raise InvalidEvent("action must be a string that is not empty.")
-    if not isinstance(event_id, str) or not EVENT_ID.fullmatch(event_id):
-        raise InvalidEvent("eventId must be 1 to 128 printable ASCII characters.")
+    if not isinstance(event_id, str) or not valid_event_id(event_id):
+        raise InvalidEvent(f"eventId must be 1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters.")
     event = {
         "clientName": client_name,
         "action": action,

@@ -9,19 +9,18 @@ from typing import Any
 
 import msgspec
 
-from streams.events import EVENT_ID, Event
+from streams.events import valid_event_id
 
 
-def event_frame(event: Event) -> bytes:
+def event_frame(event_id: Any, payload: bytes) -> bytes:
     """Frame an event for `onmessage`; its payload must be one line.
 
     An eventId that breaks the rule is left out rather than mended: a client would
     send it back as Last-Event-ID, and another event may own the mended form.
     """
-    event_id = event.event_id
-    if type(event_id) is str and EVENT_ID.fullmatch(event_id):
-        return b"id: %b\ndata: %b\n\n" % (event_id.encode(), event.payload)
-    return b"data: %b\n\n" % event.payload
+    if type(event_id) is str and valid_event_id(event_id):
+        return b"id: %b\ndata: %b\n\n" % (event_id.encode(), payload)
+    return b"data: %b\n\n" % payload
 
 
 def data_frame(data: dict[str, Any], *, retry_ms: int) -> bytes:

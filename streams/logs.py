@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -42,6 +43,14 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(fields).decode()
 
 
+class ProbeFilter(logging.Filter):
+    """Drops Django's line for each 503: probes ask every few seconds for as long as Redis is away."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is to be written."""
+        return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
+
+
 def prefix_of(record: logging.LogRecord) -> str:
     """Return `REDIS` for the logger `sse.redis`, and the whole name of any other."""
     name = record.name
@@ -55,7 +64,8 @@ def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"text": text, "json": {"()": JsonFormatter, "pod_name": pod_name}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format}},
+        "filters": {"probes": {"()": ProbeFilter}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format, "filters": ["probes"]}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "sse": {"level": level.upper()},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from streams import frames
 from streams.errors import CloseReason
@@ -16,12 +16,31 @@ from streams.times import iso, now_iso
 registry_log = logging.getLogger("sse.registry")
 disconnect_log = logging.getLogger("sse.disconnect")
 
+Headers = list[tuple[bytes, bytes]]
+
 RETRY_LOW_MS = 1000
 RETRY_HIGH_MS = 5000
+# The event that tells a client why its stream ends: the few names that clients know.
+FAREWELLS = {
+    CloseReason.EVICTED: "evicted",
+    CloseReason.DUEL: "evicted",
+    CloseReason.OPERATOR: "evicted",
+    CloseReason.OVERLOADED: "overloaded",
+    CloseReason.DRAINING: "draining",
+    CloseReason.MAX_LIFE: "draining",
+    CloseReason.SERVER_STOPPED: "draining",
+}
+# The ends of clients that do not read.
+UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER)
+# Ends that an operator can still look at; enough for a minute of a large store's trouble.
+ENDS_KEPT = 1000
 
 
 class Writer(Protocol):
     """How frames reach one client; writers.py has the two that there are."""
+
+    def start(self, headers: Headers, frame: bytes) -> None:
+        """Begin the response, with its first frame where there is one; comes before everything else."""
 
     def write(self, frame: bytes) -> int:
         """Write a frame; return the bytes that wait because the client has not taken them."""
@@ -51,12 +70,22 @@ class ConnectionSnapshot(NamedTuple):
     backlog_bytes: int
 
 
+class ConnectionEnd(NamedTuple):
+    """What an operator may know about a connection that is gone."""
+
+    client_name: str
+    address: str
+    connected_at: float
+    ended_at: float
+    event_count: int
+    reason: CloseReason
+
+
 class Connection:
     """One open stream of one client."""
 
     __slots__ = (
         "address",
-        "announced",
         "bytes_written",
         "client_name",
         "close_reason",
@@ -76,8 +105,6 @@ class Connection:
         self.connected_at = self.last_activity = time.time()
         self.event_count = 0
         self.bytes_written = 0
-        # Whether the client has been sent its `connected` frame.
-        self.announced = False
         self.close_reason: CloseReason | None = None
         # How many bytes had left this process when they last moved, and when that was.
         self.moved_bytes = 0
@@ -109,6 +136,7 @@ class Registry:
         self.subscribed = False
         self.opened = 0
         self.closed: Counter[CloseReason] = Counter()
+        self.ended: deque[ConnectionEnd] = deque(maxlen=ENDS_KEPT)
         self.bytes_closed = 0
         self.slots: list[set[Connection]] = [set() for _ in range(slots)]
         self._max_backlog_bytes = max_backlog_bytes
@@ -126,8 +154,8 @@ class Registry:
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._connections.values()))
 
-    def open(self, connection: Connection) -> None:
-        """Take a connection in, evict an older one of the same client, and greet it.
+    def open(self, connection: Connection, headers: Headers) -> None:
+        """Take a connection in, evict an older one of the same client, and begin its response.
 
         The greeting waits until the pod is subscribed: what is published after a
         client has read it must reach this pod.
@@ -138,13 +166,14 @@ class Registry:
             self.close(older, CloseReason.EVICTED)
         self._connections[name] = connection
         # A place drawn at random spreads the heartbeats over their period.
-        connection.slot = random.randrange(len(self.slots))
+        connection.slot = int(random.random() * len(self.slots))
         self.slots[connection.slot].add(connection)
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
         if self.subscribed:
-            self._greet(connection)
+            connection.writer.start(headers, self._greeting(connection))
         else:
+            connection.writer.start(headers, b"")
             self._waiting.add(connection)
 
     def set_subscribed(self, subscribed: bool) -> None:
@@ -153,10 +182,9 @@ class Registry:
         if subscribed:
             waiting, self._waiting = self._waiting, set()
             for connection in waiting:
-                self._greet(connection)
+                self.write(connection, self._greeting(connection))
 
-    def _greet(self, connection: Connection) -> None:
-        connection.announced = True
+    def _greeting(self, connection: Connection) -> bytes:
         greeting = {
             "type": "connected",
             "clientName": connection.client_name,
@@ -164,7 +192,7 @@ class Registry:
             "timestamp": iso(connection.last_activity),
         }
         retry_ms = random.randint(RETRY_LOW_MS, RETRY_HIGH_MS)
-        self.write(connection, frames.data_frame(greeting, retry_ms=retry_ms))
+        return frames.data_frame(greeting, retry_ms=retry_ms)
 
     def write(self, connection: Connection, frame: bytes) -> None:
         """Write a frame to a connection, and close it if too much waits for its client."""
@@ -215,12 +243,23 @@ class Registry:
         self._backlogged.discard(connection)
         self.closed[reason] += 1
         self.bytes_closed += connection.bytes_written
+        now = time.time()
+        self.ended.append(
+            ConnectionEnd(
+                connection.client_name,
+                connection.address,
+                connection.connected_at,
+                now,
+                connection.event_count,
+                reason,
+            )
+        )
         disconnect_log.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             connection.client_name,
             reason,
             self.pod_name,
-            time.time() - connection.connected_at,
+            now - connection.connected_at,
             connection.event_count,
             connection.bytes_written,
             len(self),
@@ -229,11 +268,11 @@ class Registry:
 
     def _end(self, connection: Connection, reason: CloseReason) -> None:
         writer = connection.writer
-        if reason in (CloseReason.SLOW_READER, CloseReason.DEAD_PEER):
-            # Nobody reads: a farewell would only wait behind what already does.
+        if reason in UNREAD:
+            # A farewell would only wait behind what already does.
             writer.abort()
             return
-        if reason is not CloseReason.CLIENT_CLOSED:
+        if reason in FAREWELLS:
             writer.write(self.farewell(reason))
         writer.finish()
         if writer.backlog_bytes():
@@ -241,12 +280,17 @@ class Registry:
 
     def farewell(self, reason: CloseReason) -> bytes:
         """Return the frame that tells a client why its stream ends and when to come back."""
-        data: dict[str, Any] = {"type": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
-        return frames.named_frame(reason.value, data, retry_ms=random.randint(RETRY_LOW_MS, RETRY_HIGH_MS))
+        name = FAREWELLS[reason]
+        data = {"type": name, "reason": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
+        return frames.named_frame(name, data, retry_ms=random.randint(RETRY_LOW_MS, RETRY_HIGH_MS))
 
     def bytes_total(self) -> int:
         """Return the bytes of all frames that were written since the start."""
         return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait for clients that are behind."""
+        return sum(connection.writer.backlog_bytes() for connection in self._backlogged)
 
     def snapshots(self) -> list[ConnectionSnapshot]:
         """Return the figures of every connection, oldest first."""

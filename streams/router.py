@@ -6,9 +6,9 @@ import logging
 import time
 
 from streams.errors import UnusableMessage
-from streams.events import decode_event
+from streams.events import decode_event, payload_line
 from streams.frames import event_frame
-from streams.registry import Registry
+from streams.registry import Connection, Registry
 
 log = logging.getLogger("sse.sse")
 
@@ -21,33 +21,55 @@ class Router:
     def __init__(self, registry: Registry, *, max_event_bytes: int) -> None:
         self.received = 0
         self.delivered = 0
-        self.foreign = 0
         self.unusable = 0
         self._registry = registry
         self._max_event_bytes = max_event_bytes
         self._unusable_logged = 0
         self._unusable_log_due = 0.0
 
-    def route(self, message: bytes) -> None:
-        """Deliver one message. Never raises: a message that cannot be used is counted and skipped."""
-        self.received += 1
-        try:
-            event = decode_event(message, self._max_event_bytes)
-        except UnusableMessage as reason:
-            self._skip(message, reason)
-            return
-        connection = self._registry.get(event.client_name)
-        if connection is None:
-            self.foreign += 1
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("Client %s not on this pod (%s) - ignoring", event.client_name, self._registry.pod_name)
-            return
-        self.delivered += 1
-        connection.event_count += 1
-        connection.last_activity = time.time()
-        self._registry.write(connection, event_frame(event))
+    @property
+    def foreign(self) -> int:
+        """Return how many events were for clients that are not on this pod."""
+        return self.received - self.delivered - self.unusable
+
+    def route(self, messages: list[bytes]) -> None:
+        """Deliver the messages that were read from Redis at once, in their order.
+
+        A message that cannot be used is counted and skipped. The events for one client
+        go out in one write: it is the system call that costs.
+        """
+        self.received += len(messages)
+        max_event_bytes, find = self._max_event_bytes, self._registry.get
+        debug = log.isEnabledFor(logging.DEBUG)
+        deliveries: dict[Connection, list[bytes]] = {}
+        for message in messages:
+            try:
+                event = decode_event(message, max_event_bytes)
+                connection = find(event.client_name)
+                if connection is not None:
+                    frame = event_frame(event.event_id, payload_line(message))
+                    frames = deliveries.get(connection)
+                    if frames is None:
+                        deliveries[connection] = [frame]
+                    else:
+                        frames.append(frame)
+                elif debug:
+                    log.debug("Client %s not on this pod (%s) - ignoring", event.client_name, self._registry.pod_name)
+            except UnusableMessage as reason:
+                self._skip(message, reason)
+        if deliveries:
+            self._deliver(deliveries)
+
+    def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
+        now, write = time.time(), self._registry.write
+        for connection, frames in deliveries.items():
+            self.delivered += len(frames)
+            connection.event_count += len(frames)
+            connection.last_activity = now
+            write(connection, frames[0] if len(frames) == 1 else b"".join(frames))
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("Event #%d sent to %s", connection.event_count, event.client_name)
+            for connection in deliveries:
+                log.debug("Event #%d sent to %s", connection.event_count, connection.client_name)
 
     def _skip(self, message: bytes, reason: UnusableMessage) -> None:
         self.unusable += 1

@@ -1,21 +1,28 @@
 """Our Daphne: the same server with a start, a stop and a listen queue fit for many long streams."""
 
+# isort: off - the order of these imports is what they are for
+import asyncio
+import contextlib
+
+from streams.lean import without_unspoken_protocols
+
 # The event loop's policy has to stand before daphne.server makes Twisted's reactor of it.
 # uvloop takes 10 to 30 % off each event, and is not made for every platform.
-import asyncio  # isort:skip
-import contextlib  # isort:skip
-
 with contextlib.suppress(ImportError):
-    import uvloop  # isort:skip
+    import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+with without_unspoken_protocols():
+    from daphne.server import Server
+# isort: on
 
 import logging
 import signal
 import time
+from functools import partial
 from typing import Any
 
-from daphne.server import Server
 from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
@@ -27,6 +34,34 @@ log = logging.getLogger("sse.server")
 # Daphne's own is 50: after a restart thousands of devices knock within a second. The
 # kernel caps it at net.core.somaxconn.
 LISTEN_BACKLOG = 4096
+
+
+class Inbox:
+    """What a request's application receives: its body, then its end.
+
+    One future for each message that is waited for, instead of an asyncio.Queue of 3 KiB
+    for each of thousands of streams that wait for a single message.
+    """
+
+    __slots__ = ("_messages", "_waiter")
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+        self._waiter: asyncio.Future[dict[str, Any]] | None = None
+
+    def put_nowait(self, message: dict[str, Any]) -> None:
+        """Hand over a message; the name is the one that Daphne calls."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(message)
+        else:
+            self._messages.append(message)
+
+    def get(self) -> asyncio.Future[dict[str, Any]]:
+        """Return the next message as ASGI's receive()."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        if self._messages:
+            self._waiter.set_result(self._messages.pop(0))
+        return self._waiter
 
 
 class ListenError(Exception):
@@ -70,6 +105,44 @@ class StreamServer(Server):
         """Keep the reason for whoever called run()."""
         self._listen_failure = failure.getErrorMessage()
         self.stop()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
+        """Run the application for a request, and look after it when it ends."""
+        # The request may be gone before its application was made.
+        if protocol not in self.connections:
+            return None
+        inbox = Inbox()
+        scope["asgi"] = {"version": "3.0"}
+        coroutine = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
+        task = self.connections[protocol]["application_instance"] = asyncio.ensure_future(coroutine)
+        task.add_done_callback(partial(self._application_ended, protocol))
+        return inbox
+
+    def _application_ended(self, protocol: Any, task: asyncio.Task[None]) -> None:
+        details = self.connections[protocol]
+        del details["application_instance"]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("A request failed: %s", error, exc_info=error)
+        if "disconnected" in details:
+            del self.connections[protocol]
+        elif error is not None:
+            protocol.handle_exception(error)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Forget a request once both it and its application have ended."""
+        details = self.connections.get(protocol)
+        if details is None:
+            return
+        details["disconnected"] = True
+        if "application_instance" not in details:
+            del self.connections[protocol]
+
+    def application_checker(self) -> None:
+        """Do nothing: Daphne looks at every connection each second for what callbacks tell here."""
+
+    def timeout_checker(self) -> None:
+        """Do nothing: no request has a time limit here."""
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         """Cancel every request's task; one that was only half received has none."""

@@ -40,12 +40,12 @@ class LinkLost(Exception):
 class Subscription(asyncio.Protocol):
     """One connection to Redis that is subscribed to one channel."""
 
-    def __init__(self, commands: list[tuple[str, ...]], on_message: Callable[[bytes], None]) -> None:
+    def __init__(self, commands: list[tuple[str, ...]], on_messages: Callable[[list[bytes]], None]) -> None:
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.heard_at = time.monotonic()
         self._commands = commands
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
 
@@ -55,22 +55,20 @@ class Subscription(asyncio.Protocol):
         self._transport.write(b"".join(hiredis.pack_command(command) for command in self._commands))
 
     def data_received(self, data: bytes) -> None:
-        """Hand on every message that is complete."""
+        """Hand on the messages that are complete."""
         self.heard_at = time.monotonic()
-        reader, on_message = self._reader, self._on_message
+        gets, messages = self._reader.gets, []
         try:
-            reader.feed(data)
-            while (reply := reader.gets()) is not False:
+            self._reader.feed(data)
+            while (reply := gets()) is not False:
                 if type(reply) is list and reply[0] == b"message":
-                    try:
-                        on_message(reply[2])
-                    except Exception:
-                        # Whatever one message does, the next ones are still to be heard.
-                        log.exception("A message could not be handled")
+                    messages.append(reply[2])
                 else:
                     self._answered(reply)
         except hiredis.ProtocolError as error:
             self._fail(LinkLost(f"this does not speak Redis: {error}"))
+        if messages:
+            self._on_messages(messages)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell whoever waits."""
@@ -110,7 +108,7 @@ class Subscriber:
         channel: str,
         name: str,
         *,
-        on_message: Callable[[bytes], None],
+        on_messages: Callable[[list[bytes]], None],
         on_change: Callable[[bool], None],
     ) -> None:
         self.subscribed = False
@@ -123,7 +121,7 @@ class Subscriber:
         self._place = redis_place(url)
         self._channel = channel
         self._name = name
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_change = on_change
         self._error_log_due = 0.0
 
@@ -153,7 +151,7 @@ class Subscriber:
         options: dict[str, Any] = {**parse_url(self._url)}
 
         def protocol() -> Subscription:
-            return Subscription(self._handshake(options), self._on_message)
+            return Subscription(self._handshake(options), self._on_messages)
 
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             if "path" in options:
@@ -211,7 +209,11 @@ class Subscriber:
             log.error("Lost %s: %s. Events published now are missed.", self._place, self.last_error)
         elif now >= self._error_log_due:
             self._error_log_due = now + ERROR_LOG_SECONDS
-            log.warning("Cannot reach %s: %s. Trying again, for ever.", self._place, self.last_error)
+            log.warning(
+                "Cannot reach %s: %s. Trying again, for ever; REDIS_URL or REDIS_HOST names another.",
+                self._place,
+                self.last_error,
+            )
         if self.subscribed:
             self._change(False)
 

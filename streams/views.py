@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -12,11 +14,14 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from streams import metrics
+from streams.access import may_look
 from streams.errors import InvalidName
 from streams.events import valid_name
 from streams.registry import ConnectionSnapshot
 from streams.times import iso, now_iso
 from streams.worker import get_worker
+
+View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 MAX_REGISTER_BYTES = 64 * 1024
 
@@ -44,11 +49,33 @@ def refuse_method(request: HttpRequest, *allowed: str) -> HttpResponse | None:
     return error_response(sentence, HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(allowed)})
 
 
-@csrf_exempt
+def answers(*methods: str, public: bool = True) -> Callable[[View], View]:
+    """Refuse other methods, and strangers where the answer is not public, in JSON.
+
+    None of these views changes anything for a browser's user, so none needs a CSRF
+    token, and its check must not answer in HTML before the method's does.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if refusal := refuse_method(request, *methods):
+                return refusal
+            if not public and not await may_look(request):
+                sentence = (
+                    "Sign in at /admin/login/, or send the header Authorization: Bearer with ADMIN_TOKEN's value."
+                )
+                return error_response(sentence, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            return await view(request, *args, **kwargs)
+
+        return csrf_exempt(wrapped)
+
+    return decorate
+
+
+@answers("POST")
 async def register(request: HttpRequest) -> HttpResponse:
     """Check a client name; nothing is kept, since opening the stream is what registers."""
-    if refusal := refuse_method(request, "POST"):
-        return refusal
     length = request.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) > MAX_REGISTER_BYTES:
         return too_large()
@@ -86,10 +113,9 @@ def too_large() -> HttpResponse:
     return error_response(sentence, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-async def health(request: HttpRequest) -> HttpResponse:
+@answers("GET", "HEAD")
+async def health(_request: HttpRequest) -> HttpResponse:
     """Report the pod's state with the original's keys; 503 unless it can deliver."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     worker = get_worker()
     conf, connected = worker.conf, worker.subscriber.subscribed
     status = "draining" if worker.draining else "healthy" if connected else "unhealthy"
@@ -112,17 +138,15 @@ async def health(request: HttpRequest) -> HttpResponse:
     )
 
 
-async def live(request: HttpRequest) -> HttpResponse:
+@answers("GET", "HEAD")
+async def live(_request: HttpRequest) -> HttpResponse:
     """Answer: that this answer comes at all shows that the event loop turns."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     return json_response({"status": "alive", "podName": get_worker().conf.pod_name, "timestamp": now_iso()})
 
 
-async def ready(request: HttpRequest) -> HttpResponse:
+@answers("GET", "HEAD")
+async def ready(_request: HttpRequest) -> HttpResponse:
     """Say whether this pod can take a client now, and if not, why."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     worker = get_worker()
     readiness = worker.readiness()
     data: dict[str, Any] = {
@@ -136,10 +160,9 @@ async def ready(request: HttpRequest) -> HttpResponse:
     return json_response(data, HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def connections(request: HttpRequest) -> HttpResponse:
+@answers("GET", "HEAD", public=False)
+async def connections(_request: HttpRequest) -> HttpResponse:
     """List this pod's connections in the original's shape."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     worker = get_worker()
     pod_name, now = worker.conf.pod_name, time.time()
     listed = [connection_json(snapshot, pod_name, now) for snapshot in worker.registry.snapshots()]
@@ -148,10 +171,9 @@ async def connections(request: HttpRequest) -> HttpResponse:
     )
 
 
-async def client(request: HttpRequest, name: str) -> HttpResponse:
+@answers("GET", "HEAD", public=False)
+async def client(_request: HttpRequest, name: str) -> HttpResponse:
     """Describe one client of this pod in the original's shape."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     worker = get_worker()
     pod_name = worker.conf.pod_name
     connection = worker.registry.get(name)
@@ -184,10 +206,9 @@ def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> 
     }
 
 
-async def metrics_text(request: HttpRequest) -> HttpResponse:
+@answers("GET", "HEAD")
+async def metrics_text(_request: HttpRequest) -> HttpResponse:
     """Answer a Prometheus scrape."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
     body, content_type = metrics.render(get_worker())
     return HttpResponse(body, content_type=content_type)
 

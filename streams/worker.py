@@ -7,6 +7,7 @@ import functools
 import gc
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.conf import settings
 from streams.conf import StreamSettings
 from streams.errors import CloseReason
 from streams.heartbeat import Heartbeat
+from streams.lean import trim_memory
 from streams.registry import Registry
 from streams.router import Router
 from streams.subscriber import Subscriber
@@ -51,7 +53,7 @@ class Worker:
             conf.redis_url,
             conf.redis_channel,
             f"sse-{conf.pod_name}",
-            on_message=self.router.route,
+            on_messages=self.router.route,
             on_change=self.registry.set_subscribed,
         )
         self.heartbeat = Heartbeat(
@@ -59,12 +61,22 @@ class Worker:
             heartbeat_seconds=conf.heartbeat_seconds,
             dead_after_seconds=conf.dead_after_seconds,
         )
+        # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
+        self.runs: dict[str, Callable[[], Awaitable[None]]] = {
+            "redis": self.subscriber.run,
+            "heartbeat": self.heartbeat.run,
+            "watch": self._watch,
+        }
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Start the pod's tasks on the running event loop; do nothing where they run already."""
         loop = asyncio.get_running_loop()
+        # A request that comes during the stop must not bring the pod back.
+        if self._stopped:
+            return
         if self._loop is loop and self._tasks and not any(task.done() for task in self._tasks):
             return
         if self._loop is not loop:
@@ -78,16 +90,15 @@ class Worker:
         self._loop = loop
         for task in self._tasks:
             task.cancel()
-        runs = {"redis": self.subscriber.run, "heartbeat": self.heartbeat.run, "watch": self._watch}
-        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in runs.items()]
+        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in self.runs.items()]
 
     async def stop(self, reason: CloseReason = CloseReason.SERVER_STOPPED) -> None:
         """Say farewell to every client, then stop the pod's tasks."""
         for connection in self.registry:
             self.registry.close(connection, reason)
+        self._stopped = True
         await cancel(self._tasks)
         self._tasks = []
-        self._loop = None
 
     def readiness(self) -> Readiness:
         """Say whether this pod can take a client now."""
@@ -111,6 +122,7 @@ def tune_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    trim_memory()
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from streams.registry import Writer
+from streams.registry import Headers, Writer
 
 log = logging.getLogger("sse.sse")
 
@@ -26,6 +26,21 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # A client that stops reading may hide this much in the kernel, which doubles it for its
 # own bookkeeping; the default would be megabytes.
 SEND_BUFFER_BYTES = 32 * 1024
+
+
+class NoHeaders:
+    """The headers of a request that has let them go."""
+
+    def getRawHeaders(self, _name: bytes, default: Any = None) -> Any:  # noqa: N802 - Twisted's name
+        """Return the default: there are none."""
+        return default
+
+    def hasHeader(self, _name: bytes) -> bool:  # noqa: N802 - Twisted's name
+        """Return False: there are none."""
+        return False
+
+
+NO_HEADERS = NoHeaders()
 
 # Offsets into struct tcp_info of <linux/tcp.h>.
 _TCP_INFO_BYTES = 64
@@ -43,28 +58,50 @@ class SocketWriter:
         self._transport = request.channel.transport
         self._send = self._transport.getHandle().send
         # HTTP/1.0 has no chunks: there the end of the connection ends the response.
-        self._chunked = bool(request.chunked)
+        self._chunked = request.clientproto == b"HTTP/1.1"
+
+    def start(self, headers: Headers, frame: bytes) -> None:
+        """Send the head of the response and the first frame in one write.
+
+        Twisted would keep the head until the next turn of the loop and walk its header
+        objects to build it. It is left to believe that it did.
+        """
+        request = self._request
+        request.startedWriting = 1
+        request.chunked = int(self._chunked)
+        request._response_started = True  # noqa: SLF001 - what Daphne's handle_reply sets
+        let_go(request)
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        if self._chunked:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        self._write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (b"".join(lines), self._framed(frame)))
 
     def write(self, frame: bytes) -> int:
         """Write a frame; return the bytes that wait in this process."""
-        transport = self._transport
-        if not transport.connected:
-            return 0
         if self._chunked:
             frame = b"%x\r\n%b\r\n" % (len(frame), frame)
+        return self._write(frame)
+
+    def _framed(self, frame: bytes) -> bytes:
+        # An empty chunk would be the end of the response.
+        return b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked and frame else frame
+
+    def _write(self, data: bytes) -> int:
+        transport = self._transport
         # Bytes that already wait go first.
         if not transport.dataBuffer and not transport._tempDataBuffer:  # noqa: SLF001 - see backlog_bytes
             try:
-                sent = self._send(frame)
+                sent = self._send(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError:
                 # Twisted reads the same error from the socket and ends the request.
                 return 0
-            if sent == len(frame):
+            if sent == len(data):
                 return 0
-            frame = frame[sent:]
-        transport.write(frame)
+            data = data[sent:]
+        if transport.connected:
+            transport.write(data)
         return self.backlog_bytes()
 
     def backlog_bytes(self) -> int:
@@ -101,19 +138,26 @@ class SocketWriter:
 class SendWriter:
     """Writes through ASGI's send(), which waits where the server has backpressure."""
 
-    __slots__ = ("_backlog_bytes", "_frames", "_request_task", "_send", "_task")
+    __slots__ = ("_backlog_bytes", "_messages", "_request_task", "_send", "_task")
 
     def __init__(self, send: Send, request_task: asyncio.Task[Any]) -> None:
         self._send = send
         self._request_task = request_task
-        self._frames: deque[bytes | None] = deque()
+        self._messages: deque[dict[str, Any]] = deque()
         self._backlog_bytes = 0
         self._task: asyncio.Task[None] | None = None
+
+    def start(self, headers: Headers, frame: bytes) -> None:
+        """Queue the head of the response and the first frame."""
+        self._queue({"type": "http.response.start", "status": 200, "headers": headers})
+        # An empty body, too, makes the server send the head.
+        self.write(frame)
 
     def write(self, frame: bytes) -> int:
         """Queue a frame; return the bytes that the server has not taken before it."""
         backlog_bytes = self._backlog_bytes
-        self._queue(frame)
+        self._backlog_bytes += len(frame)
+        self._queue({"type": "http.response.body", "body": frame, "more_body": True})
         return backlog_bytes
 
     def backlog_bytes(self) -> int:
@@ -122,7 +166,7 @@ class SendWriter:
 
     def finish(self) -> None:
         """End the response after everything that was written."""
-        self._queue(None)
+        self._queue({"type": "http.response.body", "body": b"", "more_body": False})
 
     def abort(self) -> None:
         """Drop what waits and end the request as far as ASGI lets an application do so."""
@@ -135,19 +179,17 @@ class SendWriter:
         """Return 0: ASGI shows no socket to ask."""
         return 0.0
 
-    def _queue(self, frame: bytes | None) -> None:
-        self._frames.append(frame)
-        self._backlog_bytes += len(frame or b"")
+    def _queue(self, message: dict[str, Any]) -> None:
+        self._messages.append(message)
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name="send-writer")
 
     async def _drain(self) -> None:
         try:
-            while self._frames:
-                frame = self._frames.popleft()
-                more = frame is not None
-                await self._send({"type": "http.response.body", "body": frame or b"", "more_body": more})
-                self._backlog_bytes -= len(frame or b"")
+            while self._messages:
+                message = self._messages.popleft()
+                await self._send(message)
+                self._backlog_bytes -= len(message.get("body", b""))
         except OSError:
             # ASGI 2.4: the client is gone; the server's disconnect event says so too.
             self._drop()
@@ -158,12 +200,12 @@ class SendWriter:
             self._task = None
 
     def _drop(self) -> None:
-        self._frames.clear()
+        self._messages.clear()
         self._backlog_bytes = 0
 
 
 def open_writer(send: Send, request_task: asyncio.Task[Any]) -> Writer:
-    """Choose the writer for a response whose headers have been sent.
+    """Choose the writer for a response that has not begun.
 
     Cancelling `request_task` ends the request, for servers that offer no nearer way.
     """
@@ -186,3 +228,11 @@ def daphne_request(send: Send) -> Any:
     if (kind.__module__, kind.__name__) != ("twisted.internet.tcp", "Server") or transport.TLS:
         return None
     return request
+
+
+def let_go(request: Any) -> None:
+    """Drop what a request that has become a stream no longer needs for the rest of its life."""
+    request.requestHeaders = request.responseHeaders = NO_HEADERS
+    request.clean_headers = None
+    if request.content is not None:
+        request.content.close()

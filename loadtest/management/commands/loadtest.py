@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
 
 from loadtest.errors import ImpossiblePlan, LoadTestError
 from loadtest.plan import MAX_CONNECTIONS, Plan, check, is_loopback
+from loadtest.progress import Bar
 from loadtest.report import table
 from loadtest.running import LoadTest
 
@@ -31,12 +30,15 @@ examples:
 exit status: 0; 1 when something was lost, doubled, out of order or could not connect; 2 for wrong arguments
 """
 
+DEFAULTS = Plan()
+
 
 class Command(BaseCommand):
     """Parse the arguments, run the plan, print the result."""
 
+    # A tuple, as an empty list would be one for all commands.
+    requires_system_checks = ()
     help = "Hold streams against a pod, publish to Redis, and check every event of every connection."
-    requires_system_checks: list[str] = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Keep the line breaks of the examples."""
@@ -46,34 +48,39 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         add = parser.add_argument
-        add("--url", default=Plan.url, help=f"base URL of the pod (default {Plan.url})")
+        add("--url", default=DEFAULTS.url, help=f"base URL of the pod (default {DEFAULTS.url})")
         add("--redis", help="URL of the Redis to publish to (default: the settings', if on this machine)")
         add("--channel", help="Redis channel (default: the settings')")
         add(
             "--connections",
             "-n",
             type=_whole(MAX_CONNECTIONS),
-            default=Plan.connections,
+            default=DEFAULTS.connections,
             help="streams to hold (default 1000)",
         )
-        add("--rate", type=_rate, default=Plan.rate, help="events a second, 0 for none, max for saturation")
-        add("--foreign", type=_share, default=Plan.foreign, help="share, 0 to 1, for clients elsewhere")
-        add("--seconds", type=_seconds, default=Plan.seconds, help="how long to publish, or to hold (default 10)")
-        add("--size", type=_whole(1_048_576), default=Plan.size, help="bytes of an event's JSON (default 250)")
-        add("--window", type=_whole(1_000_000), default=Plan.window, help="events on their way with --rate max (1000)")
-        add("--processes", type=_whole(64), default=Plan.processes, help="reading processes (default 1)")
-        add("--concurrency", type=_whole(100_000), default=Plan.concurrency, help="connects at a time (default 50)")
-        add("--timeout", type=_seconds, default=Plan.timeout_seconds, help="seconds for one connect (60)")
+        add("--rate", type=_rate, default=DEFAULTS.rate, help="events a second, 0 for none, max for saturation")
+        add("--foreign", type=_share, default=DEFAULTS.foreign, help="share, 0 to 1, for clients elsewhere")
+        add("--seconds", type=_seconds, default=DEFAULTS.seconds, help="how long to publish, or to hold (default 10)")
+        add("--size", type=_whole(1_048_576), default=DEFAULTS.size, help="bytes of an event's JSON (default 250)")
+        add(
+            "--window",
+            type=_whole(1_000_000),
+            default=DEFAULTS.window,
+            help="events on their way with --rate max (1000)",
+        )
+        add("--processes", type=_whole(64), default=DEFAULTS.processes, help="reading processes (default 1)")
+        add("--concurrency", type=_whole(100_000), default=DEFAULTS.concurrency, help="connects at a time (default 50)")
+        add("--timeout", type=_seconds, default=DEFAULTS.timeout_seconds, help="seconds for one connect (60)")
         add("--reconnect", action="store_true", help="once connected, all drop and come back at once")
-        add("--prefix", type=_prefix, default=Plan.prefix, help="how the clients' names begin (default LOAD)")
+        add("--prefix", type=_prefix, default=DEFAULTS.prefix, help="how the clients' names begin (default LOAD)")
         add("--pid", type=_whole(4_194_304), help="process of the pod, on this machine: measures its CPU and memory")
         add("--json", action="store_true", help="print one JSON object instead of the table")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
         """Run the test."""
         try:
             plan = _plan(options)
-            with _Bar() as bar:
+            with Bar() as bar:
                 result = LoadTest(plan, bar.show).run()
         except ImpossiblePlan as error:
             raise CommandError(str(error), returncode=2) from None
@@ -86,32 +93,6 @@ class Command(BaseCommand):
             self.stderr.write("Interrupted: these are the figures until then.")
         if faults := result.faults():
             raise CommandError(" ".join(faults))
-
-
-class _Bar:
-    """A progress bar on stderr, where a person is looking."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-        self._bar: tqdm[Any] | None = None
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.close()
-
-    def show(self, phase: str, done: int, total: int) -> None:
-        """Move the bar, or begin one for a new phase."""
-        if not sys.stderr.isatty():
-            return
-        if phase != self._phase or self._bar is None:
-            if self._bar:
-                self._bar.close()
-            self._phase = phase
-            self._bar = tqdm(desc=f"{phase:<9}", total=total or None, file=sys.stderr, leave=False)
-        self._bar.update(done - self._bar.n)
 
 
 def _plan(options: dict[str, Any]) -> Plan:

@@ -1,0 +1,50 @@
+// What the service says about a stream, in words. The named events are those that
+// `onmessage` of an ordinary client never sees.
+
+const KNOWN = {
+  evicted: "A newer connection took this client's name, and this one was closed.",
+  draining: "The pod is being replaced; the next connection goes to another one.",
+  overloaded: "The pod has more clients than it may have; the next connection may find another one.",
+  operator: "An operator disconnected this client.",
+  duel: "Two devices use this name and evicted each other again and again. Give one of them another name.",
+  "max-life": "The stream reached its longest allowed duration.",
+  "server-stopped": "The pod stopped.",
+};
+
+// Ends after which coming back by itself would do harm: it would evict the other one in turn.
+const FINAL = new Set(["evicted", "duel"]);
+
+const PLAIN = new Set(["type", "podName", "timestamp", "clientName"]);
+
+export function parse(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+export function describe(event) {
+  const data = parse(event.data);
+  const rest = Object.entries(data).filter(([key]) => !PLAIN.has(key));
+  const details = rest.map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const pod = data.podName ? ` (${data.podName})` : "";
+  const sentence =
+    event.type === "stream-gap"
+      ? "Events may be missing here: the pod could not hear or no longer remembers them."
+      : (KNOWN[event.type] ?? `The service sent “${event.type}”.`);
+  return [`${sentence}${pod}`, ...details].join(" ");
+}
+
+export function isFinal(type) {
+  return FINAL.has(type);
+}
+
+export function isWarning(type) {
+  return type !== "operator" && type !== "max-life";
+}
+
+export function seconds(ms) {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

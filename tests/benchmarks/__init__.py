@@ -1,0 +1,1 @@
+"""Measure this pod beside its peers: `make bench`."""

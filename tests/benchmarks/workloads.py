@@ -1,0 +1,168 @@
+"""What each server is put through, and which figures are taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
+
+from loadtest.plan import Plan
+from loadtest.result import Result
+
+# The results of one server: those of every run, by the name of the workload.
+Results = Mapping[str, list[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One load test; `only` names the servers that it is for, all when empty."""
+
+    name: str
+    title: str
+    plan: Plan
+    only: str = ""
+
+    def quick(self) -> Workload:
+        """Make it small: to see whether everything works, not to measure."""
+        plan = self.plan
+        rate = plan.rate and plan.rate / 10
+        small = replace(plan, connections=max(100, plan.connections // 20), rate=rate, seconds=2.0)
+        return replace(self, plan=small)
+
+
+WORKLOADS = (
+    Workload("idle", "10,000 idle connections", Plan(connections=10_000, rate=0, seconds=1)),
+    Workload(
+        "steady",
+        "10,000 connections at 10,000 events a second",
+        Plan(connections=10_000, rate=10_000, seconds=10),
+    ),
+    Workload(
+        "saturation", "1,000 connections at saturation", Plan(connections=1000, rate=None, window=2000, seconds=8)
+    ),
+    Workload(
+        "foreign",
+        "50,000 events a second, 99% of them for clients elsewhere",
+        Plan(connections=1000, rate=50_000, foreign=0.99, seconds=8),
+    ),
+    Workload(
+        "reconnect",
+        "10,000 clients drop and come back at once",
+        Plan(connections=10_000, rate=5000, seconds=2, reconnect=True),
+    ),
+    Workload(
+        "many",
+        "19,000 connections at saturation",
+        Plan(connections=19_000, rate=None, window=2000, seconds=8),
+        only="ab",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table.
+
+    The targets are ratios to the reference, for servers a and b: at most, or, where
+    more is better, at least.
+    """
+
+    title: str
+    read: Callable[[Results], list[float]]
+    digits: int = 1
+    more_is_better: bool = False
+    targets: Mapping[str, float] | None = None
+
+    def value(self, results: Results) -> float | None:
+        """Give the median over all runs, None when there is none."""
+        values = self.read(results)
+        return median(values) if values else None
+
+    def meets(self, key: str, ratio: float) -> bool | None:
+        """Say whether a ratio reaches the target, None without a target."""
+        if not self.targets or key not in self.targets:
+            return None
+        return ratio >= self.targets[key] if self.more_is_better else ratio <= self.targets[key]
+
+
+def figures(workload: str, figure: Callable[[Result], float | None]) -> Callable[[Results], list[float]]:
+    """Read one figure from all runs of a workload."""
+
+    def read(results: Results) -> list[float]:
+        found = (figure(result) for result in results.get(workload, ()))
+        return [value for value in found if value is not None]
+
+    return read
+
+
+def foreign_microseconds(results: Results) -> list[float]:
+    """Read the CPU per foreign event.
+
+    The delivered hundredth is taken off at what a delivered event costs the same
+    server at saturation.
+    """
+    delivered = figures("saturation", lambda result: result.cpu_event_microseconds)(results)
+    cost = median(delivered) if delivered else 0.0
+    return [
+        (result.cpu_seconds * 1e6 - result.read * cost) / result.published_foreign
+        for result in results.get("foreign", ())
+        if result.cpu_seconds is not None and result.published_foreign
+    ]
+
+
+METRICS = (
+    Metric(
+        "CPU per delivered event at saturation, µs",
+        figures("saturation", lambda result: result.cpu_event_microseconds),
+        targets={"a": 0.40, "b": 0.50},
+    ),
+    Metric("CPU per foreign event, µs", foreign_microseconds, targets={"a": 0.25, "b": 0.30}),
+    Metric(
+        "memory per connection at 10,000, KiB (PSS)",
+        figures("idle", lambda result: result.kib_per_connection),
+        targets={"a": 0.70, "b": 0.95},
+    ),
+    Metric(
+        "connects per second",
+        figures("idle", lambda result: result.connects_per_second),
+        digits=0,
+        more_is_better=True,
+        targets={"a": 1.7, "b": 1.1},
+    ),
+    Metric(
+        "p99 latency, 10,000 connections at 10,000 events/s, ms",
+        figures("steady", lambda result: result.latency_p99_ms),
+        digits=2,
+        targets={"a": 0.5, "b": 1.0},
+    ),
+    Metric(
+        "10,000 clients drop and come back: seconds until all are back",
+        figures("reconnect", lambda result: result.reconnect_seconds),
+        digits=2,
+        targets={"a": 0.7, "b": 1.0},
+    ),
+    Metric(
+        "base memory of an idle server, MiB (PSS)",
+        figures("idle", lambda result: result.base_pss_kib and result.base_pss_kib / 1024),
+    ),
+    Metric("CPU per connect, µs", figures("idle", lambda result: result.cpu_connect_microseconds), digits=0),
+    Metric(
+        "p50 latency, 10,000 connections at 10,000 events/s, ms",
+        figures("steady", lambda result: result.latency_p50_ms),
+        digits=2,
+    ),
+    Metric(
+        "CPU per delivered event at 10,000 events/s, µs",
+        figures("steady", lambda result: result.cpu_event_microseconds),
+    ),
+    Metric(
+        "events delivered per second at saturation",
+        figures("saturation", lambda result: result.read_per_second),
+        digits=0,
+        more_is_better=True,
+    ),
+    Metric(
+        "CPU per delivered event at 19,000 connections, µs",
+        figures("many", lambda result: result.cpu_event_microseconds),
+    ),
+)

@@ -1,0 +1,114 @@
+"""What the tests share: a real Valkey, and pods as real processes."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+
+from tests.support.pods import Pod, environment
+from tests.support.redis_server import RedisServer
+
+
+# A test that ends a pod with open streams waits for their end only when that is what it is about.
+DEFAULTS: dict[str, str | float] = {"POD_NAME": "pod-under-test", "DRAIN_SECONDS": 0}
+
+
+class StartPod(Protocol):
+    """Starts a pod with the given variables, and by default waits until it is ready."""
+
+    def __call__(
+        self, start: str = ..., *, ready: bool = ..., application: str | None = ..., **variables: str | float
+    ) -> Pod: ...
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Valkey that stays up for all tests; one that must fail is `mortal_redis`."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mortal_redis() -> Iterator[RedisServer]:
+    """A Valkey of the test's own, not yet started, to be stopped and started at will."""
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client_name() -> str:
+    """A client name that no other test has."""
+    return f"TEST-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def client_names(client_name: str) -> Callable[[int], list[str]]:
+    """Make many client names that no other test has."""
+    return lambda count: [f"{client_name}-{number:05d}" for number in range(count)]
+
+
+@pytest.fixture
+def start_pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
+    """Start pods of the test's own; each ends with the test and must have logged no traceback."""
+    yield from pod_starter(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def start_shared_pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
+    """Start pods that outlive the test."""
+    yield from pod_starter(tmp_path_factory)
+
+
+def pod_starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
+    pods: list[Pod] = []
+    logs = tmp_path_factory.mktemp("pods")
+    numbers = itertools.count(1)
+
+    def start_pod(
+        start: str = "streamworker", *, ready: bool = True, application: str | None = None, **variables: str | float
+    ) -> Pod:
+        options = {} if application is None else {"application": application}
+        log_path = logs / f"{start}-{next(numbers)}.log"
+        pod = Pod(start, log_path, environment(**{**DEFAULTS, **variables}), **options)
+        pods.append(pod)
+        if ready:
+            pod.wait_ready()
+        return pod
+
+    yield start_pod
+    try:
+        for pod in pods:
+            pod.terminate()
+    finally:
+        for pod in pods:
+            if pod.process.poll() is None:
+                pod.process.kill()
+                pod.process.wait()
+    for pod in pods:
+        pod.assert_no_traceback()
+
+
+@pytest.fixture(scope="session")
+def pods(start_shared_pod: StartPod, redis_server: RedisServer) -> Callable[[str], Pod]:
+    """Give the pod that all tests share for one way to start it, started when first asked for."""
+    started: dict[str, Pod] = {}
+
+    def pod(start: str) -> Pod:
+        if start not in started:
+            started[start] = start_shared_pod(start, REDIS_URL=redis_server.url, POD_NAME=f"pod-{start}")
+        return started[start]
+
+    return pod
+
+
+@pytest.fixture
+def pod(pods: Callable[[str], Pod]) -> Pod:
+    """The shared pod that `streamworker` started; a test may not end it or count all its connections."""
+    return pods("streamworker")

@@ -1,0 +1,143 @@
+"""What the tests of the pages share: a worker of their own, a browser, pods for either environment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from dashboard.board import Board, get_board
+from streams.registry import Connection, Headers
+from streams.worker import Worker, get_worker
+from tests.conftest import StartPod
+from tests.dashboard.browser import MISSING, Browser, open_browser
+from tests.support.pods import Pod, environment, run_manage
+from tests.support.redis_server import RedisServer
+
+STAFF = ("operator", "correct horse battery staple")
+TOKEN = "a-token-for-scripts"
+
+
+class FakeWriter:
+    """Keeps what it is told to write."""
+
+    def __init__(self, backlog: int = 0) -> None:
+        self.backlog = backlog
+        self.written: list[bytes] = []
+        self.finished = False
+        self.aborted = False
+        self.silent = 0.0
+
+    def start(self, headers: Headers, frame: bytes) -> None:
+        self.written.append(frame)
+
+    def write(self, frame: bytes) -> int:
+        self.written.append(frame)
+        return self.backlog
+
+    def backlog_bytes(self) -> int:
+        return self.backlog
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def silent_seconds(self) -> float:
+        return self.silent
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """The worker that the views read, with a registry that nobody else has used."""
+    get_worker.cache_clear()
+    get_board.cache_clear()
+    worker = get_worker()
+    worker.registry.set_subscribed(True)
+    worker.subscriber.subscribed = True
+    yield worker
+    get_worker.cache_clear()
+    get_board.cache_clear()
+
+
+@pytest.fixture
+def board(worker: Worker) -> Board:
+    return get_board()
+
+
+@pytest.fixture
+def connect(worker: Worker) -> Callable[..., Connection]:
+    """Open a connection in the registry, without a socket."""
+
+    def open_connection(name: str, *, address: str = "10.0.0.1:5000", **changes: Any) -> Connection:
+        connection = Connection(name, FakeWriter(changes.pop("backlog", 0)), address)
+        worker.registry.open(connection, [])
+        for field, value in changes.items():
+            setattr(connection, field, value)
+        return connection
+
+    return open_connection
+
+
+@pytest.fixture
+def production(settings: Settings) -> None:
+    """Let the views believe that they serve real devices."""
+    settings.STREAMS = dataclasses.replace(settings.STREAMS, environment="production", admin_token=TOKEN)
+
+
+@pytest.fixture(scope="session")
+def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if MISSING:
+        pytest.skip(MISSING)
+    browser = open_browser(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Browser:
+    """A Chromium on a wide light screen, which remembers nothing."""
+    shared_browser.get("about:blank")
+    shared_browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    shared_browser.look()
+    shared_browser.console()
+    return shared_browser
+
+
+@pytest.fixture
+def browser_without_javascript(tmp_path: Path) -> Iterator[Browser]:
+    if MISSING:
+        pytest.skip(MISSING)
+    browser = open_browser(tmp_path / "chromium", javascript=False)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="session")
+def production_pod(
+    start_shared_pod: StartPod, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Pod:
+    """A pod in production, with one staff user."""
+    database = tmp_path_factory.mktemp("production") / "db.sqlite3"
+    variables = {
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": redis_server.url,
+        "ADMIN_TOKEN": TOKEN,
+        "POD_NAME": "pod-production",
+    }
+    env = environment(**variables)
+    assert run_manage("migrate", env=env).returncode == 0
+    user, password = STAFF
+    created = run_manage(
+        *("createsuperuser", "--noinput", "--username", user, "--email", "operator@shop.example"),
+        env={**env, "DJANGO_SUPERUSER_PASSWORD": password},
+    )
+    assert created.returncode == 0, created.stderr
+    return start_shared_pod(**variables)

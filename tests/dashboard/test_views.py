@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import AsyncClient
+from pytest_django import Settings
+
+from dashboard.csp import policy
+from streams.errors import CloseReason, RedisUnavailable
+from streams.publisher import Receipt
+from streams.registry import Connection
+from streams.worker import Worker
+from tests.dashboard.conftest import TOKEN
+
+Connect = Callable[..., Connection]
+PAGES = ("/", "/admin", "/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send")
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What would have gone to Redis."""
+    calls: list[tuple[Any, ...]] = []
+
+    async def apublish(*arguments: Any) -> Receipt:
+        calls.append(arguments)
+        return Receipt("evt-1", 2)
+
+    monkeypatch.setattr("dashboard.views.apublish", apublish)
+    return calls
+
+
+def text(response: HttpResponse) -> str:
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_pages_have_no_inline_code_and_a_strict_policy(worker: Worker, async_client: AsyncClient, path: str) -> None:
+    response = await async_client.get(path)
+    assert response.status_code == 200
+    csp = response["Content-Security-Policy"]
+    assert "unsafe" not in csp
+    assert csp.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    html = text(response)
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", html)
+    assert 'lang="en-us"' in html
+    assert re.search(r"<title>\s*\S", html)
+
+
+async def test_only_the_test_client_may_talk_to_other_pods(worker: Worker, async_client: AsyncClient) -> None:
+    assert (await async_client.get("/"))["Content-Security-Policy"] == policy(connect_src="*")
+    assert "connect-src 'self'" in (await async_client.get("/admin"))["Content-Security-Policy"]
+
+
+async def test_the_dashboard_works_without_javascript(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
+    connect("STORE001-LANE01", event_count=1204)
+    worker.registry.close(connect("STORE002-LANE01"), CloseReason.SLOW_READER)
+    html = text(await async_client.get("/admin"))
+    assert '<noscript><meta http-equiv="refresh"' in html
+    for shown in ("All is well: 1 client connected", "STORE001-LANE01", "1,204", "slow-reader", worker.conf.pod_name):
+        assert shown in html
+
+
+async def test_ten_thousand_connections(worker: Worker, async_client: AsyncClient, connect: Connect) -> None:
+    for number in range(10_000):
+        connect(f"STORE{number // 10:04d}-LANE{number % 10:02d}", address=f"10.0.{number % 256}.1:{number}")
+    await async_client.get("/admin")
+    seconds = []
+    for query in ("", "?sort=-activity&page=7", "?q=lane0", "?sort=backlog", "?store=STORE0042"):
+        began = time.perf_counter()
+        response = await async_client.get(f"/admin{query}")
+        seconds.append(time.perf_counter() - began)
+        rows = re.findall(r"<tr data-key=", text(response))
+        assert len(rows) <= 50 + 5
+        assert len(response.content) < 100_000
+    assert sorted(seconds)[2] < 0.15, seconds
+
+
+async def test_a_client_page_shows_what_its_connections_were(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
+    for reason in (CloseReason.EVICTED, CloseReason.DEAD_PEER):
+        worker.registry.close(connect("STORE001-LANE01"), reason)
+    worker.registry.close(connect("STORE001-LANE02"), CloseReason.DUEL)
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert "Not connected to this pod" in html
+    assert html.index("dead-peer") < html.index("evicted")
+    assert "duel" not in html
+    assert "Last events" not in html
+
+
+async def test_events_are_shown_where_the_pod_remembers_them(
+    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class History:
+        def events_of(self, _name: str) -> list[bytes]:
+            return [
+                b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (SCRIPT.encode(), SCRIPT.encode()),
+                b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],"timestamp":null}',
+            ]
+
+    monkeypatch.setattr(worker, "history", History(), raising=False)
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert "Last events" in html
+    assert SCRIPT not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
+
+
+async def test_whatever_a_stranger_wrote_is_escaped(worker: Worker, async_client: AsyncClient, connect: Connect) -> None:
+    connect("STORE001-LANE01", address=SCRIPT)
+    worker.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}'), CloseReason.EVICTED)
+    worker.subscriber.subscribed = False
+    worker.subscriber.last_error = SCRIPT
+    for path in (
+        f"/admin?q={SCRIPT}&store=%22{SCRIPT}&sort={SCRIPT}",
+        "/admin",
+        "/admin/clients/STORE001-LANE02",
+        f"/admin/clients/STORE001-LANE01/send?action={SCRIPT}&data={SCRIPT}",
+    ):
+        response = await async_client.get(path, headers={"User-Agent": SCRIPT})
+        assert response.status_code == 200
+        assert SCRIPT not in text(response)
+
+
+@pytest.mark.parametrize("name", ["-x", "a b", "%3Cscript%3E", "x" * 129])
+async def test_what_cannot_be_a_client_has_no_page(worker: Worker, async_client: AsyncClient, name: str) -> None:
+    for suffix in ("", "/disconnect", "/send"):
+        assert (await async_client.get(f"/admin/clients/{name}{suffix}")).status_code == 404
+
+
+async def test_disconnect_asks_first_and_then_ends_the_connection(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
+    connection = connect("STORE001-LANE01")
+    path = "/admin/clients/STORE001-LANE01/disconnect"
+    assert "Yes, disconnect" in text(await async_client.get(path))
+    assert connection.close_reason is None
+    response = await async_client.post(path)
+    assert response.status_code == 302
+    assert response["Location"] == "/admin/clients/STORE001-LANE01"
+    assert connection.close_reason is CloseReason.OPERATOR
+    assert "was disconnected" in text(await async_client.get(response["Location"]))
+    await async_client.post(path)
+    assert "is not connected" in text(await async_client.get(response["Location"]))
+
+
+async def test_an_action_needs_its_csrf_token(worker: Worker, connect: Connect) -> None:
+    connection = connect("STORE001-LANE01")
+    client = AsyncClient(enforce_csrf_checks=True)
+    for path in ("/admin/clients/STORE001-LANE01/disconnect", "/admin/clients/STORE001-LANE01/send", "/publish-test"):
+        response = await client.post(path)
+        assert response.status_code == 403
+        assert "This form has expired" in text(response)
+    assert connection.close_reason is None
+
+
+async def test_a_test_event_is_shown_first_and_then_published(
+    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+) -> None:
+    path = "/admin/clients/STORE001-LANE01/send"
+    assert "transactionId" in text(await async_client.get(f"{path}?action=payment"))
+    assert not published
+    await async_client.post(path, {"action": "alert", "data": '{"level": 1}'})
+    assert published == [("STORE001-LANE01", "alert", {"level": 1})]
+    assert "2 pods hear the channel" in text(await async_client.get("/admin/clients/STORE001-LANE01"))
+
+
+async def test_data_that_is_not_json_is_refused_with_what_was_typed(
+    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+) -> None:
+    for data in ("{oops", "[" * 5000):
+        response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": data})
+        assert response.status_code == 422
+        assert data in text(response)
+        assert "data is not JSON" in text(response)
+    assert not published
+
+
+async def test_redis_that_takes_nothing_is_told(
+    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def apublish(*_arguments: Any) -> Receipt:
+        raise RedisUnavailable("Redis did not take the event")
+
+    monkeypatch.setattr("dashboard.views.apublish", apublish)
+    response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": "{}"})
+    assert "Redis did not take the event" in text(response)
+    response = await async_client.post("/publish-test", {"clientName": "STORE001-LANE01", "action": "alert"})
+    assert response.json()["error"] == "Redis did not take the event"
+
+
+async def test_the_publish_form_publishes_a_sample_or_what_was_typed(
+    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+) -> None:
+    fields = {"clientName": "STORE001-LANE01", "action": "alert"}
+    response = await async_client.post("/publish-test", fields)
+    assert response.json()["success"] is True
+    await async_client.post("/publish-test", {**fields, "data": "[1]"})
+    assert [type(arguments[2]) for arguments in published] == [dict, list]
+    for wrong in ({"action": "unknown"}, {"data": "{"}):
+        assert (await async_client.post("/publish-test", {**fields, **wrong})).status_code == 422
+
+
+async def test_other_methods_are_refused(worker: Worker, async_client: AsyncClient) -> None:
+    for path in ("/admin", "/", "/admin/clients/X"):
+        assert (await async_client.put(path)).status_code == 405
+    assert (await async_client.get("/publish-test")).status_code == 405
+
+
+@pytest.mark.usefixtures("production")
+async def test_in_production_strangers_see_the_login_page(worker: Worker, async_client: AsyncClient) -> None:
+    for path in PAGES[1:]:
+        response = await async_client.get(path)
+        assert response.status_code == 302
+        assert response["Location"] == f"/admin/login/?next={path}"
+        assert (await async_client.post(path)).status_code == 302
+
+
+@pytest.mark.usefixtures("production")
+async def test_in_production_the_test_client_has_no_publish_form(worker: Worker, async_client: AsyncClient) -> None:
+    assert "publish-test" not in text(await async_client.get("/"))
+    assert (await async_client.post("/publish-test", {"clientName": "X", "action": "alert"})).status_code == 404
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("path", ["/admin/connections", "/admin/client/STORE001-LANE01"])
+async def test_in_production_json_takes_the_token_and_nothing_like_it(
+    worker: Worker, async_client: AsyncClient, connect: Connect, path: str
+) -> None:
+    connect("STORE001-LANE01")
+    for wrong in ("", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}", TOKEN, "Bearer ä"):
+        response = await async_client.get(path, headers={"Authorization": wrong})
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"] == "Bearer"
+        assert "ADMIN_TOKEN" in response.json()["error"]
+    for right in (f"Bearer {TOKEN}", f"bearer  {TOKEN}"):
+        assert (await async_client.get(path, headers={"Authorization": right})).status_code == 200
+
+
+@pytest.mark.usefixtures("production")
+async def test_a_token_that_is_not_set_opens_nothing(worker: Worker, async_client: AsyncClient, settings: Settings) -> None:
+    settings.STREAMS = dataclasses.replace(settings.STREAMS, admin_token="")
+    assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401

@@ -1,0 +1,158 @@
+"""The Dockerfile: linted, read, and its steps carried out without a container engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from django.conf import settings
+
+from tests.deploy.dockerfile import Build, Stage, read_dockerfile
+from tests.deploy.files import DEPLOY, run, tool
+from tests.support.http import fetch, open_stream
+from tests.support.pods import ROOT
+from tests.support.redis_server import RedisServer, event, free_port
+from tests.support.waiting import wait_until
+
+DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
+NO_INDEX = ("Max retries exceeded", "Failed to establish", "Temporary failure", "Connection refused", "timed out")
+
+
+@pytest.fixture(scope="module")
+def stages() -> list[Stage]:
+    return read_dockerfile(DOCKERFILE)
+
+
+def test_passes_the_linter():
+    run(tool("hadolint", "requirements/dev.txt"), "--failure-threshold", "style", str(DOCKERFILE))
+
+
+def test_the_image_has_no_step_that_needs_tools(stages: list[Stage]):
+    *_, image = stages
+    assert len(stages) == 2
+    for step in image.values("RUN"):
+        assert not {"apt-get", "pip", "gcc", "curl", "wget"} & set(step.split())
+    assert {stage for stage, _, _ in image.copies()} == {"build"}
+
+
+def test_the_image_runs_as_a_fixed_user_that_is_not_root(stages: list[Stage]):
+    assert stages[-1].value("USER") == "10001:10001"
+    assert "--uid 10001" in stages[-1].value("RUN")
+
+
+def test_signals_reach_the_pod(stages: list[Stage]):
+    image = stages[-1]
+    assert json.loads(image.value("CMD")) == ["python", "manage.py", "streamworker"]
+    environment = image.environment()
+    assert (environment["HOST"], environment["PORT"]) == ("0.0.0.0", "3000")
+    assert image.value("EXPOSE") == environment["PORT"]
+    assert image.value("STOPSIGNAL") == "SIGTERM"
+    assert not image.values("ENTRYPOINT")
+
+
+def test_is_labelled(stages: list[Stage]):
+    labels = " ".join(stages[-1].values("LABEL"))
+    for name in ("title", "description", "licenses", "version", "revision", "created"):
+        assert f"org.opencontainers.image.{name}=" in labels
+
+
+def test_every_application_of_ours_is_copied(stages: list[Stage]):
+    copied = {source for stage, sources, _ in stages[0].copies() if not stage for source in sources}
+    ours = {name.partition(".")[0] for name in settings.INSTALLED_APPS if (ROOT / name.partition(".")[0]).is_dir()}
+    assert {"manage.py", "sseproject", "templates", *ours} <= copied
+    assert "tests" not in copied
+
+
+def test_the_context_holds_what_is_copied_and_little_else(stages: list[Stage]):
+    copied = {source for stage, sources, _ in stages[0].copies() if not stage for source in sources}
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == copied
+
+
+@pytest.fixture(scope="module")
+def build(stages: list[Stage]) -> Iterator[Build]:
+    """The steps of the Dockerfile, carried out in a clean directory and a fresh environment."""
+    with tempfile.TemporaryDirectory(prefix="sse-image-") as name:
+        # pytest's own directories are closed to the other user who is to read this one.
+        directory = Path(name)
+        directory.chmod(0o755)
+        build = Build(stages, directory, find_python(build_user(stages)))
+        try:
+            build.run()
+        except subprocess.CalledProcessError as error:
+            if any(sign in error.stderr for sign in NO_INDEX):
+                pytest.skip("pip reaches no package index")
+            pytest.fail(f"{error.cmd}:\n{error.stdout}{error.stderr}")
+        yield build
+
+
+def build_user(stages: list[Stage]) -> int:
+    return int(stages[-1].value("USER").partition(":")[0])
+
+
+def find_python(uid: int) -> str:
+    """Return a Python that the image's user may run; a developer's own may lie in a closed home."""
+    as_user = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    base = Path(sys.base_prefix) / "bin" / version
+    for candidate in (str(base), f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
+        try:
+            subprocess.run(
+                [candidate, "-c", "import venv, sqlite3"], check=True, capture_output=True, cwd="/", **as_user
+            )
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return candidate
+    pytest.skip(f"there is no {version} that user {uid} may run")
+
+
+@pytest.mark.timeout(400)
+async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(build: Build, redis_server: RedisServer):
+    root = build.root("image")
+    assert not (root / "opt/venv/bin/pip").exists()
+    if os.geteuid() != 0:
+        run("chmod", "-R", "a-w", str(root / "app"), str(root / "opt"))
+    before = {path: path.stat().st_mtime_ns for path in (root / "app").rglob("*")}
+    port = free_port()
+    variables = {
+        "SECRET_KEY": "for-this-test",
+        "REDIS_URL": redis_server.url,
+        "POD_NAME": "image",
+        "PORT": str(port),
+        "TMPDIR": str(root / "data"),
+    }
+    log_path = root.parent / "log"
+    migrate = build.start(["python", "manage.py", "migrate", "--verbosity", "0"], log_path, variables)
+    assert migrate.wait(60) == 0, log_path.read_text()
+    pod = build.start(build.command(), log_path, variables)
+    try:
+        wait_until("the pod to be ready", lambda: answers(port, pod, log_path), 40)
+        process = psutil.Process(pod.pid)
+        assert process.cwd() == str(root / "app")
+        assert process.uids().real == (build.user()[0] if os.geteuid() == 0 else os.geteuid())
+        assert build.start(build.healthcheck(), log_path, variables).wait(20) == 0, log_path.read_text()
+        async with await open_stream(port, "IMAGE-1") as stream:
+            redis_server.publish(event("IMAGE-1"))
+            assert await stream.next_json() == event("IMAGE-1")
+    finally:
+        pod.terminate()
+        status = pod.wait(60)
+    assert status == 0, log_path.read_text()
+    assert build.start(build.healthcheck(), log_path, variables).wait(20) != 0, "nobody answers any more"
+    assert {path: path.stat().st_mtime_ns for path in (root / "app").rglob("*")} == before
+
+
+def answers(port: int, pod: subprocess.Popen[bytes], log_path: Path) -> bool:
+    assert pod.poll() is None, log_path.read_text()
+    try:
+        return fetch(port, "/health/ready", timeout=5).status == 200
+    except OSError:
+        return False

@@ -1,0 +1,112 @@
+"""Many connections held at once, and nothing of them left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+
+import pytest
+
+from tests.conftest import StartPod
+from tests.support.http import EventStream, open_stream
+from tests.support.pods import OBSERVED, Pod
+from tests.support.redis_server import RedisServer, event
+from tests.support.waiting import eventually
+
+# The suite holds a thousand; STREAMS_TEST_CONNECTIONS=10000 is what a pod is made for.
+CONNECTIONS = int(os.environ.get("STREAMS_TEST_CONNECTIONS", "1000"))
+# The first two bring the process to its size; it is the three after them that must be flat.
+WARM_UP_ROUNDS = 2
+ROUNDS = 3
+MIB = 1024 * 1024
+# What the allocator may keep from one round to the next; a leak of 1 KiB a connection is more.
+SLACK_BYTES = max(1.5 * MIB, CONNECTIONS * 512)
+
+
+async def open_many(pod: Pod, names: list[str], at_once: int = 100) -> list[EventStream]:
+    waiting = iter(names)
+    opened: dict[str, EventStream] = {}
+
+    async def open_in_turn() -> None:
+        for name in waiting:
+            opened[name] = await open_stream(pod.port, name)
+
+    await asyncio.gather(*(open_in_turn() for _ in range(at_once)))
+    return [opened[name] for name in names]
+
+
+async def close_all(streams: list[EventStream]) -> None:
+    await asyncio.gather(*(stream.close() for stream in streams))
+
+
+@pytest.mark.timeout(60 + CONNECTIONS // 20)
+async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: RedisServer):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = CONNECTIONS + 200
+    if soft < needed:
+        assert hard >= needed, f"{CONNECTIONS} connections need ulimit -n {needed}; this shell allows {hard}"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    pod = start_pod(REDIS_URL=redis_server.url, LOG_LEVEL="warning", HEARTBEAT_SECONDS=5)
+    names = [f"MANY-{number:05d}" for number in range(CONNECTIONS)]
+    descriptors, threads = pod.ps.num_fds(), pod.ps.num_threads()
+    resident = []
+    for _ in range(WARM_UP_ROUNDS + ROUNDS):
+        streams = await open_many(pod, names)
+        listing = pod.json("/admin/connections")
+        assert listing["totalConnections"] == CONNECTIONS
+        assert sorted(one["clientName"] for one in listing["connections"]) == names
+        assert pod.json("/health")["connections"] == CONNECTIONS
+
+        redis_server.publish_all(os.fsencode(f'{{"clientName":"{name}","eventId":"{name}"}}') for name in names)
+        for name, stream in zip(names, streams, strict=True):
+            await stream.until(name)
+
+        await close_all(streams)
+        closed_at = time.monotonic()
+        await eventually("no connection to be left", lambda: pod.json("/health")["connections"] == 0, timeout=2)
+        assert time.monotonic() - closed_at < 2
+        await eventually(
+            "the file descriptors to be closed", lambda: pod.ps.num_fds() <= descriptors, timeout=2
+        )
+        resident.append(pod.ps.memory_info().rss)
+    assert pod.metric("sse_connects_total") == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
+    assert pod.metric('sse_closes_total{reason="client-closed"}') == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
+    assert pod.ps.num_threads() <= threads + 1, "a stream is not to cost a thread"
+    rounds = ", ".join(f"{rss / MIB:.1f}" for rss in resident)
+    assert max(resident[WARM_UP_ROUNDS:]) - resident[WARM_UP_ROUNDS] < SLACK_BYTES, f"memory grew from round to round: {rounds} MiB"
+
+
+@pytest.mark.parametrize("start", ["daphne", "uvicorn"])
+async def test_leaves_no_task_behind(start: str, start_pod: StartPod, redis_server: RedisServer):
+    application = "tests.support.observed:application"
+    pod = start_pod(start, application=application, REDIS_URL=redis_server.url, LOG_LEVEL="warning")
+    names = [f"TASK-{number:03d}" for number in range(200)]
+    at_rest = pod.json(OBSERVED)["tasks"]
+    objects = 0
+
+    for round_number in range(ROUNDS):
+        streams = await open_many(pod, names)
+        # Evicted ones end by the pod's hand and not by their client's.
+        streams += await open_many(pod, names)
+        redis_server.publish(event(names[0], 1))
+        await close_all(streams)
+        await eventually("no connection to be left", lambda: pod.json("/health")["connections"] == 0, timeout=2)
+        # Daphne looks once a second for requests that have ended.
+        await eventually(
+            f"no more tasks than {at_rest}", lambda: len(pod.json(OBSERVED)["tasks"]) <= len(at_rest), timeout=5
+        )
+        if round_number == 0:
+            # What is made once and kept is made by now.
+            await eventually("the objects to be few", lambda: steady(pod), timeout=5)
+            objects = pod.json(OBSERVED)["objects"]
+    await eventually(
+        f"no more than about {objects} objects", lambda: pod.json(OBSERVED)["objects"] < objects + len(names), timeout=5
+    )
+
+
+def steady(pod: Pod) -> bool:
+    """Say whether two looks, one after the other, see about as many objects."""
+    first, second = (pod.json(OBSERVED)["objects"] for _ in range(2))
+    return abs(first - second) < 50

@@ -1,0 +1,103 @@
+"""A pod that is told to stop says farewell, and ends in time and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from tests.conftest import StartPod
+from tests.support.http import HOST, open_response, open_stream, request_bytes
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_says_farewell_and_ends(number: signal.Signals, start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url)
+    streams = [await open_stream(pod.port, f"STOP-{count}") for count in range(20)]
+    half_sent = [await asyncio.open_connection(HOST, pod.port) for _ in range(3)]
+    whole = request_bytes("GET", "/events/HALF")
+    for (_, writer), part in zip(half_sent, (b"", whole[:10], whole[:-2]), strict=True):
+        writer.write(part)
+        await writer.drain()
+    body_reader, body_writer = await asyncio.open_connection(HOST, pod.port)
+    body_writer.write(request_bytes("POST", "/register", {"Content-Length": "500"}) + b'{"clientName":')
+    # Answered after them, so the pod has read what was sent before.
+    assert pod.connections() == 20
+
+    pod.process.send_signal(number)
+    for stream in streams:
+        events = await stream.rest()
+        assert [event.type for event in events] == ["draining"], "one farewell, and then the end"
+        farewell = events[0].json()
+        assert farewell["type"] == "draining"
+        assert farewell["podName"] == "pod-under-test"
+        assert farewell["timestamp"]
+        assert stream.ended, "the response is to end, not to be cut"
+    await eventually("the pod to end", lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+    pod.assert_no_traceback()
+    assert pod.log.rstrip().count(f"{number.name}: ") == 1
+    for _, writer in [*half_sent, (body_reader, body_writer)]:
+        writer.close()
+    for stream in streams:
+        await stream.close()
+
+
+@pytest.mark.parametrize("start", ["daphne", "uvicorn"])
+async def test_other_servers_end_too(start: str, start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(start, REDIS_URL=redis_server.url)
+    streams = [await open_stream(pod.port, f"STOP-{count}") for count in range(5)]
+    pod.process.send_signal(signal.SIGTERM)
+    for stream in streams:
+        await stream.rest()
+        await stream.close()
+    await eventually("the pod to end", lambda: pod.process.poll() is not None)
+
+
+async def test_stops_while_clients_wait_for_redis(start_pod: StartPod, mortal_redis: RedisServer):
+    pod = start_pod(ready=False, REDIS_URL=mortal_redis.url)
+    pod.wait_live()
+    waiting = [await open_response(pod.port, f"WAIT-{count}") for count in range(5)]
+    began = time.monotonic()
+    pod.process.send_signal(signal.SIGTERM)
+    for stream in waiting:
+        await stream.rest()
+        await stream.close()
+    await eventually("the pod to end", lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+    assert time.monotonic() - began < 5
+
+
+async def test_stops_though_a_client_reads_nothing(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, STALL_SECONDS=1, LOG_LEVEL="warning")
+    stream = await open_stream(pod.port, "DEAF")
+    # More than the sockets between them hold.
+    message = b'{"clientName":"DEAF","data":"%b"}' % (b"x" * 100_000)
+    before = pod.metric("sse_events_received_total")
+    for _ in range(10):
+        redis_server.publish(message)
+    await eventually("the events to be heard", lambda: pod.metric("sse_events_received_total") >= before + 10)
+    pod.process.send_signal(signal.SIGTERM)
+    await eventually("the pod to end", lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+    await stream.close()
+
+
+def test_a_pod_that_is_killed_leaves_its_port_to_the_next(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url)
+
+    async def hold_and_kill() -> None:
+        stream = await open_stream(pod.port, "KILLED")
+        pod.process.kill()
+        await stream.rest()
+        assert not stream.ended, "a cut is not an orderly end"
+        await stream.close()
+
+    asyncio.run(hold_and_kill())
+    pod.process.wait()
+    second = start_pod(REDIS_URL=redis_server.url, ready=False)
+    second.wait_ready()

@@ -1,0 +1,206 @@
+"""The command `publish_event`, as a person and as a script use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from streams.events import ACTIONS
+from tests.support.pods import ROOT, environment, run_manage
+from tests.support.redis_server import RedisServer, free_port
+
+CHANNEL = "published-by-command"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def env(redis_server: RedisServer) -> dict[str, str]:
+    return environment(REDIS_URL=redis_server.url, REDIS_CHANNEL=CHANNEL)
+
+
+@pytest.fixture
+def run(env: dict[str, str]) -> Run:
+    return lambda *arguments: run_manage("publish_event", *arguments, env=env)
+
+
+@pytest.fixture
+def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
+    listener = redis_server.client.pubsub()
+    listener.subscribe(CHANNEL)
+    assert listener.get_message(timeout=5) is not None
+    yield listener
+    listener.close()
+
+
+def heard(listener: redis.client.PubSub) -> list[dict[str, Any]]:
+    """Return all that was published; the command has ended, so it is all there."""
+    events = []
+    while (message := listener.get_message(timeout=0.2)) is not None:
+        events.append(json.loads(message["data"]))
+    return events
+
+
+def one_line(text: str) -> str:
+    (line,) = text.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_publishes_every_action(run: Run, listener: redis.client.PubSub, action: str):
+    finished = run("STORE001-LANE01", action)
+    assert finished.returncode == 0, finished.stderr
+    (event,) = heard(listener)
+    assert (event["clientName"], event["action"]) == ("STORE001-LANE01", action)
+    assert event["data"]
+    line = one_line(finished.stdout)
+    assert line.startswith("[PUBLISHED]")
+    assert event["eventId"] in line
+    assert "1 pod" in line
+    assert finished.stderr == ""
+
+
+def test_publishes_count_events_an_interval_apart(run: Run, listener: redis.client.PubSub):
+    began = time.monotonic()
+    finished = run("STORE001-LANE01", "payment", "4", "300")
+    assert finished.returncode == 0
+    assert 0.9 <= time.monotonic() - began < 20
+    events = heard(listener)
+    assert len({event["eventId"] for event in events}) == len(finished.stdout.splitlines()) == 4
+    assert len({event["data"]["transactionId"] for event in events}) == 4
+
+
+def test_data_and_id_of_ones_own(run: Run, listener: redis.client.PubSub):
+    finished = run("a", "status", "--data", '{"paper": "low", "ü": [1, null]}', "--event-id", "evt-123")
+    assert finished.returncode == 0
+    (event,) = heard(listener)
+    assert (event["eventId"], event["data"]) == ("evt-123", {"paper": "low", "ü": [1, None]})
+
+
+@pytest.mark.parametrize("data", ["null", "0", '""', "[]", "{}", "false"])
+def test_data_that_is_empty_is_still_ones_own(run: Run, listener: redis.client.PubSub, data: str):
+    assert run("a", "status", "--data", data).returncode == 0
+    (event,) = heard(listener)
+    assert event["data"] == json.loads(data)
+
+
+def test_json_for_a_script(run: Run, listener: redis.client.PubSub):
+    finished = run("a", "alert", "3", "--json")
+    assert finished.returncode == 0
+    lines = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert [line["eventId"] for line in lines] == [event["eventId"] for event in heard(listener)]
+    assert all(line["receivers"] == 1 for line in lines)
+    assert {(line["clientName"], line["action"]) for line in lines} == {("a", "alert")}
+
+
+def test_a_long_run_shows_a_script_no_progress(run: Run):
+    finished = run("a", "alert", "50", "--json")
+    assert finished.returncode == 0
+    assert len(finished.stdout.splitlines()) == 50
+    assert all(json.loads(line) for line in finished.stdout.splitlines())
+    assert "%" not in finished.stderr
+    assert "\r" not in finished.stderr
+
+
+def run_on_terminal(env: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """Run the command where a person looks at it; return its status and all that was shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "publish_event", *arguments], cwd=ROOT, env=env, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:
+        # A terminal without a process on its other side reads as an error.
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+def test_a_long_run_shows_a_person_its_progress(env: dict[str, str], listener: redis.client.PubSub):
+    status, shown = run_on_terminal(env | {"TERM": "xterm"}, "a", "alert", "50", "10")
+    assert status == 0
+    assert "%" in shown
+    assert len(heard(listener)) == 50
+    assert shown.count("[PUBLISHED]") == 50
+
+
+def test_a_short_run_shows_none(env: dict[str, str]):
+    status, shown = run_on_terminal(env | {"TERM": "xterm"}, "a", "alert", "2")
+    assert status == 0
+    assert "%" not in shown
+
+
+def test_says_when_no_pod_was_listening(run: Run):
+    finished = run("a", "alert", "2")
+    assert finished.returncode == 0, "it was published"
+    assert "no pod" in one_line(finished.stderr)
+    assert "received by 0 pod" in finished.stdout
+
+
+@pytest.mark.parametrize("arguments", [["1"], ["--json"], ["50", "10"]])
+def test_without_redis_it_is_one_line_and_status_1(arguments: list[str]):
+    port = free_port()
+    finished = run_manage("publish_event", "a", "alert", *arguments, env=environment(REDIS_PORT=port))
+    assert finished.returncode == 1
+    assert f":{port}" in one_line(finished.stderr)
+    assert "REDIS_URL" in finished.stderr
+    assert finished.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "CLIENT"),
+        (["a"], "ACTION"),
+        (["a", "dance"], "signature"),
+        (["-a", "alert"], "CLIENT"),
+        (["a b", "alert"], "clientName"),
+        (["x" * 129, "alert"], "clientName"),
+        (["a", "alert", "0"], "'0'"),
+        (["a", "alert", "many"], "'many'"),
+        (["a", "alert", "1.5"], "'1.5'"),
+        (["a", "alert", "1", "-5"], "-5"),
+        (["a", "alert", "1", "soon"], "'soon'"),
+        (["a", "alert", "--data", "{"], "not JSON"),
+        (["a", "alert", "--data", "x" * 10], "not JSON"),
+        (["a", "alert", "--data", json.dumps("x" * 100_000)[:-1] + "x" * 20_000 + '"'], ""),
+        (["a", "alert", "--event-id", ""], "eventId"),
+        (["a", "alert", "--event-id", "a\nb"], "eventId"),
+        (["a", "alert", "5", "--event-id", "evt-1"], "COUNT"),
+        (["a", "alert", "--colour"], "--colour"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
+)
+def test_wrong_arguments_are_status_2_and_publish_nothing(
+    run: Run, listener: redis.client.PubSub, arguments: list[str], word: str
+):
+    finished = run(*arguments)
+    if not word:
+        # Large, but not too large.
+        assert finished.returncode == 0
+        return
+    assert finished.returncode == 2, finished
+    assert word in finished.stderr.splitlines()[-1]
+    assert "Traceback" not in finished.stderr
+    assert heard(listener) == []
+
+
+def test_help_shows_examples():
+    finished = run_manage("publish_event", "-h", env=environment(REDIS_PORT=free_port()))
+    assert finished.returncode == 0
+    assert "manage.py publish_event STORE001-LANE01 signature\n" in finished.stdout
+    assert "exit status" in finished.stdout.lower()

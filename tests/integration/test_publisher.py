@@ -1,0 +1,125 @@
+"""publish() and apublish() to a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from streams import publisher
+from streams.conf import StreamSettings
+from streams.errors import RedisUnavailable
+from streams.publisher import Receipt, apublish, publish
+from tests.support.pods import ROOT, environment
+from tests.support.redis_server import CHANNEL, RedisServer, free_port
+
+Publish = Callable[..., Awaitable[Receipt]]
+
+
+async def publish_in_thread(*arguments: Any, **options: Any) -> Receipt:
+    return await asyncio.to_thread(publish, *arguments, **options)
+
+
+@pytest.fixture
+def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
+    """Subscribe as one pod would."""
+    listener = redis_server.client.pubsub(ignore_subscribe_messages=False)
+    listener.subscribe(CHANNEL)
+    assert listener.get_message(timeout=5) is not None
+    yield listener
+    listener.close()
+
+
+def heard(listener: redis.client.PubSub, client: str) -> dict[str, Any]:
+    """Return the next event for a client; other tests publish on the channel too."""
+    while True:
+        message = listener.get_message(timeout=5)
+        assert message is not None, "nothing was published"
+        if message["type"] == "message" and f'"{client}"'.encode() in message["data"]:
+            event: dict[str, Any] = json.loads(message["data"])
+            return event
+
+
+both = pytest.mark.parametrize("put", [publish_in_thread, apublish], ids=["publish", "apublish"])
+
+
+@both
+async def test_publishes_the_message_of_the_channel(
+    put: Publish, conf: StreamSettings, listener: redis.client.PubSub, client_name: str
+):
+    receipt = await put(client_name, "payment", {"amount": 99.99, "text": "ü\n"})
+    assert receipt.receivers >= 1
+    event = heard(listener, client_name)
+    assert list(event) == ["clientName", "action", "eventId", "timestamp", "data"]
+    assert event["eventId"] == receipt.event_id
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["timestamp"])
+    assert (event["action"], event["data"]) == ("payment", {"amount": 99.99, "text": "ü\n"})
+
+
+@both
+async def test_takes_id_and_timestamp(
+    put: Publish, conf: StreamSettings, listener: redis.client.PubSub, client_name: str
+):
+    receipt = await put(client_name, "alert", event_id="evt-1", timestamp="2026-01-05T12:00:00.000Z")
+    assert receipt.event_id == "evt-1"
+    event = heard(listener, client_name)
+    assert (event["eventId"], event["timestamp"]) == ("evt-1", "2026-01-05T12:00:00.000Z")
+
+
+@both
+async def test_says_when_nobody_listens(put: Publish, conf: StreamSettings, settings: Any, client_name: str):
+    settings.STREAMS = dataclasses.replace(conf, redis_channel="nobody-listens")
+    assert (await put(client_name, "alert")).receivers == 0
+
+
+async def test_many_at_once(conf: StreamSettings, listener: redis.client.PubSub, client_name: str):
+    receipts = await asyncio.gather(*(apublish(client_name, "alert", number) for number in range(50)))
+    assert {heard(listener, client_name)["eventId"] for _ in range(50)} == {receipt.event_id for receipt in receipts}
+
+
+@both
+async def test_a_server_that_is_away_is_named(put: Publish, conf: StreamSettings, settings: Any):
+    port = free_port()
+    settings.STREAMS = dataclasses.replace(conf, redis_url=f"redis://user:secret@127.0.0.1:{port}")
+    publisher._client.cache_clear()
+    try:
+        with pytest.raises(RedisUnavailable) as refused:
+            await put("a", "alert")
+    finally:
+        publisher._client.cache_clear()
+    assert f"127.0.0.1:{port}" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_both_can_be_called_from_a_plain_script(redis_server: RedisServer, client_name: str):
+    script = f"""
+import asyncio, os
+os.environ["DJANGO_SETTINGS_MODULE"] = "sseproject.settings"
+import django
+django.setup()
+from streams.publisher import apublish, publish
+print(publish({client_name!r}, "alert", event_id="1").event_id)
+for number in (2, 3):
+    print(asyncio.run(apublish({client_name!r}, "alert", event_id=str(number))).event_id)
+print(publish({client_name!r}, "alert", event_id="4").event_id)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=ROOT,
+        env=environment(REDIS_URL=redis_server.url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.stdout.split() == ["1", "2", "3", "4"], finished.stderr
+    assert finished.stderr == ""

@@ -1,0 +1,123 @@
+"""What a person sees who set a variable wrongly, and where all variables are listed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.pods import ROOT, documented_variables, environment, run_manage
+from tests.support.redis_server import free_port
+
+READERS = {"text", "choice", "whole", "seconds", "switch", "origins", "name", "str", "bool", "list", "db_url", "int"}
+
+
+def variables_read(path: Path) -> set[str]:
+    """Return the variables that a module reads, by the calls that read them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+            continue
+        first = node.args[0]
+        if (
+            node.func.attr in READERS
+            and isinstance(first, ast.Constant)
+            and isinstance(first.value, str)
+            and re.fullmatch(r"[A-Z][A-Z_]+", first.value)
+        ):
+            found.add(first.value)
+    return found
+
+
+def test_env_example_lists_every_variable_that_is_read():
+    read = variables_read(ROOT / "streams/conf.py") | variables_read(ROOT / "sseproject/settings.py")
+    assert len(read) > 20, "the readers are no longer found"
+    assert sorted(read - set(documented_variables())) == [], "read and not listed"
+    assert sorted(set(documented_variables()) - read) == [], "listed and not read"
+
+
+def test_env_example_as_it_stands_is_a_usable_env():
+    values = dict(re.findall(r"(?m)^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text()))
+    finished = run_manage("check", "--fail-level", "WARNING", env=environment() | values)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "http", "65535"),
+        ("REDIS_PORT", "0", "65535"),
+        ("REDIS_URL", "http://redis", "redis://"),
+        ("ENVIRONMENT", "staging", "production"),
+        ("LOG_LEVEL", "loud", "debug"),
+        ("LOG_FORMAT", "xml", "json"),
+        ("HEARTBEAT_SECONDS", "soon", "seconds"),
+        ("MAX_CONNECTIONS", "many", "number"),
+        ("MAX_EVENT_BYTES", "256K", "number"),
+        ("CORS_ALLOWED_ORIGINS", "shop", "origins"),
+        ("POD_NAME", "x" * 300, "253"),
+        ("DATABASE_URL", "nonsense", "sqlite"),
+        ("DATABASE_URL", "foo://bar", "sqlite"),
+        ("DEBUG", "perhaps", "on"),
+    ],
+)
+def test_an_unusable_variable_stops_the_start_with_one_line(name: str, value: str, allowed: str):
+    env = environment(REDIS_PORT=free_port()) | {name: value}
+    finished = run_manage("check", env=env)
+    assert finished.returncode != 0
+    lines = finished.stderr.strip().splitlines()
+    assert len(lines) == 1, finished.stderr
+    assert lines[0].startswith(name)
+    assert allowed in lines[0]
+    if name not in ("REDIS_URL", "DATABASE_URL"):
+        assert value in lines[0]
+
+
+@pytest.mark.parametrize("command", [["streamworker"], ["runserver", "--noreload"], ["publish_event", "a", "alert"]])
+def test_every_command_says_so(command: list[str]):
+    finished = run_manage(*command, env=environment(HEARTBEAT_SECONDS="soon", REDIS_PORT=free_port()))
+    assert finished.returncode != 0
+    assert finished.stderr.strip().splitlines() == [
+        "HEARTBEAT_SECONDS is 'soon', but it must be a number of seconds from 1 to 3600."
+    ]
+
+
+def test_production_needs_a_secret_key():
+    env = environment(ENVIRONMENT="production", REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    finished = run_manage("streamworker", env=env)
+    assert finished.returncode != 0
+    (line,) = finished.stderr.strip().splitlines()
+    assert line.startswith("SECRET_KEY")
+
+
+def test_empty_variables_count_as_not_set():
+    env = environment() | dict.fromkeys(documented_variables(), "")
+    script = "from django.conf import settings as s; print(s.ALLOWED_HOSTS, s.DATABASES['default']['ENGINE'])"
+    finished = run_manage("shell", "--verbosity", "0", "-c", script, env=env)
+    assert finished.stdout.strip() == "['*'] django.db.backends.sqlite3", finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--port", "http"], "--port"),
+        (["--port", "70000"], "65535"),
+        (["--port", "-1"], "65535"),
+        (["--colour"], "--colour"),
+    ],
+)
+def test_wrong_arguments_of_streamworker_are_status_2(arguments: list[str], word: str):
+    finished = run_manage("streamworker", *arguments, env=environment(REDIS_PORT=free_port()))
+    assert finished.returncode == 2
+    assert word in finished.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("host", "word"), [("192.0.2.1", "192.0.2.1"), ("no.such.host.invalid", "no.such.host.invalid")])
+def test_an_address_that_cannot_be_listened_on_is_one_line(host: str, word: str):
+    env = environment(REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    finished = run_manage("streamworker", "--host", host, "--port", str(free_port()), env=env, timeout=30)
+    assert finished.returncode != 0
+    assert word in finished.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in finished.stderr

