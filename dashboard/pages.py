@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from dashboard import formats
 from dashboard.events import recent_events
-from dashboard.plots import plot
-from dashboard.sampler import SAMPLES_KEPT, Sample, Sampler
+from dashboard.figures import figures, points, redis_text
+from dashboard.sampler import Sampler
 from dashboard.tables import View, select
 from dashboard.verdict import REASONS, judge
 from streams.errors import CloseReason
@@ -136,47 +135,6 @@ def pod_content(worker: Worker, sampler: Sampler) -> Content:
     )
     content.shown["no_close"] = not content.rows["closes"]
     return content
-
-
-def redis_text(worker: Worker) -> str:
-    """Say whether the pod hears its channel, and where."""
-    conf = worker.conf
-    port = f":{conf.redis_port}" if conf.redis_port else ""
-    state = "connected" if worker.subscriber.subscribed else "not connected"
-    return f"{state}, {conf.redis_channel} on {conf.redis_host}{port}"
-
-
-def figures(worker: Worker, samples: Iterable[Sample]) -> dict[str, str]:
-    """Write the present figures and the peaks of the last minutes."""
-    kept = list(samples)
-    latest = kept[-1] if kept else Sample(0, 0, 0, 0)
-    peak = Sample(*(max(column) for column in zip(*kept, strict=True))) if kept else latest
-    registry, router = worker.registry, worker.router
-    return {
-        "connections": formats.count(len(registry)),
-        "connections_note": f"peak {formats.count(peak.connections)}, {formats.count(registry.opened)} since the start",
-        "received": formats.rate(latest.received_per_second),
-        "received_note": f"peak {formats.rate(peak.received_per_second)}/s, {formats.count(router.received)} in all",
-        "delivered": formats.rate(latest.delivered_per_second),
-        "delivered_note": f"peak {formats.rate(peak.delivered_per_second)}/s, {formats.count(router.delivered)} in all",
-        "backlog": formats.size(registry.backlog_bytes()),
-        "backlog_note": f"peak {formats.size(peak.backlog_bytes)}, waiting for clients",
-    }
-
-
-def points(samples: Iterable[Sample]) -> dict[str, str]:
-    """Draw the plots: `<figure>_line` and `<figure>_area`."""
-    kept = list(samples)
-    columns: dict[str, list[float]] = {
-        "connections": [sample.connections for sample in kept],
-        "received": [sample.received_per_second for sample in kept],
-        "delivered": [sample.delivered_per_second for sample in kept],
-        "backlog": [sample.backlog_bytes for sample in kept],
-    }
-    drawn: dict[str, str] = {}
-    for name, values in columns.items():
-        drawn[f"{name}_line"], drawn[f"{name}_area"] = plot(values, SAMPLES_KEPT)
-    return drawn
 
 
 def connection_row(connection: Connection, now: float) -> Row:

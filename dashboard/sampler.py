@@ -69,6 +69,4 @@ class Sampler:
 
     def _read(self) -> Totals:
         router, registry = self._worker.router, self._worker.registry
-        return Totals(
-            time.monotonic(), router.received, router.delivered, router.unusable, Counter(registry.closed)
-        )
+        return Totals(time.monotonic(), router.received, router.delivered, router.unusable, Counter(registry.closed))

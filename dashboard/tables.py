@@ -31,7 +31,7 @@ class View(NamedTuple):
     page: int = 1
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, str]) -> Self:
+    def parse(cls, parameters: Mapping[str, Any]) -> Self:
         """Read the parameters of an address; what makes no sense counts as not given."""
         sort = parameters.get("sort", "")
         column = sort.removeprefix("-")
@@ -75,9 +75,7 @@ def select(connections: Iterable[Connection], view: View) -> Selection:
     if view.query:
         query = view.query.lower()
         found = [
-            connection
-            for connection in found
-            if query in connection.client_name.lower() or query in connection.address
+            connection for connection in found if query in connection.client_name.lower() or query in connection.address
         ]
     found.sort(key=COLUMNS[view.sort], reverse=view.descending)
     pages = max(1, -(-len(found) // ROWS_PER_PAGE))

@@ -42,7 +42,7 @@ class Children:
             child.join()
 
 
-    def _wait_for(self, pipes: list[Connection], seconds: float, report: Callable[[], None] | None = None) -> list[Any]:
+def wait_for(pipes: list[Connection], seconds: float, report: Callable[[], None] | None = None) -> list[Any]:
     """Return one answer from every pipe, in their order; without pipes, let the time pass.
 
     Raises the error that a process sent, or LoadTestError when one died or hangs.

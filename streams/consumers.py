@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ log = logging.getLogger("sse.sse")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATH_PREFIX = "/events/"
+# For clients that asked for a status: when to come back.
+RETRY_AFTER_SECONDS = (1, 5)
 ALLOW = b"GET, HEAD, OPTIONS"
 STREAM_HEADERS: Headers = [
     (b"Content-Type", b"text/event-stream"),
@@ -65,8 +68,18 @@ class EventStreamConsumer(AsyncHttpConsumer):
         if method == "HEAD":
             await self._answer(200, b"", headers)
             return
-        connection = Connection(name, open_writer(send, current_task()), client_address(scope))
-        self._worker.registry.open(connection, headers)
+        address = client_address(scope)
+        refusal = self._worker.refusal(address)
+        if refusal is not None and prefers_status(scope):
+            sentence = f"This pod takes no streams now ({refusal})."
+            retry_after = (b"Retry-After", str(random.randint(*RETRY_AFTER_SECONDS)).encode())
+            await self._refuse(503, sentence, [*cors, retry_after])
+            return
+        connection = Connection(name, open_writer(send, current_task(), self._worker.socket_options), address)
+        if refusal is None:
+            self._worker.registry.open(connection, headers)
+        else:
+            self._worker.registry.refuse(connection, headers, refusal)
         # What is not let go here lives as long as this coroutine, which is as long as the stream.
         del scope, send, cors, headers, self.base_send
         await self._hold(connection, receive)
@@ -108,6 +121,11 @@ def current_task() -> asyncio.Task[Any]:
     if task is None:
         raise RuntimeError("A consumer runs in a task of its server.")
     return task
+
+
+def prefers_status(scope: dict[str, Any]) -> bool:
+    """Say whether the client asked for status codes, with `Prefer: status`, because it survives them."""
+    return any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"])
 
 
 def client_address(scope: dict[str, Any]) -> str:

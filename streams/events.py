@@ -9,8 +9,9 @@ import msgspec
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
 
-CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-NAME_RULE = "1 to 128 characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
+MAX_NAME_CHARACTERS = 128
+CLIENT_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
+NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
 MAX_EVENT_ID_CHARACTERS = 128
 
 ACTIONS = ("signature", "payment", "receipt", "alert", "inventory", "status", "notification")

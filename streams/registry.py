@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from streams import frames
@@ -18,8 +18,12 @@ disconnect_log = logging.getLogger("sse.disconnect")
 
 Headers = list[tuple[bytes, bytes]]
 
-RETRY_LOW_MS = 1000
-RETRY_HIGH_MS = 5000
+# Drawn anew for each connection, so that the clients of a pod do not come back in step.
+RETRY_MS = (1_000, 5_000)
+# A client that was evicted is replaced already; coming back soon would only evict its successor.
+EVICTED_RETRY_MS = (30_000, 60_000)
+# Evictions of one name are counted over this time.
+DUEL_SECONDS = 60.0
 # The event that tells a client why its stream ends: the few names that clients know.
 FAREWELLS = {
     CloseReason.EVICTED: "evicted",
@@ -32,6 +36,8 @@ FAREWELLS = {
 }
 # The ends of clients that do not read.
 UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER)
+# The ends of clients whose name is served on another connection.
+REPLACED = (CloseReason.EVICTED, CloseReason.DUEL)
 # Ends that an operator can still look at; enough for a minute of a large store's trouble.
 ENDS_KEPT = 1000
 
@@ -89,6 +95,7 @@ class Connection:
         "bytes_written",
         "client_name",
         "close_reason",
+        "clustered",
         "connected_at",
         "event_count",
         "last_activity",
@@ -106,6 +113,8 @@ class Connection:
         self.event_count = 0
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
+        # Whether this pod has heard its own announcement of this connection to the other pods.
+        self.clustered = False
         # How many bytes had left this process when they last moved, and when that was.
         self.moved_bytes = 0
         self.moved_at = 0.0
@@ -131,7 +140,15 @@ class Registry:
     so it has no locks.
     """
 
-    def __init__(self, pod_name: str, *, max_backlog_bytes: int, stall_seconds: float, slots: int = 120) -> None:
+    def __init__(
+        self,
+        pod_name: str,
+        *,
+        max_backlog_bytes: int,
+        stall_seconds: float,
+        duel_limit: int = 5,
+        slots: int = 120,
+    ) -> None:
         self.pod_name = pod_name
         self.subscribed = False
         self.opened = 0
@@ -141,6 +158,12 @@ class Registry:
         self.slots: list[set[Connection]] = [set() for _ in range(slots)]
         self._max_backlog_bytes = max_backlog_bytes
         self._stall_seconds = stall_seconds
+        self._duel_limit = duel_limit
+        # When each name was last evicted here; emptied by forget_evictions().
+        self._evictions: dict[str, deque[float]] = {}
+        self._hosts: Counter[str] = Counter()
+        # Called with each connection that opens; whoever wires the pod may set it.
+        self.on_open: Callable[[Connection], None] = _ignore
         self._connections: dict[str, Connection] = {}
         self._waiting: set[Connection] = set()
         self._backlogged: set[Connection] = set()
@@ -163,18 +186,51 @@ class Registry:
         name = connection.client_name
         older = self._connections.get(name)
         if older is not None:
+            if self._dueling(name):
+                log_duel(older, connection)
+                self.refuse(connection, headers, CloseReason.DUEL)
+                return
             self.close(older, CloseReason.EVICTED)
         self._connections[name] = connection
+        self._hosts[host_of(connection.address)] += 1
         # A place drawn at random spreads the heartbeats over their period.
         connection.slot = int(random.random() * len(self.slots))
         self.slots[connection.slot].add(connection)
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
         if self.subscribed:
-            connection.writer.start(headers, self._greeting(connection))
+            greeting = self._greeting(connection)
+            connection.bytes_written = len(greeting)
+            connection.writer.start(headers, greeting)
         else:
             connection.writer.start(headers, b"")
             self._waiting.add(connection)
+        self.on_open(connection)
+
+    def refuse(self, connection: Connection, headers: Headers, reason: CloseReason) -> None:
+        """Answer a connection that is not taken in with a farewell, and end it.
+
+        With 200 all the same: a browser's EventSource gives up for ever on anything else.
+        """
+        connection.writer.start(headers, self.farewell(reason))
+        connection.writer.finish()
+        self._count_end(connection, reason)
+
+    def _dueling(self, name: str) -> bool:
+        """Say whether a name was evicted so often that two devices must be sharing it."""
+        evictions = self._evictions.get(name)
+        return (
+            evictions is not None
+            and len(evictions) >= self._duel_limit
+            and (time.monotonic() - evictions[0] < DUEL_SECONDS)
+        )
+
+    def forget_evictions(self) -> None:
+        """Drop the evictions that no longer count; call it every few seconds."""
+        horizon = time.monotonic() - DUEL_SECONDS
+        for name, evictions in list(self._evictions.items()):
+            if evictions[-1] < horizon:
+                del self._evictions[name]
 
     def set_subscribed(self, subscribed: bool) -> None:
         """Note whether the pod hears the channel; greet those who waited for it."""
@@ -191,7 +247,7 @@ class Registry:
             "podName": self.pod_name,
             "timestamp": iso(connection.last_activity),
         }
-        retry_ms = random.randint(RETRY_LOW_MS, RETRY_HIGH_MS)
+        retry_ms = random.randint(*RETRY_MS)
         return frames.data_frame(greeting, retry_ms=retry_ms)
 
     def write(self, connection: Connection, frame: bytes) -> None:
@@ -235,12 +291,26 @@ class Registry:
         """
         if connection.close_reason is not None:
             return
-        connection.close_reason = reason
+        if reason is CloseReason.EVICTED:
+            evictions = self._evictions.setdefault(connection.client_name, deque(maxlen=self._duel_limit))
+            evictions.append(time.monotonic())
         if self._connections.get(connection.client_name) is connection:
             del self._connections[connection.client_name]
+        self._leave_host(connection)
         self.slots[connection.slot].discard(connection)
         self._waiting.discard(connection)
         self._backlogged.discard(connection)
+        self._count_end(connection, reason)
+        self._end(connection, reason)
+
+    def _leave_host(self, connection: Connection) -> None:
+        host = host_of(connection.address)
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
+
+    def _count_end(self, connection: Connection, reason: CloseReason) -> None:
+        connection.close_reason = reason
         self.closed[reason] += 1
         self.bytes_closed += connection.bytes_written
         now = time.time()
@@ -264,7 +334,6 @@ class Registry:
             connection.bytes_written,
             len(self),
         )
-        self._end(connection, reason)
 
     def _end(self, connection: Connection, reason: CloseReason) -> None:
         writer = connection.writer
@@ -282,11 +351,34 @@ class Registry:
         """Return the frame that tells a client why its stream ends and when to come back."""
         name = FAREWELLS[reason]
         data = {"type": name, "reason": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
-        return frames.named_frame(name, data, retry_ms=random.randint(RETRY_LOW_MS, RETRY_HIGH_MS))
+        retry_ms = random.randint(*(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS))
+        return frames.named_frame(name, data, retry_ms=retry_ms)
+
+    def count_from(self, address: str) -> int:
+        """Return how many connections there are from the host of a peer's address."""
+        return self._hosts[host_of(address)]
 
     def bytes_total(self) -> int:
         """Return the bytes of all frames that were written since the start."""
         return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
+
+    def close_aged(self, max_stream_seconds: float) -> None:
+        """Close the connections that have lived long enough, each at its own moment; call it every second.
+
+        Their ages are drawn between 80 and 100 % of the limit.
+        """
+        now = time.time()
+        share = 0.2 / len(self.slots)
+        aged: list[Connection] = []
+        # The dict holds them by age.
+        for connection in self._connections.values():
+            age = now - connection.connected_at
+            if age < 0.8 * max_stream_seconds:
+                break
+            if age >= max_stream_seconds * (0.8 + share * connection.slot):
+                aged.append(connection)
+        for connection in aged:
+            self.close(connection, CloseReason.MAX_LIFE)
 
     def backlog_bytes(self) -> int:
         """Return the bytes that wait for clients that are behind."""
@@ -295,3 +387,23 @@ class Registry:
     def snapshots(self) -> list[ConnectionSnapshot]:
         """Return the figures of every connection, oldest first."""
         return [connection.snapshot() for connection in self._connections.values()]
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address `host:port`."""
+    return address.rpartition(":")[0]
+
+
+def _ignore(_connection: Connection) -> None:
+    pass
+
+
+def log_duel(incumbent: Connection, newcomer: Connection) -> None:
+    """Name both ends of a duel: an operator has to find the device that carries the wrong name."""
+    registry_log.warning(
+        "Duel for %s: %s holds it and %s asks for it again and again; the incumbent is kept. "
+        "Two devices have the same name.",
+        incumbent.client_name,
+        incumbent.address,
+        newcomer.address,
+    )

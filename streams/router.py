@@ -6,7 +6,7 @@ import logging
 import time
 
 from streams.errors import UnusableMessage
-from streams.events import decode_event, payload_line
+from streams.events import MAX_NAME_CHARACTERS, decode_event, payload_line
 from streams.frames import event_frame
 from streams.registry import Connection, Registry
 
@@ -54,7 +54,10 @@ class Router:
                     else:
                         frames.append(frame)
                 elif debug:
-                    log.debug("Client %s not on this pod (%s) - ignoring", event.client_name, self._registry.pod_name)
+                    # A name is whatever a publisher wrote: on one line, and not longer than names are.
+                    name = event.client_name[:MAX_NAME_CHARACTERS]
+                    shown = name if name.isprintable() else repr(name)
+                    log.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
             except UnusableMessage as reason:
                 self._skip(message, reason)
         if deliveries:

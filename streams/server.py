@@ -164,14 +164,17 @@ class StreamServer(Server):
     def _stop_on_signal(self, number: int) -> None:
         if self._stopping is not None:
             log.warning("%s again: stopping now", signal.Signals(number).name)
-            self.stop()
+            self._stopping.cancel()
             return
         log.info("%s: stopping; %d connection(s) open", signal.Signals(number).name, len(self._worker.registry))
-        self._stopping = asyncio.ensure_future(self._stop())
+        # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
+        self._stopping = asyncio.ensure_future(self._stop(drain=number == signal.SIGTERM))
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, drain: bool) -> None:
         try:
-            await self._worker.stop()
+            if drain:
+                await self._worker.drain()
         finally:
+            await self._worker.stop()
             log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
             self.stop()

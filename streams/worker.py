@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import logging
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -20,10 +21,14 @@ from streams.registry import Registry
 from streams.router import Router
 from streams.subscriber import Subscriber
 from streams.tasks import cancel, supervise
+from streams.writers import SocketOptions
 
 log = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
+DRAIN_TICK_SECONDS = 0.02
+# File descriptors that are kept for Redis, probes, pages and the database.
+SPARE_DESCRIPTORS = 64
 # A full collection walks every object of every connection: with 10,000 of them it
 # stops the loop for hundreds of milliseconds. What a pod makes at its start stays for
 # its life, and what it makes afterwards is freed by reference counts, so that cycles
@@ -46,7 +51,10 @@ class Worker:
         self.started_at = time.time()
         self.draining = False
         self.registry = Registry(
-            conf.pod_name, max_backlog_bytes=conf.max_backlog_bytes, stall_seconds=conf.stall_seconds
+            conf.pod_name,
+            max_backlog_bytes=conf.max_backlog_bytes,
+            stall_seconds=conf.stall_seconds,
+            duel_limit=conf.duel_limit,
         )
         self.router = Router(self.registry, max_event_bytes=conf.max_event_bytes)
         self.subscriber = Subscriber(
@@ -61,6 +69,7 @@ class Worker:
             heartbeat_seconds=conf.heartbeat_seconds,
             dead_after_seconds=conf.dead_after_seconds,
         )
+        self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
@@ -70,6 +79,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
+        self._limit = connection_limit(conf.max_connections)
 
     def start(self) -> None:
         """Start the pod's tasks on the running event loop; do nothing where they run already."""
@@ -92,29 +102,74 @@ class Worker:
             task.cancel()
         self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in self.runs.items()]
 
-    async def stop(self, reason: CloseReason = CloseReason.SERVER_STOPPED) -> None:
-        """Say farewell to every client, then stop the pod's tasks."""
+    async def drain(self) -> None:
+        """Send the clients away one by one, in an even flow over DRAIN_SECONDS.
+
+        The pod takes nobody in meanwhile, and goes on delivering to each client until its turn.
+        """
+        self.draining = True
+        connections = list(self.registry)
+        if not connections or not self.conf.drain_seconds:
+            return
+        log.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
+        loop = asyncio.get_running_loop()
+        started, pause = loop.time(), self.conf.drain_seconds / len(connections)
+        for number, connection in enumerate(connections, 1):
+            # Sleeping only when ahead of the plan keeps the pace where the pauses are short.
+            ahead = started + number * pause - loop.time()
+            if ahead > DRAIN_TICK_SECONDS or number == len(connections):
+                await asyncio.sleep(ahead)
+            self.registry.close(connection, CloseReason.DRAINING)
+
+    async def stop(self) -> None:
+        """Say farewell to every client that is left, then stop the pod's tasks."""
+        self.draining = self._stopped = True
         for connection in self.registry:
-            self.registry.close(connection, reason)
-        self._stopped = True
+            self.registry.close(connection, CloseReason.SERVER_STOPPED)
         await cancel(self._tasks)
         self._tasks = []
 
+    def refusal(self, address: str) -> CloseReason | None:
+        """Return why this pod takes in no stream from a peer's address now, or None."""
+        if self.draining:
+            return CloseReason.DRAINING
+        if self._limit and len(self.registry) >= self._limit:
+            return CloseReason.OVERLOADED
+        per_ip = self.conf.max_connections_per_ip
+        if per_ip and self.registry.count_from(address) >= per_ip:
+            return CloseReason.OVERLOADED
+        return None
+
     def readiness(self) -> Readiness:
         """Say whether this pod can take a client now."""
-        limit = self.conf.max_connections
+        limit = self._limit
         if self.draining:
             return Readiness(False, "draining")
         if not self.subscriber.subscribed:
             return Readiness(False, f"not subscribed to Redis: {self.subscriber.last_error}")
         if limit and len(self.registry) >= limit:
-            return Readiness(False, f"MAX_CONNECTIONS ({limit}) reached")
+            return Readiness(False, f"at its limit of {limit} connections")
         return Readiness(True, "ready")
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self.registry.close_stalled()
+            self.registry.forget_evictions()
+            if self.conf.max_stream_seconds:
+                self.registry.close_aged(self.conf.max_stream_seconds)
+
+
+def connection_limit(max_connections: int) -> int:
+    """Return how many streams this process can hold: MAX_CONNECTIONS, or fewer for want of descriptors.
+
+    0 is no limit.
+    """
+    descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return max_connections
+    possible = max(1, descriptors - SPARE_DESCRIPTORS)
+    return min(max_connections, possible) if max_connections else possible
 
 
 def tune_garbage_collector() -> None:

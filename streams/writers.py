@@ -15,7 +15,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.registry import Headers, Writer
 
@@ -48,15 +48,35 @@ _UNACKED_OFFSET = 24
 _LAST_ACK_OFFSET = 56
 
 
+class SocketOptions(NamedTuple):
+    """How the kernel is to look after a stream's socket."""
+
+    heartbeat_seconds: float
+    dead_after_seconds: float
+
+    def set_on(self, stream: socket.socket) -> None:
+        """Bound the kernel's buffer, and let it notice a dead peer should the heartbeat not."""
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(self.heartbeat_seconds)))
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(self.dead_after_seconds / 3)))
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        # Later than the heartbeat's own check, which knows the reason and says it.
+        timeout_ms = round(1000 * (self.heartbeat_seconds + self.dead_after_seconds))
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+
+
 class SocketWriter:
     """Writes to the socket of a Daphne request, and leaves to Twisted what the socket does not take."""
 
     __slots__ = ("_chunked", "_request", "_send", "_transport")
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, options: SocketOptions) -> None:
         self._request = request
         self._transport = request.channel.transport
-        self._send = self._transport.getHandle().send
+        stream = self._transport.getHandle()
+        options.set_on(stream)
+        self._send = stream.send
         # HTTP/1.0 has no chunks: there the end of the connection ends the response.
         self._chunked = request.clientproto == b"HTTP/1.1"
 
@@ -204,13 +224,13 @@ class SendWriter:
         self._backlog_bytes = 0
 
 
-def open_writer(send: Send, request_task: asyncio.Task[Any]) -> Writer:
+def open_writer(send: Send, request_task: asyncio.Task[Any], options: SocketOptions) -> Writer:
     """Choose the writer for a response that has not begun.
 
     Cancelling `request_task` ends the request, for servers that offer no nearer way.
     """
     request = daphne_request(send)
-    return SendWriter(send, request_task) if request is None else SocketWriter(request)
+    return SendWriter(send, request_task) if request is None else SocketWriter(request, options)
 
 
 def daphne_request(send: Send) -> Any:

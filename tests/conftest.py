@@ -92,7 +92,8 @@ def pod_starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
                 pod.process.kill()
                 pod.process.wait()
     for pod in pods:
-        pod.assert_no_traceback()
+        if not pod.may_log_tracebacks:
+            pod.assert_no_traceback()
 
 
 @pytest.fixture(scope="session")

@@ -60,9 +60,7 @@ def open_browser(profile: Path, *, javascript: bool = True) -> Browser:
         options.add_argument("--no-sandbox")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     if not javascript:
-        options.add_experimental_option(
-            "prefs", {"profile.managed_default_content_settings.javascript": 2}
-        )
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
     browser = Browser(options=options, service=Service(executable_path=CHROMEDRIVER))
     browser.set_page_load_timeout(30)
     return browser

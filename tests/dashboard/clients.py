@@ -27,7 +27,9 @@ class Clients:
             connection.sendall(f"GET /events/{name} HTTP/1.1\r\nHost: {HOST}\r\n{headers}\r\n".encode())
             assert connection.recv(1024).startswith(b"HTTP/1.1 200"), name
             connection.setblocking(False)
-            self.sockets[name] = connection
+            older, self.sockets[name] = self.sockets.get(name), connection
+            if older is not None:
+                older.close()
 
     def leave(self, *names: str) -> None:
         """Close the streams of clients."""

@@ -124,7 +124,7 @@ def production_pod(
 ) -> Pod:
     """A pod in production, with one staff user."""
     database = tmp_path_factory.mktemp("production") / "db.sqlite3"
-    variables = {
+    variables: dict[str, Any] = {
         "ENVIRONMENT": "production",
         "SECRET_KEY": "only-for-tests-" + "x" * 50,
         "DATABASE_URL": f"sqlite:///{database}",

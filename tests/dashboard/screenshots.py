@@ -68,9 +68,7 @@ def use_test_client(browser: Browser, url: str) -> None:
     browser.find_element(By.CSS_SELECTOR, "[data-add]").click()
     for lane in browser.find_elements(By.CSS_SELECTOR, ".lane"):
         lane.find_element(By.CSS_SELECTOR, "[data-part=connect]").click()
-    wait_until(
-        "both lanes", lambda: len(browser.find_elements(By.CSS_SELECTOR, ".lane[data-level=good]")) == 2
-    )
+    wait_until("both lanes", lambda: len(browser.find_elements(By.CSS_SELECTOR, ".lane[data-level=good]")) == 2)
     browser.find_element(By.CSS_SELECTOR, "[data-publish] button").click()
     wait_until("an event", lambda: browser.find_elements(By.CSS_SELECTOR, ".event"))
 

@@ -16,6 +16,7 @@ from streams.registry import Connection
 from streams.tasks import cancel
 from tests.dashboard.conftest import FakeWriter
 from tests.support.event_stream import parse
+from tests.support.waiting import eventually
 
 Connect = Callable[..., Connection]
 ALL = PodPage(View())
@@ -108,9 +109,7 @@ async def test_it_samples_while_it_runs_and_ends_its_streams(board: Board, monke
     writer = FakeWriter()
     board.open(ALL, writer, [])
     run = asyncio.create_task(board.run())
-    async with asyncio.timeout(5):
-        while len(board.sampler.samples) < 3:
-            await asyncio.sleep(0.01)
+    await eventually("three samples", lambda: len(board.sampler.samples) >= 3)
     await cancel([run])
     assert writer.finished
     assert len(writer.written) > 1

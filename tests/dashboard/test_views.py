@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import AsyncClient
 from pytest_django import Settings
 
@@ -32,16 +31,19 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append(arguments)
         return Receipt("evt-1", 2)
 
-    monkeypatch.setattr("dashboard.views.apublish", apublish)
+    monkeypatch.setattr("dashboard.actions.apublish", apublish)
     return calls
 
 
-def text(response: HttpResponse) -> str:
-    return response.content.decode()
+def text(response: Any) -> str:
+    content: bytes = response.content
+    return content.decode()
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_pages_have_no_inline_code_and_a_strict_policy(worker: Worker, async_client: AsyncClient, path: str) -> None:
+async def test_pages_have_no_inline_code_and_a_strict_policy(
+    worker: Worker, async_client: AsyncClient, path: str
+) -> None:
     response = await async_client.get(path)
     assert response.status_code == 200
     csp = response["Content-Security-Policy"]
@@ -64,7 +66,7 @@ async def test_the_dashboard_works_without_javascript(
     connect("STORE001-LANE01", event_count=1204)
     worker.registry.close(connect("STORE002-LANE01"), CloseReason.SLOW_READER)
     html = text(await async_client.get("/admin"))
-    assert '<noscript><meta http-equiv="refresh"' in html
+    assert re.search(r'<noscript>\s*<meta http-equiv="refresh"', html)
     for shown in ("All is well: 1 client connected", "STORE001-LANE01", "1,204", "slow-reader", worker.conf.pod_name):
         assert shown in html
 
@@ -103,7 +105,8 @@ async def test_events_are_shown_where_the_pod_remembers_them(
     class History:
         def events_of(self, _name: str) -> list[bytes]:
             return [
-                b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (SCRIPT.encode(), SCRIPT.encode()),
+                b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}'
+                % (SCRIPT.encode(), SCRIPT.encode()),
                 b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],"timestamp":null}',
             ]
 
@@ -114,7 +117,9 @@ async def test_events_are_shown_where_the_pod_remembers_them(
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
 
 
-async def test_whatever_a_stranger_wrote_is_escaped(worker: Worker, async_client: AsyncClient, connect: Connect) -> None:
+async def test_whatever_a_stranger_wrote_is_escaped(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
     connect("STORE001-LANE01", address=SCRIPT)
     worker.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}'), CloseReason.EVICTED)
     worker.subscriber.subscribed = False
@@ -142,7 +147,7 @@ async def test_disconnect_asks_first_and_then_ends_the_connection(
     connection = connect("STORE001-LANE01")
     path = "/admin/clients/STORE001-LANE01/disconnect"
     assert "Yes, disconnect" in text(await async_client.get(path))
-    assert connection.close_reason is None
+    assert len(worker.registry) == 1
     response = await async_client.post(path)
     assert response.status_code == 302
     assert response["Location"] == "/admin/clients/STORE001-LANE01"
@@ -190,7 +195,7 @@ async def test_redis_that_takes_nothing_is_told(
     async def apublish(*_arguments: Any) -> Receipt:
         raise RedisUnavailable("Redis did not take the event")
 
-    monkeypatch.setattr("dashboard.views.apublish", apublish)
+    monkeypatch.setattr("dashboard.actions.apublish", apublish)
     response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": "{}"})
     assert "Redis did not take the event" in text(response)
     response = await async_client.post("/publish-test", {"clientName": "STORE001-LANE01", "action": "alert"})
@@ -246,6 +251,8 @@ async def test_in_production_json_takes_the_token_and_nothing_like_it(
 
 
 @pytest.mark.usefixtures("production")
-async def test_a_token_that_is_not_set_opens_nothing(worker: Worker, async_client: AsyncClient, settings: Settings) -> None:
+async def test_a_token_that_is_not_set_opens_nothing(
+    worker: Worker, async_client: AsyncClient, settings: Settings
+) -> None:
     settings.STREAMS = dataclasses.replace(settings.STREAMS, admin_token="")
     assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401

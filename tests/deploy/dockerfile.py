@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.pods import ROOT
 
@@ -63,6 +64,11 @@ def read_dockerfile(path: Path) -> list[Stage]:
         if stages:
             stages[-1].instructions.append((keyword, rest.strip()))
     return stages
+
+
+def as_user(uid: int, gid: int) -> dict[str, Any]:
+    """Return the options of subprocess that make a child another user's, where that is allowed."""
+    return {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 class Build:
@@ -148,18 +154,16 @@ class Build:
 
     def start(self, arguments: list[str], log_path: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start a command of the image as its user, in its directory, with its environment."""
-        uid, gid = self.user()
-        as_user = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
         with log_path.open("ab") as log:
             return subprocess.Popen(
                 [self.localize(argument) for argument in arguments],
                 cwd=self.localize(self.image.value("WORKDIR")),
-                env=self.environment(self.image) | variables,
+                env=self.environment(self.image) | dict(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **as_user,
+                **as_user(*self.user()),
             )
 
     def command(self) -> list[str]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from tests.deploy.dockerfile import Build, Stage, read_dockerfile
+from tests.deploy.dockerfile import Build, Stage, as_user, read_dockerfile
 from tests.deploy.files import DEPLOY, run, tool
 from tests.support.http import fetch, open_stream
 from tests.support.pods import ROOT
@@ -100,13 +100,12 @@ def build_user(stages: list[Stage]) -> int:
 
 def find_python(uid: int) -> str:
     """Return a Python that the image's user may run; a developer's own may lie in a closed home."""
-    as_user = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     base = Path(sys.base_prefix) / "bin" / version
     for candidate in (str(base), f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
         try:
             subprocess.run(
-                [candidate, "-c", "import venv, sqlite3"], check=True, capture_output=True, cwd="/", **as_user
+                [candidate, "-c", "import venv, sqlite3"], check=True, capture_output=True, cwd="/", **as_user(uid, uid)
             )
         except (OSError, subprocess.CalledProcessError):
             continue

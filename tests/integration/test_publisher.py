@@ -6,8 +6,6 @@ import asyncio
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -18,7 +16,7 @@ from streams import publisher
 from streams.conf import StreamSettings
 from streams.errors import RedisUnavailable
 from streams.publisher import Receipt, apublish, publish
-from tests.support.pods import ROOT, environment
+from tests.support.pods import environment, run_python
 from tests.support.redis_server import CHANNEL, RedisServer, free_port
 
 Publish = Callable[..., Awaitable[Receipt]]
@@ -112,14 +110,6 @@ for number in (2, 3):
     print(asyncio.run(apublish({client_name!r}, "alert", event_id=str(number))).event_id)
 print(publish({client_name!r}, "alert", event_id="4").event_id)
 """
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=ROOT,
-        env=environment(REDIS_URL=redis_server.url),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    finished = run_python("-c", script, env=environment(REDIS_URL=redis_server.url))
     assert finished.stdout.split() == ["1", "2", "3", "4"], finished.stderr
     assert finished.stderr == ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.writers import SendWriter, open_writer
+from streams.writers import SendWriter, SocketOptions, open_writer
 from tests.support.waiting import eventually
 
 HEADERS = [(b"Content-Type", b"text/event-stream")]
@@ -57,7 +57,7 @@ async def request_task():
 
 @pytest.fixture
 async def writer(server: Server, request_task: asyncio.Task[None]) -> SendWriter:
-    writer = open_writer(server.send, request_task)
+    writer = open_writer(server.send, request_task, SocketOptions(30, 15))
     assert isinstance(writer, SendWriter), "what is not Daphne's is written through send()"
     return writer
 

@@ -110,6 +110,10 @@ def parse_answer(raw: bytes) -> Answer:
     return Answer(status, fields, rest)
 
 
+# Streams that no test has closed yet.
+left_open: set[EventStream] = set()
+
+
 class EventStream:
     """One open `GET /events/NAME`, read when the test asks for it."""
 
@@ -125,6 +129,7 @@ class EventStream:
         self._writer = writer
         self._dechunker: Dechunker | None = None
         self._events: list[ServerSentEvent] = []
+        left_open.add(self)
 
     async def read_head(self) -> None:
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -189,6 +194,7 @@ class EventStream:
 
     async def close(self) -> None:
         """Close the client's end."""
+        left_open.discard(self)
         self._writer.close()
         try:
             await self._writer.wait_closed()
@@ -198,6 +204,7 @@ class EventStream:
 
     def reset(self) -> None:
         """End the connection the hard way: the pod sees a reset and not an end."""
+        left_open.discard(self)
         connection = self._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self._writer.transport.abort()

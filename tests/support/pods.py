@@ -62,19 +62,23 @@ def environment(**variables: str | float) -> dict[str, str]:
     return inherited | unset | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | given
 
 
-def run_manage(
-    *arguments: str, env: Mapping[str, str], timeout: float = 60.0
-) -> subprocess.CompletedProcess[str]:
-    """Run a management command to its end."""
+def run_python(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run Python in the project's directory to its end."""
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env=dict(env),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
+
+
+def run_manage(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run a management command to its end."""
+    return run_python("manage.py", *arguments, env=env, timeout=timeout)
 
 
 class Pod:
@@ -84,6 +88,8 @@ class Pod:
         self.start = start
         self.port = free_port()
         self.log_path = log_path
+        # Set where the server, and not the service, is known to log one.
+        self.may_log_tracebacks = False
         with log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command(start, self.port, **options),
@@ -159,4 +165,5 @@ class Pod:
             raise AssertionError(f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}") from None
 
     def assert_no_traceback(self) -> None:
-        assert "Traceback" not in self.log, f"a traceback in the log of {self.start}:\n{self.log[-8000:]}"
+        before, found, after = self.log.partition("Traceback (most recent call last)")
+        assert not found, f"a traceback in the log of {self.start}: …{before[-500:]}{found}{after[:4000]}"

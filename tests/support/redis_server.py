@@ -29,16 +29,15 @@ def free_port() -> int:
 class RedisServer:
     """One Valkey process at a time, always on the same port."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
-        self.password: str | None = options.get("requirepass")
-        self._server = ValkeyServer(port=self.port, host="127.0.0.1", config=options)
+        self._server = ValkeyServer(port=self.port, host="127.0.0.1")
         self._client: redis.Redis | None = None
         self._pid = 0
 
     @property
     def url(self) -> str:
-        return f"redis://{f':{self.password}@' if self.password else ''}127.0.0.1:{self.port}"
+        return f"redis://127.0.0.1:{self.port}"
 
     @property
     def client(self) -> redis.Redis:

@@ -18,6 +18,7 @@ export class Lane {
     this.input = this.find("name");
     this.input.value = name;
     this.input.addEventListener("change", onRename);
+    this.input.addEventListener("input", () => this.input.setCustomValidity(""));
     this.find("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.connect();

@@ -48,7 +48,14 @@ class Command(BaseCommand):
         parser.add_argument("action", metavar="ACTION", choices=ACTIONS, help="one of " + ", ".join(ACTIONS))
         parser.add_argument("count", metavar="COUNT", nargs="?", type=whole(1, MAX_COUNT), default=1)
         parser.add_argument("interval", metavar="INTERVAL_MS", nargs="?", type=whole(0, MAX_INTERVAL_MS), default=0)
-        parser.add_argument("--data", metavar="JSON", type=json_value, help="the event's data instead of a sample")
+        # Suppressed, since `null` is data too.
+        parser.add_argument(
+            "--data",
+            metavar="JSON",
+            type=json_value,
+            default=argparse.SUPPRESS,
+            help="the event's data instead of a sample",
+        )
         parser.add_argument("--event-id", metavar="ID", help="the event's id instead of a random one; COUNT must be 1")
         parser.add_argument("--json", action="store_true", help="one JSON object per event on standard output")
 
@@ -73,7 +80,7 @@ class Command(BaseCommand):
 
     def _publish(self, options: dict[str, Any]) -> publisher.Receipt:
         action = options["action"]
-        data = samples.sample_data(action) if options["data"] is None else options["data"]
+        data = options["data"] if "data" in options else samples.sample_data(action)
         try:
             return publisher.publish(options["client"], action, data, event_id=options["event_id"])
         except InvalidEvent as error:

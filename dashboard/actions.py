@@ -1,0 +1,102 @@
+"""What an operator can do: end a connection, send a test event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from dashboard.board import get_board
+from dashboard.rendering import is_name, operators_only, page
+from streams.errors import CloseReason, PublishError
+from streams.events import ACTIONS
+from streams.publisher import Receipt, apublish
+from streams.samples import sample_data
+from streams.views import error_response, json_response, not_found, refuse_method
+
+
+@operators_only
+async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask whether to end a client's connection, and end it when that is confirmed."""
+    if refusal := refuse_method(request, "GET", "HEAD", "POST"):
+        return refusal
+    if not is_name(name):
+        return await not_found(request)
+    registry = get_board().worker.registry
+    connection = registry.get(name)
+    if connection is None:
+        messages.warning(request, f"{name} is not connected to this pod.")
+        return redirect("dashboard:client", name)
+    if request.method != "POST":
+        return page(request, "dashboard/disconnect.html", {"title": f"Disconnect {name}?", "name": name})
+    registry.close(connection, CloseReason.OPERATOR)
+    messages.success(request, f"{name} was disconnected. A client that is up comes back by itself.")
+    return redirect("dashboard:client", name)
+
+
+@operators_only
+async def send(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the test event that would be sent to a client, and send it when that is confirmed."""
+    if refusal := refuse_method(request, "GET", "HEAD", "POST"):
+        return refusal
+    if not is_name(name):
+        return await not_found(request)
+    given = request.POST if request.method == "POST" else request.GET
+    action = given.get("action", "")
+    action = action if action in ACTIONS else ACTIONS[0]
+    data = given.get("data") or msgspec.json.format(msgspec.json.encode(sample_data(action)), indent=2).decode()
+    context = {"title": f"Send a test event to {name}?", "name": name, "action": action, "data": data}
+    if request.method != "POST":
+        return page(request, "dashboard/send.html", context)
+    try:
+        receipt = await apublish(name, action, decode_data(data))
+    except PublishError as error:
+        return page(request, "dashboard/send.html", {**context, "error": str(error)}, status=422)
+    except ValueError as error:
+        return page(request, "dashboard/send.html", {**context, "error": f"data is not JSON: {error}"}, status=422)
+    messages.success(request, f"{action} {receipt.event_id} was published; {heard_by(receipt)}.")
+    return redirect("dashboard:client", name)
+
+
+async def publish_test(request: HttpRequest) -> HttpResponse:
+    """Publish what the test client's form holds; only in development."""
+    if settings.STREAMS.production:
+        return await not_found(request)
+    if refusal := refuse_method(request, "POST"):
+        return refusal
+    name, action = request.POST.get("clientName", ""), request.POST.get("action", "")
+    try:
+        data = decode_data(request.POST["data"]) if request.POST.get("data") else sample_data(action)
+        receipt = await apublish(name, action, data)
+    except PublishError as error:
+        return error_response(str(error), 422)
+    except KeyError:
+        return error_response(f"There is no sample data for {action!r}.", 422)
+    except ValueError as error:
+        return error_response(f"data is not JSON: {error}", 422)
+    return json_response({"success": True, "eventId": receipt.event_id, "message": heard_by(receipt)})
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that was not sent from a page of this service."""
+    context = {"title": "This form has expired", "reason": reason}
+    return render(request, "dashboard/csrf_failure.html", context, status=403)
+
+
+def decode_data(text: str) -> Any:
+    """Decode what somebody typed; raises ValueError."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def heard_by(receipt: Receipt) -> str:
+    """Say how many pods Redis handed an event to."""
+    return f"{receipt.receivers} pod{' hears' if receipt.receivers == 1 else 's hear'} the channel"

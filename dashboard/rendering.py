@@ -1,0 +1,54 @@
+"""What all pages share: who may see them, and what stands on each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from dashboard.board import get_board
+from streams.access import may_look
+from streams.errors import InvalidName
+from streams.events import valid_name
+
+Arguments = ParamSpec("Arguments")
+PageView = Callable[Concatenate[HttpRequest, Arguments], Coroutine[Any, Any, HttpResponse]]
+
+
+def operators_only(view: PageView[Arguments]) -> PageView[Arguments]:
+    """Lead strangers to the login page; in development there are none."""
+
+    @functools.wraps(view)
+    async def guarded(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        # Templates ask for the user, and may not go to the database from the event loop.
+        request.user = await request.auser()
+        if not await may_look(request):
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return await view(request, *args, **kwargs)
+
+    return guarded
+
+
+def page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Render a page with what all of them show."""
+    shared = {
+        "pod_name": get_board().worker.conf.pod_name,
+        "production": settings.STREAMS.production,
+        "has_permission": request.user.is_authenticated,
+    }
+    return render(request, template, {**shared, **context}, status=status)
+
+
+def is_name(name: str) -> bool:
+    """Say whether a name can be a client's."""
+    try:
+        valid_name(name)
+    except InvalidName:
+        return False
+    return True
