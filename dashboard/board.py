@@ -11,8 +11,9 @@ import time
 
 from dashboard.pages import ClientPage, Content, PodPage, pod_content
 from dashboard.sampler import Sampler
+from dashboard.tables import Roster
+from streams.connection import Headers, Writer
 from streams.frames import data_frame
-from streams.registry import Headers, Writer
 from streams.worker import Worker, get_worker
 
 TICK_SECONDS = 1.0
@@ -37,7 +38,7 @@ class Board:
 
     def open(self, page: Page, writer: Writer, headers: Headers) -> None:
         """Take a page in, and begin its stream with everything that it shows."""
-        frame = frame_of(page.content(self.worker))
+        frame = frame_of(page.content(self.worker, Roster(self.worker.registry)))
         if isinstance(page, PodPage):
             frame = frame_of(pod_content(self.worker, self.sampler)) + frame
         writer.start(headers, frame)
@@ -72,11 +73,11 @@ class Board:
     async def tell(self) -> float:
         """Write to every open page what it shows now; return the seconds that it took."""
         began = time.perf_counter()
-        shared = frame_of(pod_content(self.worker, self.sampler))
+        shared, roster = frame_of(pod_content(self.worker, self.sampler)), Roster(self.worker.registry)
         spent = time.perf_counter() - began
         for page, writers in list(self._pages.items()):
             began = time.perf_counter()
-            own = frame_of(page.content(self.worker))
+            own = frame_of(page.content(self.worker, roster))
             frame = shared if isinstance(page, PodPage) else b""
             if self._told.get(page) != own:
                 self._told[page] = own

@@ -20,8 +20,8 @@ from dashboard.board import Board, Page
 from dashboard.pages import ClientPage, PodPage
 from dashboard.tables import View
 from streams.access import may_look
+from streams.connection import Headers
 from streams.consumers import STREAM_HEADERS, Receive, current_task
-from streams.registry import Headers
 from streams.writers import Send, open_writer
 
 LIVE_PATH = "/admin/live"
@@ -51,7 +51,7 @@ class LiveConsumer(AsyncHttpConsumer):
         if not await may_look(request):
             await self._refuse(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
             return
-        page, writer = page_of(request.GET), open_writer(send, current_task(), get_worker().socket_options)
+        page, writer = page_of(request.GET), open_writer(send, current_task(), self._board.worker.socket_options)
         self._board.open(page, writer, STREAM_HEADERS)
         try:
             async with asyncio.timeout(MAX_LIVE_SECONDS):

@@ -30,7 +30,7 @@ def figures(worker: Worker, samples: Sequence[Sample]) -> dict[str, str]:
         "received_note": f"peak {formats.rate(peak.received_per_second)}/s, {formats.count(router.received)} in all",
         "delivered": formats.rate(latest.delivered_per_second),
         "delivered_note": f"peak {formats.rate(peak.delivered_per_second)}/s, {formats.count(router.delivered)} in all",
-        "backlog": formats.size(registry.backlog_bytes()),
+        "backlog": formats.size(registry.outbox.backlog_bytes()),
         "backlog_note": f"peak {formats.size(peak.backlog_bytes)}, waiting for clients",
     }
 

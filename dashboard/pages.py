@@ -15,10 +15,10 @@ from dashboard import formats
 from dashboard.events import recent_events
 from dashboard.figures import figures, points, redis_text
 from dashboard.sampler import Sampler
-from dashboard.tables import View, select
+from dashboard.tables import Roster, View
 from dashboard.verdict import REASONS, judge
+from streams.connection import Connection, ConnectionEnd
 from streams.errors import CloseReason
-from streams.registry import Connection, ConnectionEnd
 from streams.worker import Worker
 
 ENDS_SHOWN = 12
@@ -47,9 +47,9 @@ class PodPage(NamedTuple):
 
     view: View
 
-    def content(self, worker: Worker) -> Content:
+    def content(self, worker: Worker, roster: Roster) -> Content:
         """Return the table, which is this view's own; the rest is pod_content()."""
-        selection = select(worker.registry, self.view)
+        selection = roster.select(self.view)
         now = time.time()
         total = len(worker.registry)
         found = formats.count(selection.matched)
@@ -74,7 +74,7 @@ class ClientPage(NamedTuple):
 
     name: str
 
-    def content(self, worker: Worker) -> Content:
+    def content(self, worker: Worker, _roster: Roster | None = None) -> Content:
         """Return the client's state, its ends and, where the pod remembers them, its events."""
         connection = worker.registry.get(self.name)
         now = time.time()

@@ -53,7 +53,7 @@ class Sampler:
                     len(registry),
                     (now.received - before.received) / seconds,
                     (now.delivered - before.delivered) / seconds,
-                    registry.backlog_bytes(),
+                    registry.outbox.backlog_bytes(),
                 )
             )
         self._totals.append(now)

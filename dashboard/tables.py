@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
-from streams.registry import Connection
+from streams.connection import Connection
 
 ROWS_PER_PAGE = 50
 MAX_QUERY = 128
 
 COLUMNS: dict[str, Callable[[Connection], Any]] = {
-    "name": lambda connection: connection.client_name,
-    "since": lambda connection: connection.connected_at,
-    "activity": lambda connection: connection.last_activity,
-    "events": lambda connection: connection.event_count,
+    "name": attrgetter("client_name"),
+    "since": attrgetter("connected_at"),
+    "activity": attrgetter("last_activity"),
+    "events": attrgetter("event_count"),
     "backlog": lambda connection: connection.writer.backlog_bytes(),
-    "address": lambda connection: connection.address,
+    "address": attrgetter("address"),
 }
 
 
@@ -66,22 +67,45 @@ class Selection(NamedTuple):
     pages: int
 
 
-def select(connections: Iterable[Connection], view: View) -> Selection:
-    """Find, sort and cut out the connections that a view asks for."""
-    found = list(connections)
-    if view.store:
-        store = view.store.lower()
-        found = [connection for connection in found if store_of(connection.client_name).lower() == store]
-    if view.query:
-        query = view.query.lower()
-        found = [
-            connection for connection in found if query in connection.client_name.lower() or query in connection.address
-        ]
-    found.sort(key=COLUMNS[view.sort], reverse=view.descending)
-    pages = max(1, -(-len(found) // ROWS_PER_PAGE))
-    page = min(view.page, pages)
-    shown = found[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE]
-    return Selection(shown, len(found), page, pages)
+class Roster:
+    """The connections of one moment, sorted and searched once for all views that ask the same."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self._connections = list(connections)
+        self._sorted: dict[tuple[str, bool], list[Connection]] = {}
+        self._found: dict[View, list[Connection]] = {}
+
+    def select(self, view: View) -> Selection:
+        """Cut out the page of connections that a view asks for."""
+        found = self._find(view)
+        pages = max(1, -(-len(found) // ROWS_PER_PAGE))
+        page = min(view.page, pages)
+        shown = found[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE]
+        return Selection(shown, len(found), page, pages)
+
+    def _find(self, view: View) -> list[Connection]:
+        # Pages of one search differ in nothing else.
+        key = view._replace(page=1)
+        if key not in self._found:
+            found = self._sort(view.sort, descending=view.descending)
+            if view.store:
+                store = view.store.lower()
+                found = [connection for connection in found if store_of(connection.client_name).lower() == store]
+            if view.query:
+                query = view.query.lower()
+                found = [
+                    connection
+                    for connection in found
+                    if query in connection.client_name.lower() or query in connection.address
+                ]
+            self._found[key] = found
+        return self._found[key]
+
+    def _sort(self, column: str, *, descending: bool) -> list[Connection]:
+        key = column, descending
+        if key not in self._sorted:
+            self._sorted[key] = sorted(self._connections, key=COLUMNS[column], reverse=descending)
+        return self._sorted[key]
 
 
 def store_of(client_name: str) -> str:

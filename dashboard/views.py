@@ -8,7 +8,7 @@ from dashboard.board import get_board
 from dashboard.csp import HEADER, policy
 from dashboard.pages import ClientPage, PodPage, pod_content
 from dashboard.rendering import is_name, operators_only, page
-from dashboard.tables import COLUMNS, View, store_of
+from dashboard.tables import COLUMNS, Roster, View, store_of
 from streams.events import ACTIONS
 from streams.views import not_found, refuse_method
 
@@ -31,7 +31,8 @@ async def pod(request: HttpRequest) -> HttpResponse:
         return refusal
     board = get_board()
     view = View.parse(request.GET)
-    shared, own = pod_content(board.worker, board.sampler), PodPage(view).content(board.worker)
+    shared = pod_content(board.worker, board.sampler)
+    own = PodPage(view).content(board.worker, Roster(board.worker.registry))
     stores = sorted({store_of(connection.client_name) for connection in board.worker.registry})
     heads = [
         {

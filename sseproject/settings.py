@@ -55,15 +55,15 @@ INSTALLED_APPS = [
 # Every one of these runs on the event loop: one that could not would cost each
 # request a thread.
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
+    "sseproject.middleware.Security",
     "servestatic.middleware.ServeStaticMiddleware",
     "streams.cors.CorsMiddleware",
     "dashboard.csp.ContentSecurityPolicyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "sseproject.middleware.Session",
+    "sseproject.middleware.Csrf",
+    "sseproject.middleware.Authentication",
+    "sseproject.middleware.Message",
+    "sseproject.middleware.XFrameOptions",
 ]
 
 ROOT_URLCONF = "sseproject.urls"

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from channels.generic.http import AsyncHttpConsumer
 
+from streams.connection import Connection, Headers
 from streams.cors import cors_headers
 from streams.errors import CloseReason, InvalidName
 from streams.events import valid_name
-from streams.registry import Connection, Headers
 from streams.times import now_iso
 from streams.worker import Worker
 from streams.writers import Send, open_writer

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from streams.connection import Connection
 from streams.errors import CloseReason
 from streams.frames import comment_frame
-from streams.registry import Connection, Registry
+from streams.registry import Registry
 from streams.times import now_iso
 
 log = logging.getLogger("sse.heartbeat")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 
+from streams.connection import Connection
 from streams.errors import UnusableMessage
 from streams.events import MAX_NAME_CHARACTERS, decode_event, payload_line
 from streams.frames import event_frame
-from streams.registry import Connection, Registry
+from streams.registry import Registry
 
 log = logging.getLogger("sse.sse")
 

@@ -15,9 +15,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from streams import metrics
 from streams.access import may_look
+from streams.connection import ConnectionSnapshot
 from streams.errors import InvalidName
 from streams.events import valid_name
-from streams.registry import ConnectionSnapshot
 from streams.times import iso, now_iso
 from streams.worker import get_worker
 

@@ -154,8 +154,8 @@ class Worker:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            self.registry.close_stalled()
-            self.registry.forget_evictions()
+            self.registry.outbox.close_stalled()
+            self.registry.duels.forget()
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds)
 

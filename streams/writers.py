@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from streams.registry import Headers, Writer
+from streams.connection import Headers, Writer
 
 log = logging.getLogger("sse.sse")
 

@@ -12,7 +12,6 @@ import pytest
 from tests.support.pods import Pod, environment
 from tests.support.redis_server import RedisServer
 
-
 # A test that ends a pod with open streams waits for their end only when that is what it is about.
 DEFAULTS: dict[str, str | float] = {"POD_NAME": "pod-under-test", "DRAIN_SECONDS": 0}
 

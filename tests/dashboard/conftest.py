@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from dashboard.board import Board, get_board
-from streams.registry import Connection, Headers
+from streams.connection import Connection, Headers
 from streams.worker import Worker, get_worker
 from tests.conftest import StartPod
 from tests.dashboard.browser import MISSING, Browser, open_browser

@@ -10,9 +10,9 @@ import pytest
 from dashboard import board as board_module
 from dashboard.board import Board
 from dashboard.pages import ClientPage, PodPage
-from dashboard.tables import View
+from dashboard.tables import Roster, View
+from streams.connection import Connection
 from streams.errors import CloseReason
-from streams.registry import Connection
 from streams.tasks import cancel
 from tests.dashboard.conftest import FakeWriter
 from tests.support.event_stream import parse
@@ -125,6 +125,6 @@ async def test_rates_are_per_second(board: Board) -> None:
 
 def test_content_is_json_of_strings_only(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
-    content = json.loads(json.dumps(ALL.content(board.worker).as_dict()))
+    content = json.loads(json.dumps(ALL.content(board.worker, Roster(board.worker.registry)).as_dict()))
     assert all(isinstance(cell, str) for row in content["rows"]["connections"] for cell in row)
     assert all(isinstance(text, str) for text in content["texts"].values())

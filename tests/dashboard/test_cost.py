@@ -21,9 +21,7 @@ MEASURED_SECONDS = 5.0
 
 
 @pytest.mark.parametrize("views", [1, 5])
-def test_a_hundred_open_dashboards_cost_little(
-    start_pod: StartPod, redis_server: RedisServer, views: int
-) -> None:
+def test_a_hundred_open_dashboards_cost_little(start_pod: StartPod, redis_server: RedisServer, views: int) -> None:
     pod = start_pod(REDIS_URL=redis_server.url, LOG_LEVEL="warning")
     names = [f"STORE{number // 10:04d}-LANE{number % 10:02d}" for number in range(CONNECTIONS)]
     targets = [f"/admin/live?sort=-activity&q=lane0{number % views}" for number in range(DASHBOARDS)]

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard.tables import View, select, store_of
-from streams.registry import Connection
+from dashboard.tables import Roster, View, store_of
+from streams.connection import Connection
 from streams.worker import Worker
 
 Connect = Callable[..., Connection]
 
 
 def names(worker: Worker, **view: str) -> list[str]:
-    return [connection.client_name for connection in select(worker.registry, View.parse(view)).connections]
+    return [connection.client_name for connection in Roster(worker.registry).select(View.parse(view)).connections]
 
 
 def test_a_search_looks_at_name_and_address_whatever_the_case(worker: Worker, connect: Connect) -> None:
@@ -56,7 +56,7 @@ def test_a_page_has_fifty_rows_and_a_page_too_far_is_the_last(worker: Worker, co
     for number in range(120):
         connect(f"LANE{number:03d}")
     assert names(worker, page="2")[0] == "LANE050"
-    selection = select(worker.registry, View(page=99))
+    selection = Roster(worker.registry).select(View(page=99))
     assert (selection.page, selection.pages, selection.matched, len(selection.connections)) == (3, 3, 120, 20)
 
 

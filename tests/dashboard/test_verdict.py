@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from dashboard.board import Board
 from dashboard.verdict import REASONS, judge
+from streams.connection import Connection
 from streams.errors import CloseReason
-from streams.registry import Connection
 
 Connect = Callable[..., Connection]
 

@@ -11,9 +11,9 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from dashboard.csp import policy
+from streams.connection import Connection
 from streams.errors import CloseReason, RedisUnavailable
 from streams.publisher import Receipt
-from streams.registry import Connection
 from streams.worker import Worker
 from tests.dashboard.conftest import TOKEN
 

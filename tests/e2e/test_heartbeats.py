@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
 
@@ -31,7 +32,7 @@ async def test_heartbeats_are_spread_over_the_period(start_pod: StartPod, redis_
         tasks = [group.create_task(beats(number)) for number in range(CLIENTS)]
     all_times = [task.result() for task in tasks]
     for times in all_times:
-        for earlier, later in zip(times, times[1:], strict=False):
+        for earlier, later in itertools.pairwise(times):
             assert 0.5 * PERIOD_SECONDS < later - earlier < 1.5 * PERIOD_SECONDS, f"a period of {later - earlier:.2f} s"
     # Tenths of the period: spread evenly, each holds a tenth of the clients.
     tenths = [int(times[-1] % PERIOD_SECONDS / PERIOD_SECONDS * 10) for times in all_times]

@@ -21,7 +21,22 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ORIGIN = {"Origin": "https://shop.example"}
 
 GOOD_NAMES = ["a", "0", "STORE001-LANE01", "a.b_c:d-e", "Z" * 128]
-BAD_NAMES = ["-a", ".a", "_a", ":a", "a b", " a", "a/b", "a%b", "é", "a\r\nX-Injected: yes", "a\0", "a\n", "Z" * 129, "日本"]
+BAD_NAMES = [
+    "-a",
+    ".a",
+    "_a",
+    ":a",
+    "a b",
+    " a",
+    "a/b",
+    "a%b",
+    "é",
+    "a\r\nX-Injected: yes",
+    "a\0",
+    "a\n",
+    "Z" * 129,
+    "日本",
+]
 
 
 def assert_error(answer: Answer, status: int, *words: str) -> Any:
@@ -134,7 +149,9 @@ def test_streams_refuse_a_name_that_breaks_the_rule(pod: Pod, name: str):
     assert b"\n" not in answer.body
 
 
-@pytest.mark.parametrize("target", ["/events/", "/events/a/b", "/events/%", "/events/%zz", "/events/%ff", "/events/a%2Fb"])
+@pytest.mark.parametrize(
+    "target", ["/events/", "/events/a/b", "/events/%", "/events/%zz", "/events/%ff", "/events/a%2Fb"]
+)
 def test_streams_refuse_a_broken_path(pod: Pod, target: str):
     answer = pod.fetch(target)
     assert answer.status in (400, 404)
@@ -253,14 +270,15 @@ def test_operator_paths_cannot_be_read_across_origins(pod: Pod):
 
 async def test_only_listed_origins_are_allowed(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url, CORS_ALLOWED_ORIGINS="https://shop.example, http://localhost:8000")
-    for origin in ("https://shop.example", "http://localhost:8000"):
-        async with await open_stream(pod.port, "CORS", headers={"Origin": origin}) as stream:
+    for number, origin in enumerate(("https://shop.example", "http://localhost:8000")):
+        async with await open_stream(pod.port, f"CORS-{number}", headers={"Origin": origin}) as stream:
             assert stream.headers["access-control-allow-origin"] == origin
             assert stream.headers["vary"] == "Origin"
             assert "access-control-allow-credentials" not in stream.headers
         assert pod.fetch("/health", headers={"Origin": origin}).headers["access-control-allow-origin"] == origin
-    for origin in ("https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null"):
-        async with await open_stream(pod.port, "CORS", headers={"Origin": origin}) as stream:
+    evil = ("https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null")
+    for number, origin in enumerate(evil):
+        async with await open_stream(pod.port, f"EVIL-{number}", headers={"Origin": origin}) as stream:
             assert "access-control-allow-origin" not in stream.headers
         assert "access-control-allow-origin" not in pod.fetch("/health", headers={"Origin": origin}).headers
 
@@ -314,7 +332,8 @@ def test_a_client_that_is_not_here(pod: Pod, name: str):
 
 
 @pytest.mark.parametrize(
-    "target", ["/nowhere", "/register/", "/health/", "/healthz", "/admin/client/", "/favicon.ico", "/%0d%0aX-Injected:%20y"]
+    "target",
+    ["/nowhere", "/register/", "/health/", "/healthz", "/admin/client/", "/favicon.ico", "/%0d%0aX-Injected:%20y"],
 )
 def test_an_unknown_path_is_404_in_json(pod: Pod, target: str):
     answer = pod.fetch(target)
@@ -355,7 +374,9 @@ def test_metrics_are_prometheus_text(pod: Pod):
     answer = pod.fetch("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     for line in answer.body.decode().splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) \S+ .+|[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? \S+', line, re.I)
+        assert re.fullmatch(
+            r'# (HELP|TYPE) \S+ .+|[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? \S+', line, re.IGNORECASE
+        )
 
 
 @pytest.mark.parametrize("host", ["", "x" * 300, "evil.example", "a b", "<script>", "[::1"])
@@ -367,6 +388,12 @@ def test_any_host_header_is_answered(pod: Pod, host: str):
 
 
 # --- Requests that no client should send
+
+
+WEB_SOCKET = (
+    b"GET /events/a HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -384,8 +411,7 @@ def test_any_host_header_is_answered(pod: Pod, host: str):
         b"POST /register HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /health HTTP/1.1\r\nno colon here\r\n\r\n",
         b"GET http://\xff\xfe/ HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /events/a HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        WEB_SOCKET,
     ],
     ids=lambda raw: repr(raw[:24]),
 )
@@ -440,7 +466,7 @@ async def test_ready_says_no_at_the_limit_of_connections(
     pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS=2)
     streams = [await open_stream(pod.port, name) for name in client_names(2)]
     ready = pod.fetch("/health/ready")
-    assert_error(ready, 503, "MAX_CONNECTIONS")
+    assert_error(ready, 503, "limit", "2")
     assert pod.status("/health") == 200
     for stream in streams:
         await stream.close()

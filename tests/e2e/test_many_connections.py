@@ -51,7 +51,8 @@ async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: R
     pod = start_pod(REDIS_URL=redis_server.url, LOG_LEVEL="warning", HEARTBEAT_SECONDS=5)
     names = [f"MANY-{number:05d}" for number in range(CONNECTIONS)]
     descriptors, threads = pod.ps.num_fds(), pod.ps.num_threads()
-    resident = []
+    resident: list[int] = []
+    closed_in: list[float] = []
     for _ in range(WARM_UP_ROUNDS + ROUNDS):
         streams = await open_many(pod, names)
         listing = pod.json("/admin/connections")
@@ -66,16 +67,18 @@ async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: R
         await close_all(streams)
         closed_at = time.monotonic()
         await eventually("no connection to be left", lambda: pod.json("/health")["connections"] == 0, timeout=2)
-        assert time.monotonic() - closed_at < 2
-        await eventually(
-            "the file descriptors to be closed", lambda: pod.ps.num_fds() <= descriptors, timeout=2
-        )
+        closed_in.append(time.monotonic() - closed_at)
+        await eventually("the file descriptors to be closed", lambda: pod.ps.num_fds() <= descriptors, timeout=2)
         resident.append(pod.ps.memory_info().rss)
     assert pod.metric("sse_connects_total") == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
     assert pod.metric('sse_closes_total{reason="client-closed"}') == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
     assert pod.ps.num_threads() <= threads + 1, "a stream is not to cost a thread"
+    print(f"{CONNECTIONS} connections were gone after {', '.join(f'{seconds:.2f}' for seconds in closed_in)} s")
     rounds = ", ".join(f"{rss / MIB:.1f}" for rss in resident)
-    assert max(resident[WARM_UP_ROUNDS:]) - resident[WARM_UP_ROUNDS] < SLACK_BYTES, f"memory grew from round to round: {rounds} MiB"
+    print(f"resident after each round: {rounds} MiB")
+    assert max(resident[WARM_UP_ROUNDS:]) - resident[WARM_UP_ROUNDS] < SLACK_BYTES, (
+        f"memory grew from round to round: {rounds} MiB"
+    )
 
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
@@ -108,5 +111,5 @@ async def test_leaves_no_task_behind(start: str, start_pod: StartPod, redis_serv
 
 def steady(pod: Pod) -> bool:
     """Say whether two looks, one after the other, see about as many objects."""
-    first, second = (pod.json(OBSERVED)["objects"] for _ in range(2))
+    first, second = (int(pod.json(OBSERVED)["objects"]) for _ in range(2))
     return abs(first - second) < 50

@@ -120,4 +120,3 @@ def publishing(url: str, names: list[str]):
     finally:
         over.set()
         thread.join()
-

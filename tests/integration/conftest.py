@@ -12,5 +12,6 @@ from tests.support.redis_server import RedisServer
 @pytest.fixture
 def conf(settings: Any, redis_server: RedisServer) -> StreamSettings:
     """Settings of this process that name the tests' own Redis."""
-    settings.STREAMS = dataclasses.replace(read_settings({}), redis_url=redis_server.url)
-    return settings.STREAMS
+    conf = dataclasses.replace(read_settings({}), redis_url=redis_server.url)
+    settings.STREAMS = conf
+    return conf

@@ -29,7 +29,7 @@ async def publish_in_thread(*arguments: Any, **options: Any) -> Receipt:
 @pytest.fixture
 def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
     """Subscribe as one pod would."""
-    listener = redis_server.client.pubsub(ignore_subscribe_messages=False)
+    listener = redis_server.client.pubsub()  # type: ignore[no-untyped-call]
     listener.subscribe(CHANNEL)
     assert listener.get_message(timeout=5) is not None
     yield listener

@@ -113,7 +113,9 @@ def test_wrong_arguments_of_streamworker_are_status_2(arguments: list[str], word
     assert word in finished.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("host", "word"), [("192.0.2.1", "192.0.2.1"), ("no.such.host.invalid", "no.such.host.invalid")])
+@pytest.mark.parametrize(
+    ("host", "word"), [("192.0.2.1", "192.0.2.1"), ("no.such.host.invalid", "no.such.host.invalid")]
+)
 def test_an_address_that_cannot_be_listened_on_is_one_line(host: str, word: str):
     env = environment(REDIS_URL=f"redis://127.0.0.1:{free_port()}")
     finished = run_manage("streamworker", "--host", host, "--port", str(free_port()), env=env, timeout=30)

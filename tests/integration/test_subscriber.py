@@ -40,6 +40,12 @@ class Ear:
     async def hears(self, *messages: bytes) -> None:
         await eventually(f"{messages!r}", lambda: self.heard == list(messages), timeout=5)
 
+    async def hears_last(self, message: bytes) -> None:
+        await eventually(f"{message!r}", lambda: self.heard[-1:] == [message], timeout=5)
+
+    async def is_refused(self) -> None:
+        await eventually("the refusal", lambda: "refused" in self.subscriber.last_error.lower(), timeout=5)
+
 
 @contextlib.asynccontextmanager
 async def listening(url: str, channel: str = CHANNEL) -> AsyncIterator[Ear]:
@@ -93,7 +99,7 @@ async def test_comes_back_whenever_the_server_does(mortal_redis: RedisServer):
             await ear.subscribed()
             message = b"%d" % number
             mortal_redis.publish(message, CHANNEL)
-            await eventually("the message", lambda message=message: ear.heard[-1:] == [message])
+            await ear.hears_last(message)
             if number % 2:
                 mortal_redis.stop()
             else:
@@ -150,7 +156,7 @@ async def test_password(mortal_redis: RedisServer):
         await ear.hears(b"one")
     for refused in (f"redis://{address}", f"redis://:opensesame@{address}"):
         async with listening(refused) as ear:
-            await eventually("the refusal", lambda ear=ear: "refused" in ear.subscriber.last_error.lower())
+            await ear.is_refused()
             assert "opensesame" not in ear.subscriber.last_error
             assert not ear.subscriber.subscribed
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.connection import Connection
 from streams.events import Event, decode_event, payload_line
 from streams.frames import event_frame
-from streams.registry import Connection, Registry
+from streams.registry import Registry
 from streams.router import Router
 from tests.support.event_stream import ServerSentEvent, parse
 

@@ -118,10 +118,12 @@ def test_any_value_is_used_or_refused_in_one_line(values: dict[str, Any]):
     try:
         conf = read_settings(values)
     except ConfigurationError as error:
-        assert "\n" not in str(error)
+        sentence = str(error)
     else:
+        sentence = ""
         assert 1 <= conf.port <= 65535
         assert 1 <= conf.heartbeat_seconds <= 3600
+    assert "\n" not in sentence
 
 
 def test_settings_are_frozen():

@@ -5,6 +5,8 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,12 +19,7 @@ def test_two_lines_of_data_are_one_event():
 
 
 def test_four_blocks_of_the_example():
-    stream = (
-        b": test stream\n\n"
-        b"data: first event\nid: 1\n\n"
-        b"data:second event\nid\n\n"
-        b"data:  third event\n\n"
-    )
+    stream = b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n"
     parser = EventStreamParser()
     assert parser.feed(stream) == [
         ServerSentEvent("message", "first event", "1"),
@@ -77,5 +74,5 @@ def test_all_three_line_ends():
 def test_the_pieces_in_which_a_stream_comes_change_nothing(lines: list[bytes], cuts: list[int]):
     stream = b"\n".join(lines) + b"\n\n"
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    pieces = [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(edges)]
     assert parse(*pieces) == parse(stream)

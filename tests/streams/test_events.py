@@ -24,7 +24,7 @@ def test_a_name_of_the_rule_is_returned_as_it_is(name: str):
 @example("a\n")
 @example("Z" * 129)
 @example("-a")
-@example("ａ")
+@example("\uff41")
 @example("٣")
 def test_any_other_name_is_refused(name: str):
     allowed = 1 <= len(name) <= 128 and set(name) <= set(NAME_CHARACTERS) and name[0] not in "._:-"
@@ -60,7 +60,11 @@ def test_an_unusable_id_makes_no_event_unusable(event_id: Any):
 
 @pytest.mark.parametrize(
     "message",
-    [b'{"clientName":"a" , "n":1.50,"e":1E5}', '{"clientName":"ü","x":"\\u00fc\u2028"}'.encode(), b' {"clientName":"a"}\t '],
+    [
+        b'{"clientName":"a" , "n":1.50,"e":1E5}',
+        '{"clientName":"ü","x":"\\u00fc\u2028"}'.encode(),
+        b' {"clientName":"a"}\t ',
+    ],
 )
 def test_a_message_on_one_line_passes_through_byte_for_byte(message: bytes):
     _, line = decode(message)
@@ -135,7 +139,11 @@ def test_no_depth_is_too_much(depth: int, line_break: str, opening: str, closing
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=10,
 )

@@ -19,7 +19,9 @@ def test_an_event_has_its_id_and_one_line_of_data():
     assert frame(message) == b"id: evt-1\ndata: " + message + b"\n\n"
 
 
-@pytest.mark.parametrize("event_id", [None, "", "x" * 129, "a\nb", "a\rb", "a\0b", "é", "\ufeffa", "\x7f", 5, True, [], {}])
+@pytest.mark.parametrize(
+    "event_id", [None, "", "x" * 129, "a\nb", "a\rb", "a\0b", "é", "\ufeffa", "\x7f", 5, True, [], {}]
+)
 def test_an_id_that_breaks_the_rule_is_left_out(event_id: Any):
     message = json.dumps({"clientName": "a", "eventId": event_id}).encode()
     assert frame(message) == b"data: " + message + b"\n\n"

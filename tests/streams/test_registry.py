@@ -5,9 +5,10 @@ import time
 
 import pytest
 
+from streams.connection import Connection
 from streams.errors import CloseReason
 from streams.frames import comment_frame
-from streams.registry import Connection, Registry
+from streams.registry import Registry
 from tests.streams.rooms import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect, make_registry
 
 FRAME = comment_frame("x" * 96)
@@ -140,10 +141,10 @@ def test_a_backlog_that_does_not_move_is_the_end(registry: Registry, clock: list
     writer.reading = False
     registry.write(connection, FRAME)
     clock[0] += STALL_SECONDS - 0.1
-    registry.close_stalled()
+    registry.outbox.close_stalled()
     assert connection.close_reason is None
     clock[0] += 0.2
-    registry.close_stalled()
+    registry.outbox.close_stalled()
     assert connection.close_reason is CloseReason.SLOW_READER
 
 
@@ -154,10 +155,10 @@ def test_a_backlog_that_moves_is_not_the_end(registry: Registry, clock: list[flo
         registry.write(connection, FRAME)
     while writer.waiting:
         clock[0] += STALL_SECONDS - 1
-        registry.close_stalled()
+        registry.outbox.close_stalled()
         writer.waiting -= 50
     clock[0] += 2 * STALL_SECONDS
-    registry.close_stalled()
+    registry.outbox.close_stalled()
     assert connection.close_reason is None
 
 
@@ -166,10 +167,10 @@ def test_a_finished_writer_that_nobody_reads_is_cut_at_last(registry: Registry, 
     writer.reading = False
     connect(registry, "a")
     assert writer.finished
-    registry.close_stalled()
+    registry.outbox.close_stalled()
     assert not writer.aborted
     clock[0] += STALL_SECONDS + 1
-    registry.close_stalled()
+    registry.outbox.close_stalled()
     assert writer.aborted
 
 

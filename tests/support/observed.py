@@ -14,7 +14,9 @@ from tests.support.pods import OBSERVED
 
 async def observe(send: Any) -> None:
     gc.collect()
-    body = json.dumps({"tasks": sorted(task.get_name() for task in asyncio.all_tasks()), "objects": len(gc.get_objects())})
+    body = json.dumps(
+        {"tasks": sorted(task.get_name() for task in asyncio.all_tasks()), "objects": len(gc.get_objects())}
+    )
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body.encode()})
 

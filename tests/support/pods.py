@@ -162,7 +162,9 @@ class Pod:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}") from None
+            raise AssertionError(
+                f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}"
+            ) from None
 
     def assert_no_traceback(self) -> None:
         before, found, after = self.log.partition("Traceback (most recent call last)")

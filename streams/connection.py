@@ -1,0 +1,126 @@
+"""One open stream of one client, and how its frames reach it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from streams.errors import CloseReason
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Writer(Protocol):
+    """How frames reach one client; writers.py has the two that there are."""
+
+    def start(self, headers: Headers, frame: bytes) -> None:
+        """Begin the response, with its first frame where there is one; comes before everything else."""
+
+    def write(self, frame: bytes) -> int:
+        """Write a frame; return the bytes that wait because the client has not taken them."""
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait because the client has not taken them."""
+
+    def finish(self) -> None:
+        """End the response after everything that was written."""
+
+    def abort(self) -> None:
+        """Cut the connection now and give back what waits."""
+
+    def silent_seconds(self) -> float:
+        """Return for how long the client's machine has not acknowledged bytes sent to it, or 0."""
+
+
+class ConnectionSnapshot(NamedTuple):
+    """What an operator may know about a connection at one moment."""
+
+    client_name: str
+    address: str
+    connected_at: float
+    last_activity: float
+    event_count: int
+    bytes_written: int
+    backlog_bytes: int
+
+
+class ConnectionEnd(NamedTuple):
+    """What an operator may know about a connection that is gone."""
+
+    client_name: str
+    address: str
+    connected_at: float
+    ended_at: float
+    event_count: int
+    reason: CloseReason
+
+
+class Resume(NamedTuple):
+    """Where a client that comes back wants to go on: after an event, or some seconds ago."""
+
+    last_event_id: str | None
+    since_seconds: float | None
+
+
+class Pending:
+    """Frames that follow a replay too long for one write, in their order."""
+
+    __slots__ = ("frames", "room_bytes")
+
+    def __init__(self, replayed: list[bytes], max_backlog_bytes: int) -> None:
+        self.frames = deque(replayed)
+        # What may still come behind the replay before its client counts as slow.
+        self.room_bytes = max_backlog_bytes
+
+
+class Connection:
+    """One open stream of one client."""
+
+    __slots__ = (
+        "address",
+        "bytes_written",
+        "client_name",
+        "close_reason",
+        "clustered",
+        "connected_at",
+        "event_count",
+        "last_activity",
+        "moved_at",
+        "moved_bytes",
+        "pending",
+        "resume",
+        "slot",
+        "writer",
+    )
+
+    def __init__(self, client_name: str, writer: Writer, address: str = "", resume: Resume | None = None) -> None:
+        self.client_name = client_name
+        self.writer = writer
+        self.address = address
+        self.connected_at = self.last_activity = time.time()
+        self.event_count = 0
+        self.bytes_written = 0
+        self.close_reason: CloseReason | None = None
+        # What the client asked to be sent again, until that is done.
+        self.resume = resume
+        # Frames that wait for their turn behind a long replay.
+        self.pending: Pending | None = None
+        # Whether this pod has heard its own announcement of this connection to the other pods.
+        self.clustered = False
+        # How many bytes had left this process when they last moved, and when that was.
+        self.moved_bytes = 0
+        self.moved_at = 0.0
+        self.slot = 0
+
+    def snapshot(self) -> ConnectionSnapshot:
+        """Return the connection's figures, detached from it."""
+        return ConnectionSnapshot(
+            self.client_name,
+            self.address,
+            self.connected_at,
+            self.last_activity,
+            self.event_count,
+            self.bytes_written,
+            self.writer.backlog_bytes(),
+        )

@@ -1,0 +1,141 @@
+"""The durable door: a Redis Stream that pods read on from where they were.
+
+Publishers that must not lose anything XADD to it. Pub/Sub forgets what nobody heard;
+the log keeps it, so a pod that was away or has just started catches up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+
+log = logging.getLogger("sse.redis")
+
+LOG_SUFFIX = ":log"
+EVENT_FIELD = b"event"
+# About this many events are kept in Redis; trimming "about" is what makes it cheap there.
+LOG_LENGTH = 100_000
+READ_COUNT = 500
+BLOCK_MS = 5_000
+CONNECT_SECONDS = 5.0
+RETRY_LOW_SECONDS = 0.1
+RETRY_HIGH_SECONDS = 1.0
+ERROR_LOG_SECONDS = 10.0
+
+
+class LogReader:
+    """Reads the log into `on_messages(messages, live)`, for as long as the pod lives.
+
+    `live` is False for what was in the log before this pod started: it belongs to the
+    memory for replays and to no open stream. `on_loss(since)` tells that entries of the
+    log after that moment, in time.monotonic()'s seconds, may be gone unread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        channel: str,
+        *,
+        history_seconds: float,
+        on_messages: Callable[[list[bytes], bool], None],
+        on_caught_up: Callable[[], None],
+        on_loss: Callable[[float], None],
+    ) -> None:
+        self.read = 0
+        self.caught_up = False
+        self._url = url
+        self._key = channel + LOG_SUFFIX
+        self._history_seconds = history_seconds
+        self._on_messages = on_messages
+        self._on_caught_up = on_caught_up
+        self._on_loss = on_loss
+        # The id of the last entry that was read, or None before the first.
+        self._position: bytes | None = None
+        # Where reading began: Redis's time at the first connect, less the history's length.
+        self._beginning = b""
+        # Redis's own id for its process, which tells a restart from a mere lost link.
+        self._run_id = ""
+        self._heard_at = time.monotonic()
+        self._error_log_due = 0.0
+
+    async def run(self) -> None:
+        """Connect, read, and begin again, until cancelled."""
+        delay = RETRY_LOW_SECONDS
+        while True:
+            client = redis.asyncio.Redis.from_url(
+                self._url,
+                socket_connect_timeout=CONNECT_SECONDS,
+                # A blocking read answers after BLOCK_MS even when there is nothing.
+                socket_timeout=BLOCK_MS / 1000 + CONNECT_SECONDS,
+                retry=None,
+            )
+            try:
+                await self._read(client)
+            except (redis.RedisError, OSError) as error:
+                delay = RETRY_LOW_SECONDS if self._heard_recently() else min(delay * 2, RETRY_HIGH_SECONDS)
+                self._report(error)
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            finally:
+                with contextlib.suppress(redis.RedisError, OSError):
+                    await client.aclose()
+
+    async def _read(self, client: redis.asyncio.Redis) -> None:
+        if not self._beginning:
+            seconds, _microseconds = await client.time()
+            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self._history_seconds)))
+        if await self._lost(client):
+            self._on_loss(self._heard_at)
+            self._position = None
+            self._beginning = b"0-0"
+        while True:
+            block = BLOCK_MS if self.caught_up else None
+            reply: Any = await client.xread({self._key: self._position or self._beginning}, READ_COUNT, block)
+            self._heard_at = time.monotonic()
+            entries = read_entries(reply)
+            if entries:
+                self._position = entries[-1][0]
+                self.read += len(entries)
+                self._on_messages([fields.get(EVENT_FIELD, b"") for _id, fields in entries], self.caught_up)
+            if not self.caught_up and len(entries) < READ_COUNT:
+                self.caught_up = True
+                self._on_caught_up()
+
+    async def _lost(self, client: redis.asyncio.Redis) -> bool:
+        """Say whether entries after the last one that was read may be gone from the log."""
+        run_id, before = (await client.info("server"))["run_id"], self._run_id
+        self._run_id = run_id
+        if self._position is not None:
+            # While the last entry is there, so are those after it: the log is trimmed from its beginning.
+            return not await client.xrange(self._key, self._position, self._position, 1)
+        # Nothing was ever read: a Redis that restarted may have lost what it had taken.
+        return bool(before) and before != run_id and not await client.exists(self._key)
+
+    def _heard_recently(self) -> bool:
+        return time.monotonic() - self._heard_at < BLOCK_MS / 1000 + 1
+
+    def _report(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._error_log_due:
+            self._error_log_due = now + ERROR_LOG_SECONDS
+            log.warning("The log %s cannot be read: %s. Trying again, for ever.", self._key, error)
+
+
+def read_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return the entries of an XREAD reply for one key, in RESP2's shape or RESP3's."""
+    if not reply:
+        return []
+    streams = reply.values() if isinstance(reply, dict) else (entries for _key, entries in reply)
+    found: list[tuple[bytes, dict[bytes, bytes]]] = []
+    for entries in streams:
+        # RESP3 wraps the entries in one more list.
+        flat = entries[0] if entries and isinstance(entries[0], list) else entries
+        found.extend(flat)
+    return found

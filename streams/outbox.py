@@ -1,0 +1,122 @@
+"""Writing to clients within bounds: what waits for a slow one is limited in bytes and in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from streams.connection import Connection, Pending, Writer
+from streams.errors import CloseReason
+
+# A replay goes out in writes of about this size, the next when the client has taken the last.
+REPLAY_BATCH_BYTES = 16 * 1024
+
+
+class Outbox:
+    """Writes frames to connections, and has those closed whose clients do not read."""
+
+    def __init__(
+        self, close: Callable[[Connection, CloseReason], None], *, max_backlog_bytes: int, stall_seconds: float
+    ) -> None:
+        self._close = close
+        self._max_backlog_bytes = max_backlog_bytes
+        self._stall_seconds = stall_seconds
+        self._backlogged: set[Connection] = set()
+        self._replaying: set[Connection] = set()
+        # Writers that were told to finish while bytes waited, and when that takes too long.
+        self._finishing: dict[Writer, float] = {}
+
+    def write(self, connection: Connection, frame: bytes) -> None:
+        """Write a frame to a connection, and close it if too much waits for its client."""
+        pending = connection.pending
+        if pending is not None:
+            pending.frames.append(frame)
+            pending.room_bytes -= len(frame)
+            if pending.room_bytes < 0:
+                self._close(connection, CloseReason.SLOW_READER)
+            return
+        connection.bytes_written += len(frame)
+        backlog_bytes = connection.writer.write(frame)
+        if backlog_bytes:
+            self._watch(connection, backlog_bytes)
+
+    def replay(self, connection: Connection, replayed: list[bytes]) -> None:
+        """Write a replay as fast as its client takes it; what comes meanwhile goes behind it."""
+        connection.pending = Pending(replayed, self._max_backlog_bytes)
+        self._replaying.add(connection)
+        self._continue_replay(connection)
+
+    def continue_replays(self) -> bool:
+        """Write what clients have taken room for; return whether any replay is unfinished."""
+        for connection in list(self._replaying):
+            self._continue_replay(connection)
+        return bool(self._replaying)
+
+    def close_stalled(self) -> None:
+        """Cut the connections whose backlog has not moved for too long; call it every second."""
+        now = time.monotonic()
+        for writer, deadline in list(self._finishing.items()):
+            if not writer.backlog_bytes():
+                del self._finishing[writer]
+            elif now >= deadline:
+                del self._finishing[writer]
+                writer.abort()
+        for connection in list(self._backlogged):
+            backlog_bytes = connection.writer.backlog_bytes()
+            left = connection.bytes_written - backlog_bytes
+            if not backlog_bytes:
+                self._backlogged.discard(connection)
+            elif left > connection.moved_bytes:
+                connection.moved_bytes, connection.moved_at = left, now
+            elif now - connection.moved_at >= self._stall_seconds:
+                self._close(connection, CloseReason.SLOW_READER)
+
+    def finish(self, connection: Connection, farewell: bytes | None) -> None:
+        """End a response after what was written, but not later than a stalled client would be cut."""
+        self.drop(connection)
+        writer = connection.writer
+        if farewell is not None:
+            writer.write(farewell)
+        writer.finish()
+        if writer.backlog_bytes():
+            self._finishing[writer] = time.monotonic() + self._stall_seconds
+
+    def abort(self, connection: Connection) -> None:
+        """Cut a connection whose client does not read: a farewell would only wait behind the rest."""
+        self.drop(connection)
+        connection.writer.abort()
+
+    def drop(self, connection: Connection) -> None:
+        """Forget what is known of a connection that ends."""
+        self._backlogged.discard(connection)
+        self._replaying.discard(connection)
+        connection.pending = None
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait for clients that are behind."""
+        return sum(connection.writer.backlog_bytes() for connection in self._backlogged)
+
+    def _watch(self, connection: Connection, backlog_bytes: int) -> None:
+        if backlog_bytes > self._max_backlog_bytes:
+            self._close(connection, CloseReason.SLOW_READER)
+        elif connection not in self._backlogged and connection.close_reason is None:
+            connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
+            connection.moved_at = time.monotonic()
+            self._backlogged.add(connection)
+
+    def _continue_replay(self, connection: Connection) -> None:
+        pending, writer = connection.pending, connection.writer
+        if pending is None:
+            return
+        frames = pending.frames
+        while frames and not writer.backlog_bytes():
+            batch, batch_bytes = [], 0
+            while frames and batch_bytes < REPLAY_BATCH_BYTES:
+                batch.append(frames.popleft())
+                batch_bytes += len(batch[-1])
+            connection.bytes_written += batch_bytes
+            if backlog_bytes := writer.write(b"".join(batch)):
+                self._watch(connection, backlog_bytes)
+        if not frames:
+            connection.pending = None
+            self._replaying.discard(connection)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.test import AsyncClient
+
+from streams.worker import Worker
+
+
+@pytest.mark.parametrize("path", ["/", "/admin", "/admin/connections", "/health", "/register"])
+async def test_a_request_stays_on_the_event_loop(
+    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    await async_client.get(path)
+    called: list[str] = []
+    call = SyncToAsync.__call__
+
+    async def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        called.append(getattr(self.func, "__qualname__", repr(self.func)))
+        return await call(self, *args, **kwargs)
+
+    monkeypatch.setattr(SyncToAsync, "__call__", counted)
+    await async_client.get(path)
+    # Django's own signals around a request; nothing in between.
+    assert [name for name in called if "signal" not in name.lower() and "sync_send" not in name] == []
