@@ -140,8 +140,7 @@ class History:
         horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
         if held > enough:
             enough -= enough // LUMP_PART
-        index = self._first
-        for index in range(index, len(messages)):
+        for index in range(self._first, len(messages)):
             message = messages[index]
             if not message:
                 held -= PLACE_BYTES

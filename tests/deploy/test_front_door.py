@@ -147,7 +147,7 @@ async def test_the_clients_of_a_draining_pod_go_to_the_others_until_those_are_fu
     door: str, tmp_path: Path, redis_server: RedisServer, client_names: Callable[[int], list[str]]
 ):
     tool(door, f"the package {door}")
-    variables = {"REDIS_URL": redis_server.url, "DRAIN_SECONDS": 2, "MAX_CONNECTIONS": 12}
+    variables: dict[str, str | float] = {"REDIS_URL": redis_server.url, "DRAIN_SECONDS": 2, "MAX_CONNECTIONS": 12}
     with running_cluster(tmp_path / "cluster.log", "--front-door", door, **variables) as cluster:
         names = client_names(12)
         streams = await open_streams(cluster.port, names)
@@ -172,8 +172,9 @@ async def test_the_clients_of_a_draining_pod_go_to_the_others_until_those_are_fu
         assert {stream.status for stream in late} == {200}
         assert set(kinds) == {"message", "overloaded"}
         if door == "nginx":
-            # It asks the next pod where one is full, so that both are filled to the last place.
-            assert kinds["message"] == 12
+            # It asks the next pod where one is full, so that both are filled. A pod that was too
+            # busy to answer in time is left out for a while, so not always to the last place.
+            assert 6 < kinds["message"] <= 12
         await close_all([*streams, *late])
 
 
