@@ -30,15 +30,22 @@ def without_unspoken_protocols() -> Iterator[None]:
     websockets = ModuleType("daphne.ws_protocol")
     websockets.WebSocketFactory = NoWebSocketFactory  # type: ignore[attr-defined]
     sys.modules.setdefault("daphne.ws_protocol", websockets)
-    loaded = "OpenSSL" in sys.modules
+    with absent("OpenSSL"):
+        yield
+
+
+@contextlib.contextmanager
+def absent(module: str) -> Iterator[None]:
+    """Let imports inside this block take the machine for one without a module, unless it is loaded."""
+    loaded = module in sys.modules
     if not loaded:
-        # None makes an import fail, which Twisted takes for a machine without it.
-        sys.modules["OpenSSL"] = None  # type: ignore[assignment]
+        # None makes an import fail.
+        sys.modules[module] = None  # type: ignore[assignment]
     try:
         yield
     finally:
         if not loaded:
-            del sys.modules["OpenSSL"]
+            del sys.modules[module]
 
 
 def trim_memory() -> None:

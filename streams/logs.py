@@ -69,6 +69,8 @@ def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "sse": {"level": level.upper()},
+            # It writes a traceback a second while Redis is away, which cluster.py says in a line.
+            "channels_redis": {"level": "CRITICAL"},
             # Django's own handlers would write each error a second time, as text.
             "django": {"handlers": [], "propagate": True},
             # A device that asks for an unknown path is no news.
