@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,10 +27,10 @@ def recent_events(worker: Worker, name: str) -> list[RecentEvent] | None:
 
     The pod's history offers `events_of(name)`: payloads as they were published, oldest first.
     """
-    history: Any = getattr(worker, "history", None)
-    if history is None:
+    events_of: Callable[[str], Iterable[bytes]] | None = getattr(getattr(worker, "history", None), "events_of", None)
+    if events_of is None:
         return None
-    payloads: list[bytes] = list(history.events_of(name))[-EVENTS_SHOWN:]
+    payloads = list(events_of(name))[-EVENTS_SHOWN:]
     return [describe(payload) for payload in reversed(payloads)]
 
 

@@ -41,6 +41,11 @@ def duration(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
+def brief(seconds: float) -> str:
+    """Write a duration in its largest unit alone, for a narrow column."""
+    return " ".join(duration(seconds).split()[:2])
+
+
 def ago(seconds: float) -> str:
     """Write how long ago something was; coarse, so that a quiet table stays still."""
     if seconds < 2:

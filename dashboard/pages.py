@@ -162,4 +162,5 @@ def end_row(end: ConnectionEnd) -> Row:
         formats.count(end.event_count),
         end.address,
         formats.moment(end.ended_at),
+        formats.brief(end.ended_at - end.connected_at),
     ]

@@ -9,6 +9,7 @@ from dashboard import actions, views
 
 pages: list[URLPattern] = [
     path("", views.test_client, name="test-client"),
+    path("favicon.ico", views.favicon),
     path("publish-test", actions.publish_test, name="publish-test"),
     path("admin", views.pod, name="pod"),
     path("admin/clients/<str:name>", views.client, name="client"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 
 from dashboard.board import get_board
 from dashboard.csp import HEADER, policy
@@ -74,6 +76,11 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
         "dashboard/client.html",
         {"title": name, "name": name, "actions": ACTIONS, **content.as_dict()},
     )
+
+
+async def favicon(_request: HttpRequest) -> HttpResponse:
+    """Lead to the icon, which browsers ask for here when they show JSON."""
+    return redirect(static("dashboard/icon.svg"))
 
 
 async def test_client(request: HttpRequest) -> HttpResponse:

@@ -23,6 +23,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,8 @@ async def wait_answer(process: Process, url: str, expected: Callable[[bytes], bo
 
 def read(url: str) -> bytes:
     """Return the body of a good answer, or nothing."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own
+    # A port that nobody listens on yet can connect to itself, and echoes the request then.
+    with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own
         body: bytes = response.read()
         return body
     return b""

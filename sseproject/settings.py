@@ -68,6 +68,14 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "sseproject.urls"
 ASGI_APPLICATION = "sseproject.asgi.application"
+
+# Between pods; streams have no part in it. Pods on another REDIS_CHANNEL are another cluster.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [STREAMS.redis_url], "prefix": f"sse-pods:{STREAMS.redis_channel}:"},
+    }
+}
 APPEND_SLASH = False
 
 TEMPLATES = [

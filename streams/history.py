@@ -7,21 +7,26 @@ are seconds on one clock that never goes back, the caller's; this module reads n
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
 import msgspec
 
-from streams.events import decode_event
+from streams.events import decode_event, valid_event_id
 
 # What an event and a client cost beside the bytes of the message and of the name, so that
-# `max_bytes` is what the process grows by: measured, and between the two sides of a resize.
-EVENT_BYTES = 72
-CLIENT_BYTES = 560
-# A place in the queue whose event had to go before its turn.
-PLACE_BYTES = 8
+# `max_bytes` is what the process grows by: measured, between the two sides of a resize.
+EVENT_BYTES = 80
+CLIENT_BYTES = 240
+# A place in the log whose event had to go before its turn.
+PLACE_BYTES = 32
+# The log loses its oldest events in lumps, as it is the call that costs: by bytes this part
+# of them, by age what a tenth of a second brought; a replay never sees what is too old.
+LUMP_PART = 1024
+LUMP_SECONDS = 0.1
+# The part of the log that may be of forgotten events before it closes up, which moves it.
+FORGOTTEN_PART = 8
 
 
 class GapReason(StrEnum):
@@ -34,7 +39,7 @@ class GapReason(StrEnum):
 
 
 class Gap(NamedTuple):
-    """A time from which events may be missing; it began nobody knows when where that is None."""
+    """A time from which events may be missing; None where nobody knows when it began."""
 
     reason: GapReason
     began: float | None
@@ -42,14 +47,14 @@ class Gap(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What a client gets that comes back, oldest first, and what may be missing from it."""
+    """The messages for a client that comes back, oldest first, and what may be missing before or among them."""
 
     messages: list[bytes]
     gap: Gap | None
 
 
 class HistoryStatistics(NamedTuple):
-    """How much is remembered, and since when every event of every client is."""
+    """How much is remembered, and since when that is everything, but for the limit of a client."""
 
     events: int
     clients: int
@@ -57,46 +62,16 @@ class HistoryStatistics(NamedTuple):
     complete_since: float
 
 
-# Outside the garbage collector, like all that it must not walk for each event: it never
-# refers to itself. Its lists are walked, but there are two for a client and not for an event.
-class ClientHistory(msgspec.Struct, gc=False):
-    """The remembered events of one client."""
+# Outside the garbage collector, as all that grows with the events and their clients.
+class ClientChain(msgspec.Struct, gc=False):
+    """Where a client's events stand in the log: the positions of the first and the last, and how many."""
 
     name: str
     # When the last of its events arrived that is forgotten.
     forgotten_at: float
-    messages: list[bytes]
-    arrivals: array[float]
-    # Where the remembered ones begin in both lists.
-    first: int = 0
-    # How many places at the front of the queue are of events that went before their turn.
-    overtaken: int = 0
-
-    def forget_oldest(self) -> int:
-        """Let the oldest event go; return the bytes of its message."""
-        first, messages = self.first, self.messages
-        message_bytes = len(messages[first])
-        self.forgotten_at = self.arrivals[first]
-        messages[first] = b""
-        first += 1
-        # To close up at each step would move a long list for every event.
-        if first * 2 >= len(messages):
-            del messages[:first]
-            del self.arrivals[:first]
-            first = 0
-        self.first = first
-        return message_bytes
-
-    def find(self, event_id: str) -> int | None:
-        """Return where the last event with the id stands in both lists, or None."""
-        messages, sought = self.messages, event_id.encode()
-        for index in range(len(messages) - 1, self.first - 1, -1):
-            message = messages[index]
-            # Decoding costs ten times as much as seeing that the id cannot be there:
-            # JSON may write it otherwise, but then with a backslash.
-            if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
-                return index
-        return None
+    first: int
+    last: int = 0
+    count: int = 0
 
 
 class History:
@@ -106,60 +81,185 @@ class History:
     """
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
-        self._seconds = seconds
+        self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
         self._started = started
-        self._on = min(seconds, max_bytes, per_client) > 0
-        self._bytes = 0
-        self._events = 0
         self._forgotten_at = -inf
-        self._clients: dict[str, ClientHistory] = {}
-        # Whose turn it is to lose its oldest event: an entry for each event, in their order.
-        self._queue: deque[ClientHistory] = deque()
-        self._oldest_arrival = -inf
         self._deaf: list[Gap] = []
+        self._bytes = 0
+        self._overtaken = 0
+        self._clients: dict[str, ClientChain] = {}
+        # The log: flat columns instead of an object for each event. What arrives and what
+        # is forgotten is at their two ends, in the processor's cache. A position counts from
+        # the pod's start, an index from `_base`; those below `_first` are forgotten.
+        self._messages: list[bytes] = []
+        self._arrivals = array("d")
+        self._owners: list[ClientChain] = []
+        # How many positions further the client's next event is.
+        self._steps = array("I")
+        self._base = 0
+        self._first = 0
+        self._due = started
 
     def append(self, name: str, message: bytes, now: float) -> None:
         """Remember a message that decode_event took, and let go what is over a limit."""
-        if not self._on:
+        if not self._seconds:
             return
+        position = self._base + len(self._messages)
         client = self._clients.get(name)
         if client is None:
-            client = ClientHistory(name, self._forgotten_at, [], array("d"))
-            self._clients[name] = client
+            self._clients[name] = client = ClientChain(name, self._forgotten_at, position)
             self._bytes += CLIENT_BYTES + len(name)
-        client.messages.append(message)
-        client.arrivals.append(now)
-        self._queue.append(client)
-        self._events += 1
+        else:
+            self._steps[client.last - self._base] = position - client.last
+        client.last = position
+        client.count += 1
+        self._messages.append(message)
+        self._arrivals.append(now)
+        self._owners.append(client)
+        self._steps.append(0)
         self._bytes += EVENT_BYTES + len(message)
-        if len(client.messages) - client.first > self._per_client:
-            client.overtaken += 1
-            self._bytes += PLACE_BYTES
-            self._forget_oldest(client)
-        if self._bytes > self._max_bytes or self._oldest_arrival <= now - self._seconds:
+        if client.count > self._per_client:
+            self._forget_first_of(client)
+        if self._bytes > self._max_bytes or now >= self._due:
             self._forget(now)
 
-    def _forget_oldest(self, client: ClientHistory) -> None:
-        self._bytes -= EVENT_BYTES + client.forget_oldest()
-        self._events -= 1
+    def _forget_first_of(self, client: ClientChain) -> None:
+        index = client.first - self._base
+        self._bytes -= EVENT_BYTES + len(self._messages[index]) - PLACE_BYTES
+        self._overtaken += 1
+        # No message is empty: this is the mark of a place whose event is gone.
+        self._messages[index] = b""
+        client.forgotten_at = self._arrivals[index]
+        client.first += self._steps[index]
+        client.count -= 1
 
     def _forget(self, now: float) -> None:
-        horizon, max_bytes, queue = now - self._seconds, self._max_bytes, self._queue
-        while queue:
-            client = queue[0]
-            if client.overtaken:
-                client.overtaken -= 1
-                self._bytes -= PLACE_BYTES
+        messages, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
+        horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
+        if held > enough:
+            enough -= enough // LUMP_PART
+        index = self._first
+        for index in range(index, len(messages)):
+            message = messages[index]
+            if not message:
+                held -= PLACE_BYTES
+                self._overtaken -= 1
+                continue
+            arrival = arrivals[index]
+            if arrival > horizon and held <= enough:
+                break
+            held -= EVENT_BYTES + len(message)
+            messages[index] = b""
+            client = owners[index]
+            client.forgotten_at = self._forgotten_at = arrival
+            if client.count > 1:
+                client.count -= 1
+                client.first += steps[index]
             else:
-                self._oldest_arrival = arrival = client.arrivals[client.first]
-                if arrival > horizon and self._bytes <= max_bytes:
-                    return
-                self._forgotten_at = arrival
-                self._forget_oldest(client)
-                if not client.messages:
-                    del self._clients[client.name]
-                    self._bytes -= CLIENT_BYTES + len(client.name)
-            queue.popleft()
-        self._oldest_arrival = -inf
+                held -= CLIENT_BYTES + len(client.name)
+                del self._clients[client.name]
+        else:
+            index = len(messages)
+        self._bytes, self._first, self._due = held, index, now + LUMP_SECONDS
+        if index * FORGOTTEN_PART > len(messages):
+            self._close_up()
+
+    def _close_up(self) -> None:
+        for column in (self._messages, self._arrivals, self._owners, self._steps):
+            del column[: self._first]
+        self._base += self._first
+        self._first = 0
+
+    def expire(self, now: float) -> None:
+        """Let go what is too old; call it every second, so that a quiet history shrinks too."""
+        self._forget(now)
+        horizon = now - self._seconds
+        if self._deaf and self._deaf[0].ended <= horizon:
+            self._deaf = [gap for gap in self._deaf if gap.ended > horizon]
+
+    def note_gap(self, began: float, ended: float, reason: GapReason) -> Gap:
+        """Note that no event was heard from `began` to `ended`, once that is over; return it as a gap."""
+        gap = Gap(reason, began, ended)
+        self._deaf.append(gap)
+        return gap
+
+    def note_complete(self, since: float) -> None:
+        """Note that what came before this pod's start has been read, back to a moment."""
+        self._started = min(self._started, since)
+
+    def after(self, name: str, last_event_id: str, now: float) -> Replay:
+        """Return a client's events after the last one with the id, or all where it is not there.
+
+        An id that is there has a gap only where the pod was deaf afterwards. One that is
+        not there always has, of the reason that holds however old the id is: the latest
+        that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
+        """
+        self.expire(now)
+        client = self._clients.get(name)
+        indexes = self._indexes(client)
+        possible = valid_event_id(last_event_id)
+        place = self._find(indexes, last_event_id) if possible else None
+        if place is not None:
+            gap = self._deaf_after(self._arrivals[indexes[place]])
+            return Replay([self._messages[index] for index in indexes[place + 1 :]], gap)
+        gap = self._gap_after(-inf, client, now)
+        if gap is not None and not possible:
+            gap = gap._replace(reason=GapReason.UNKNOWN_ID)
+        return Replay([self._messages[index] for index in indexes], gap)
+
+    def since(self, name: str, seconds: float, now: float) -> Replay:
+        """Return a client's events of the last `seconds`, and the gap if that is more than is known."""
+        self.expire(now)
+        client = self._clients.get(name)
+        moment = now - seconds
+        messages = [self._messages[index] for index in self._indexes(client) if self._arrivals[index] > moment]
+        return Replay(messages, self._gap_after(moment, client, now))
+
+    def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
+        """Return when a client's latest events arrived, and their messages, newest last."""
+        indexes = self._indexes(self._clients.get(name))
+        return [(self._arrivals[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
+
+    def statistics(self) -> HistoryStatistics:
+        """Return how much is remembered; the bytes are those of the process."""
+        deaf_until = self._deaf[-1].ended if self._deaf else -inf
+        complete_since = max(self._started, deaf_until, self._forgotten_at)
+        events = len(self._messages) - self._first - self._overtaken
+        return HistoryStatistics(events, len(self._clients), self._bytes, complete_since)
+
+    def _indexes(self, client: ClientChain | None) -> list[int]:
+        if client is None:
+            return []
+        indexes = [client.first - self._base]
+        for _ in range(client.count - 1):
+            indexes.append(indexes[-1] + self._steps[indexes[-1]])
+        return indexes
+
+    def _find(self, indexes: list[int], event_id: str) -> int | None:
+        sought = event_id.encode()
+        for place in range(len(indexes) - 1, -1, -1):
+            message = self._messages[indexes[place]]
+            # It is cheaper to see that the id is not there than to decode: JSON may
+            # write it in other characters, but only with a backslash.
+            if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
+                return place
+        return None
+
+    def _gap_after(self, moment: float, client: ClientChain | None, now: float) -> Gap | None:
+        deaf = self._deaf_after(moment)
+        forgotten_at = self._forgotten_at if client is None else client.forgotten_at
+        expired_at = max(forgotten_at, now - self._seconds)
+        reason, ended = GapReason.EXPIRED, expired_at
+        if self._started > expired_at:
+            reason, ended = GapReason.POD_STARTED, self._started
+        if ended <= moment:
+            return deaf
+        if deaf is not None and deaf.ended > ended:
+            reason, ended = deaf.reason, deaf.ended
+        return Gap(reason, None if moment == -inf else moment, ended)
+
+    def _deaf_after(self, moment: float) -> Gap | None:
+        deaf = [gap for gap in self._deaf if gap.ended > moment]
+        return Gap(deaf[-1].reason, deaf[0].began, deaf[-1].ended) if deaf else None

@@ -46,6 +46,9 @@ class Link:
         self._history = history
         self._heard_before = 0
         self._deaf_since: float | None = None
+        # Whether the log lost entries in the outage that is not told yet, and the last gap that was.
+        self._log_lost = False
+        self._told: Gap | None = None
         self._back: asyncio.Task[None] | None = None
         # Set by whoever wants to know that the link is back.
         self.on_back: Callable[[], None] = _ignore
@@ -120,7 +123,8 @@ class Link:
         used = await self._pubsub_used()
         deaf_since, self._deaf_since = self._deaf_since, None
         now = time.monotonic()
-        if deaf_since is not None and used:
+        if deaf_since is not None and (used or self._log_lost):
+            self._log_lost = False
             await self._tell(self._history.note_gap(deaf_since, now, GapReason.REDIS_OUTAGE))
         elif deaf_since is None and not used and self.log_reader is not None:
             # The log was read from before the start, and there is nothing else to miss.
@@ -129,11 +133,17 @@ class Link:
         self.on_back()
 
     def _log_lost(self, since: float) -> None:
-        gap = self._history.note_gap(since, time.monotonic(), GapReason.REDIS_OUTAGE)
-        log.error("The log no longer holds what came after %.0f s ago; clients are told.", gap.ended - since)
-        self._telling = asyncio.create_task(self._tell(gap), name="sse-tell-gap")
+        now = time.monotonic()
+        log.error("The log no longer holds what came after %.0f s ago; clients are told.", now - since)
+        if self._deaf_since is not None:
+            # The link itself is still down: one gap is told for both.
+            self._log_lost, self._deaf_since = True, min(self._deaf_since, since)
+        elif self._told is None or self._told.ended < since:
+            gap = self._history.note_gap(since, now, GapReason.REDIS_OUTAGE)
+            self._telling = asyncio.create_task(self._tell(gap), name="sse-tell-gap")
 
     async def _tell(self, gap: Gap) -> None:
+        self._told = gap
         for number, connection in enumerate(self._registry, 1):
             if connection.greeted and connection.close_reason is None:
                 self._registry.write(connection, self._router.gap_frame(gap, None))

@@ -57,7 +57,7 @@ def publish(
     event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
     try:
         if durable:
-            log_id = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(_client().publish(settings.STREAMS.redis_channel, message)), None)
     except (redis.RedisError, OSError) as error:
@@ -80,7 +80,7 @@ async def apublish(
     try:
         client = _async_client()
         if durable:
-            log_id = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(await client.publish(settings.STREAMS.redis_channel, message)), None)
     except (redis.RedisError, OSError) as error:

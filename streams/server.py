@@ -27,6 +27,7 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
 
+from streams.requests import REQUEST_SECONDS, RequestReader
 from streams.worker import Worker
 
 log = logging.getLogger("sse.server")
@@ -156,6 +157,9 @@ class StreamServer(Server):
         return defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks))) if tasks else defer.succeed(None)
 
     def _ready(self) -> None:
+        # Daphne has made its factory by now, and the loop that accepts connections does not turn yet.
+        self.http_factory.protocol = RequestReader
+        self.http_factory.timeOut = REQUEST_SECONDS
         loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_on_signal, number)
@@ -175,6 +179,9 @@ class StreamServer(Server):
             if drain:
                 await self._worker.drain()
         finally:
-            await self._worker.stop()
-            log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
-            self.stop()
+            try:
+                await self._worker.stop()
+            finally:
+                # Another signal cancels whatever is awaited above, and must not take this away.
+                log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
+                self.stop()

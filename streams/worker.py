@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from streams.cluster import Cluster
 from streams.conf import StreamSettings
 from streams.errors import CloseReason
 from streams.heartbeat import Heartbeat
@@ -72,10 +73,13 @@ class Worker:
             heartbeat_seconds=conf.heartbeat_seconds,
             dead_after_seconds=conf.dead_after_seconds,
         )
+        self.cluster = Cluster(self.registry)
+        self.registry.on_open = self.cluster.announce
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             **self.link.runs,
+            "cluster": self.cluster.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self._replay,

@@ -42,6 +42,19 @@ class NoHeaders:
 
 NO_HEADERS = NoHeaders()
 
+
+class Discarded(list[bytes]):
+    """Stands where Twisted keeps what a client sends during a stream, and keeps nothing.
+
+    Twisted stops reading when it has kept 16 KiB, and would never see the client go.
+    """
+
+    def append(self, _data: bytes) -> None:
+        """Drop what was sent: the connection ends with its stream, and no request follows."""
+
+
+DISCARDED = Discarded()
+
 # Offsets into struct tcp_info of <linux/tcp.h>.
 _TCP_INFO_BYTES = 64
 _UNACKED_OFFSET = 24
@@ -194,6 +207,10 @@ class SendWriter:
         if self._task is not None:
             self._task.cancel()
         self._request_task.cancel()
+        # A server that only closes waits for its client to take what is left, which this one never does.
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if hasattr(transport, "abort"):
+            transport.abort()
 
     def silent_seconds(self) -> float:
         """Return 0: ASGI shows no socket to ask."""
@@ -256,3 +273,7 @@ def let_go(request: Any) -> None:
     request.clean_headers = None
     if request.content is not None:
         request.content.close()
+    channel = request.channel
+    if channel._dataBuffer:  # noqa: SLF001 - what came before this was known to be a stream
+        channel.transport.resumeProducing()
+    channel._dataBuffer = DISCARDED  # noqa: SLF001

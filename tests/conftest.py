@@ -60,8 +60,8 @@ def start_pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
 
 
 @pytest.fixture(scope="session")
-def start_shared_pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
-    """Start pods that outlive the test."""
+def start_shared_pod(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
+    """Start pods that outlive the test; they end before their Redis does."""
     yield from pod_starter(tmp_path_factory)
 
 

@@ -13,6 +13,11 @@ def test_duration(seconds: float, text: str) -> None:
     assert formats.duration(seconds) == text
 
 
+def test_brief() -> None:
+    assert formats.brief(61) == "1 min"
+    assert formats.brief(5) == "5 s"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(-1, "now"), (1.9, "now"), (2, "2 s ago"), (61, "1 min ago"), (7200, "2 h 0 min ago")]
 )

@@ -416,12 +416,14 @@ WEB_SOCKET = (
     ids=lambda raw: repr(raw[:24]),
 )
 def test_a_broken_request_harms_nobody_else(pod: Pod, raw: bytes):
+    logged = len(pod.log)
     try:
         received = exchange(pod.port, raw, timeout=0.5)
     except (TimeoutError, ConnectionError):
         received = b""
     assert b"Traceback" not in received
     assert pod.status("/health") == 200
+    assert "Traceback" not in pod.log[logged:]
 
 
 async def test_slow_and_half_sent_requests_hold_nobody_up(pod: Pod, redis_server: RedisServer, client_name: str):

@@ -114,8 +114,8 @@ export class Lane {
     const message = parse(event.data);
     this.find("last-id").textContent = this.stream?.lastEventId || "none yet";
     if (event.type !== "message") {
-      this.events.addNote(describe(event), isWarning(event.type) ? "warning" : "info");
-      if (isFinal(event.type)) {
+      this.events.addNote(describe(event), isWarning(event) ? "warning" : "info");
+      if (isFinal(event)) {
         this.stop("It does not come back by itself, or the two would evict each other for ever.", "bad");
       }
     } else if (message.type === "connected") {

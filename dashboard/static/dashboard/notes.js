@@ -25,24 +25,30 @@ export function parse(text) {
   }
 }
 
+// A farewell has one of a few names that clients know, and in its data the exact reason.
+function kind(event) {
+  const { reason } = parse(event.data);
+  return Object.hasOwn(KNOWN, reason ?? "") ? reason : event.type;
+}
+
 export function describe(event) {
   const data = parse(event.data);
-  const rest = Object.entries(data).filter(([key]) => !PLAIN.has(key));
+  const rest = Object.entries(data).filter(([key, value]) => !PLAIN.has(key) && value !== kind(event));
   const details = rest.map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
   const pod = data.podName ? ` (${data.podName})` : "";
   const sentence =
     event.type === "stream-gap"
       ? "Events may be missing here: the pod could not hear or no longer remembers them."
-      : (KNOWN[event.type] ?? `The service sent “${event.type}”.`);
+      : (KNOWN[kind(event)] ?? `The service sent “${event.type}”.`);
   return [`${sentence}${pod}`, ...details].join(" ");
 }
 
-export function isFinal(type) {
-  return FINAL.has(type);
+export function isFinal(event) {
+  return FINAL.has(kind(event));
 }
 
-export function isWarning(type) {
-  return type !== "operator" && type !== "max-life";
+export function isWarning(event) {
+  return kind(event) !== "max-life";
 }
 
 export function seconds(ms) {

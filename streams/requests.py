@@ -1,0 +1,83 @@
+"""Reading requests: what a client sends is bounded in bytes and in time before anything serves it.
+
+Import this module after daphne.server, which decides how Twisted is loaded.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from twisted.web.http import HTTPChannel
+
+from streams.times import now_iso
+from streams.views import MAX_REGISTER_BYTES
+
+# From the moment at which a connection may send a request until all of it is there.
+REQUEST_SECONDS = 20
+# How long the rest of a refused request is read, and dropped.
+LINGER_SECONDS = 5
+# No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
+# answer; this is where reading ends, with room for the framing of a body sent in chunks.
+MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
+
+
+class RequestReader(HTTPChannel):
+    """One client's connection while it sends requests.
+
+    Twisted itself bounds the head: 500 headers, 16 KiB. It keeps a body of any size,
+    and gives a connection a minute more for each byte.
+    """
+
+    _body_bytes = 0
+
+    def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
+        """Do nothing: the time is for the whole of a request."""
+
+    def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Look at what the head announces before its body is read."""
+        # A server may ignore this (RFC 9110, section 7.8), and no other protocol is spoken here.
+        self.requests[-1].requestHeaders.removeHeader(b"Upgrade")
+        if self.length is not None and self.length > MAX_BODY_BYTES:
+            self._refuse_body()
+        else:
+            super().allHeadersReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Count a body, whose length is not known beforehand where it comes in chunks."""
+        if not self._handlingRequest:
+            self._body_bytes += len(data)
+            if self._body_bytes > MAX_BODY_BYTES:
+                self._refuse_body()
+                return
+        super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Hand a whole request over."""
+        self._body_bytes = 0
+        super().allContentReceived()
+
+    def _refuse_body(self) -> None:
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is over {MAX_REGISTER_BYTES} bytes.")
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
+        self._refuse(
+            HTTPStatus.BAD_REQUEST, "The request cannot be understood: it breaks HTTP or its head is too long."
+        )
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+        body = msgspec.json.encode({"success": False, "error": sentence, "timestamp": now_iso()})
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), len(body), body)
+        )
+        # Closing on a client that still sends would reset the connection, and the reset
+        # would overtake the answer. So only this direction ends, and the other is dropped.
+        self.dataReceived = self.lineReceived = self.rawDataReceived = _drop
+        self.transport.loseWriteConnection()
+        self.setTimeout(LINGER_SECONDS)
+
+
+def _drop(_data: Any) -> None:
+    pass
