@@ -85,6 +85,7 @@ class Connection:
         "clustered",
         "connected_at",
         "event_count",
+        "greeted",
         "last_activity",
         "moved_at",
         "moved_bytes",
@@ -100,6 +101,8 @@ class Connection:
         self.address = address
         self.connected_at = self.last_activity = time.time()
         self.event_count = 0
+        # Whether the client has been sent its `connected` frame, which comes before every event.
+        self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
         # What the client asked to be sent again, until that is done.

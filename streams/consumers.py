@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 from channels.generic.http import AsyncHttpConsumer
 
-from streams.connection import Connection, Headers
+from streams.connection import Connection, Headers, Resume
 from streams.cors import cors_headers
 from streams.errors import CloseReason, InvalidName
 from streams.events import valid_name
@@ -68,6 +70,11 @@ class EventStreamConsumer(AsyncHttpConsumer):
         if method == "HEAD":
             await self._answer(200, b"", headers)
             return
+        try:
+            resume = wanted_resume(scope)
+        except ValueError:
+            await self._refuse(400, "since must be a number of seconds, 0 or more.", cors)
+            return
         address = client_address(scope)
         refusal = self._worker.refusal(address)
         if refusal is not None and prefers_status(scope):
@@ -75,7 +82,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
             retry_after = (b"Retry-After", str(random.randint(*RETRY_AFTER_SECONDS)).encode())
             await self._refuse(503, sentence, [*cors, retry_after])
             return
-        connection = Connection(name, open_writer(send, current_task(), self._worker.socket_options), address)
+        connection = Connection(name, open_writer(send, current_task(), self._worker.socket_options), address, resume)
         if refusal is None:
             self._worker.registry.open(connection, headers)
         else:
@@ -121,6 +128,28 @@ def current_task() -> asyncio.Task[Any]:
     if task is None:
         raise RuntimeError("A consumer runs in a task of its server.")
     return task
+
+
+def wanted_resume(scope: dict[str, Any]) -> Resume | None:
+    """Return where a client that comes back wants to go on, or None for live events only.
+
+    The header, which a browser's EventSource sends, wins over the query, which is for
+    clients that cannot set headers. Raises ValueError for a `since` that is no duration.
+    """
+    header = next((value for name, value in scope["headers"] if name == b"last-event-id"), None)
+    if header:
+        return Resume(header.decode("latin-1"), None)
+    if not scope["query_string"]:
+        return None
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    if last_event_id := query.get("lastEventId"):
+        return Resume(last_event_id[-1], None)
+    if since := query.get("since"):
+        seconds = float(since[-1])
+        if not 0 <= seconds < math.inf:
+            raise ValueError(since[-1])
+        return Resume(None, seconds)
+    return None
 
 
 def prefers_status(scope: dict[str, Any]) -> bool:

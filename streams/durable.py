@@ -51,9 +51,10 @@ class LogReader:
     ) -> None:
         self.read = 0
         self.caught_up = False
+        self.last_error = "not connected yet"
+        self.history_seconds = history_seconds
         self._url = url
         self._key = channel + LOG_SUFFIX
-        self._history_seconds = history_seconds
         self._on_messages = on_messages
         self._on_caught_up = on_caught_up
         self._on_loss = on_loss
@@ -90,7 +91,7 @@ class LogReader:
     async def _read(self, client: redis.asyncio.Redis) -> None:
         if not self._beginning:
             seconds, _microseconds = await client.time()
-            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self._history_seconds)))
+            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self.history_seconds)))
         if await self._lost(client):
             self._on_loss(self._heard_at)
             self._position = None
@@ -123,6 +124,7 @@ class LogReader:
 
     def _report(self, error: Exception) -> None:
         now = time.monotonic()
+        self.last_error = str(error) or type(error).__name__
         if now >= self._error_log_due:
             self._error_log_due = now + ERROR_LOG_SECONDS
             log.warning("The log %s cannot be read: %s. Trying again, for ever.", self._key, error)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+from streams.times import unix_seconds
 
 MAX_NAME_CHARACTERS = 128
 CLIENT_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
@@ -26,6 +27,8 @@ class Event(msgspec.Struct, gc=False, rename="camel"):
     client_name: str
     event_id: Any = None
     timestamp: Any = None
+    ttl_ms: Any = None
+    deliver_by: Any = None
 
 
 _decode = msgspec.json.Decoder(Event).decode
@@ -65,6 +68,21 @@ def decode_event(message: bytes, max_bytes: int) -> Event:
         raise UnusableMessage("nested too deeply") from None
 
 
+def has_expired(event: Event, now: float) -> bool:
+    """Say whether an event's deadline has passed; `now` is Unix time in seconds.
+
+    `deliverBy` is a time; `ttlMs` counts milliseconds from the event's own `timestamp`.
+    What cannot be read as such sets no deadline: better late than lost by a typing error.
+    """
+    deadline = unix_seconds(event.deliver_by)
+    if deadline is not None and now >= deadline:
+        return True
+    ttl_ms, sent = event.ttl_ms, unix_seconds(event.timestamp)
+    if sent is None or not isinstance(ttl_ms, int | float) or isinstance(ttl_ms, bool):
+        return False
+    return now >= sent + ttl_ms / 1000
+
+
 def payload_line(message: bytes) -> bytes:
     """Return a decoded message as one line of valid UTF-8, ready to stand behind `data:`.
 
@@ -90,7 +108,8 @@ def encode_event(
     event_id: str,
     timestamp: str,
     max_bytes: int,
-    extra: dict[str, Any] | None = None,
+    ttl_ms: int | None = None,
+    deliver_by: str | None = None,
 ) -> bytes:
     """Encode an event for the channel.
 
@@ -105,14 +124,9 @@ def encode_event(
         raise InvalidEvent("action must be a string that is not empty.")
     if not isinstance(event_id, str) or not valid_event_id(event_id):
         raise InvalidEvent(f"eventId must be 1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters.")
-    event = {
-        "clientName": client_name,
-        "action": action,
-        "eventId": event_id,
-        "timestamp": timestamp,
-        **(extra or {}),
-        "data": data,
-    }
+    event: dict[str, Any] = {"clientName": client_name, "action": action, "eventId": event_id, "timestamp": timestamp}
+    event |= _deadline_fields(ttl_ms, deliver_by)
+    event["data"] = data
     try:
         message = msgspec.json.encode(event)
     except (TypeError, ValueError, RecursionError) as error:
@@ -120,3 +134,16 @@ def encode_event(
     if len(message) > max_bytes:
         raise InvalidEvent(f"The event has {len(message)} bytes, more than MAX_EVENT_BYTES ({max_bytes}).")
     return message
+
+
+def _deadline_fields(ttl_ms: int | None, deliver_by: str | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if ttl_ms is not None:
+        if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or ttl_ms < 1:
+            raise InvalidEvent("ttlMs must be a whole number of milliseconds, 1 or more.")
+        fields["ttlMs"] = ttl_ms
+    if deliver_by is not None:
+        if unix_seconds(deliver_by) is None:
+            raise InvalidEvent("deliverBy must be an ISO 8601 time, such as 2026-01-05T12:00:00.000Z.")
+        fields["deliverBy"] = deliver_by
+    return fields

@@ -178,9 +178,15 @@ class History:
         if self._deaf and self._deaf[0].ended <= horizon:
             self._deaf = [gap for gap in self._deaf if gap.ended > horizon]
 
-    def note_gap(self, began: float, ended: float, reason: GapReason) -> None:
-        """Note that no event was heard from `began` to `ended`, once that is over."""
-        self._deaf.append(Gap(reason, began, ended))
+    def note_gap(self, began: float, ended: float, reason: GapReason) -> Gap:
+        """Note that no event was heard from `began` to `ended`, once that is over; return it as a gap."""
+        gap = Gap(reason, began, ended)
+        self._deaf.append(gap)
+        return gap
+
+    def note_complete(self, since: float) -> None:
+        """Note that what came before this pod's start has been read, back to a moment."""
+        self._started = min(self._started, since)
 
     def after(self, name: str, last_event_id: str, now: float) -> Replay:
         """Return a client's events after the last one with the id, or all where it is not there.

@@ -10,6 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from streams.errors import CloseReason
+from streams.history import GapReason
 from streams.worker import Worker
 
 
@@ -27,6 +28,10 @@ class PodCollector(Collector):
         for reason in CloseReason:
             closes.add_metric([reason.value], self._worker.registry.closed[reason])
         yield closes
+        gaps = CounterMetricFamily("sse_stream_gaps", "Gaps that clients were told of, by reason.", labels=["reason"])
+        for gap_reason in GapReason:
+            gaps.add_metric([gap_reason.value], self._worker.router.gaps[gap_reason])
+        yield gaps
 
     def _gauges(self) -> Iterator[Metric]:
         worker = self._worker
@@ -35,6 +40,9 @@ class PodCollector(Collector):
             "sse_connections": ("Open connections.", len(snapshots)),
             "sse_backlog_bytes": ("Bytes that wait for clients.", sum(s.backlog_bytes for s in snapshots)),
             "sse_redis_subscribed": ("1 while the pod hears the channel.", int(worker.subscriber.subscribed)),
+            "sse_canary_age_seconds": ("Seconds since the pod last heard itself.", worker.link.canary.age_seconds),
+            "sse_history_events": ("Events remembered for replays.", worker.history.statistics().events),
+            "sse_history_bytes": ("Bytes that remembering them takes.", worker.history.statistics().bytes),
             "sse_draining": ("1 while the pod is draining.", int(worker.draining)),
             "sse_start_time_seconds": ("Unix time of the pod's start.", worker.started_at),
         }
@@ -49,6 +57,8 @@ class PodCollector(Collector):
             "sse_events_received": ("Messages heard on the channel.", router.received),
             "sse_events_delivered": ("Events written to a client of this pod.", router.delivered),
             "sse_events_foreign": ("Events for clients that are not on this pod.", router.foreign),
+            "sse_events_expired": ("Events not written because their deadline had passed.", router.expired),
+            "sse_events_replayed": ("Events written again to clients that came back.", router.replayed),
             "sse_events_unusable": ("Messages that no client can be sent.", router.unusable),
             "sse_heartbeats": ("Heartbeats written.", worker.heartbeat.sent),
             "sse_written_bytes": ("Bytes of frames written to clients.", registry.bytes_total()),

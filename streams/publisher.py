@@ -13,6 +13,7 @@ import redis.asyncio
 from django.conf import settings
 
 from streams.conf import StreamSettings, redis_place
+from streams.durable import EVENT_FIELD, LOG_LENGTH, LOG_SUFFIX
 from streams.errors import RedisUnavailable
 from streams.events import encode_event
 from streams.times import now_iso
@@ -22,10 +23,15 @@ REPLY_SECONDS = 5.0
 
 
 class Receipt(NamedTuple):
-    """What is known of a published event: its id, and how many pods Redis handed it to."""
+    """What is known of a published event.
+
+    `receivers` is how many pods Redis handed it to, or None where it went into the
+    durable log; `log_id` is then its place there, or None.
+    """
 
     event_id: str
-    receivers: int
+    receivers: int | None
+    log_id: str | None
 
 
 def publish(
@@ -35,19 +41,27 @@ def publish(
     *,
     event_id: str | None = None,
     timestamp: str | None = None,
+    ttl_ms: int | None = None,
+    deliver_by: str | None = None,
+    durable: bool = False,
 ) -> Receipt:
     """Publish one event to the pods.
 
     `data` is anything that JSON can hold; `event_id` is drawn at random unless given.
+    `ttl_ms`, in milliseconds, or `deliver_by`, an ISO time, set a deadline after which no
+    pod writes it. A `durable` event goes into the log, which pods read on from where they
+    were; any other is lost on pods that do not hear it at this moment.
     Raises InvalidEvent where the event must be changed and RedisUnavailable where
     Redis did not take it.
     """
-    event_id, message = _prepare(client_name, action, data, event_id, timestamp)
+    event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
     try:
-        receivers = _client().publish(settings.STREAMS.redis_channel, message)
+        if durable:
+            log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            return Receipt(event_id, None, log_id.decode())
+        return Receipt(event_id, int(_client().publish(settings.STREAMS.redis_channel, message)), None)
     except (redis.RedisError, OSError) as error:
         raise _unavailable(error) from error
-    return Receipt(event_id, int(receivers))
 
 
 async def apublish(
@@ -57,14 +71,20 @@ async def apublish(
     *,
     event_id: str | None = None,
     timestamp: str | None = None,
+    ttl_ms: int | None = None,
+    deliver_by: str | None = None,
+    durable: bool = False,
 ) -> Receipt:
     """Publish one event as publish() does, without blocking the event loop."""
-    event_id, message = _prepare(client_name, action, data, event_id, timestamp)
+    event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
     try:
-        receivers = await _async_client().publish(settings.STREAMS.redis_channel, message)
+        client = _async_client()
+        if durable:
+            log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            return Receipt(event_id, None, log_id.decode())
+        return Receipt(event_id, int(await client.publish(settings.STREAMS.redis_channel, message)), None)
     except (redis.RedisError, OSError) as error:
         raise _unavailable(error) from error
-    return Receipt(event_id, int(receivers))
 
 
 def new_event_id() -> str:
@@ -73,7 +93,13 @@ def new_event_id() -> str:
 
 
 def _prepare(
-    client_name: str, action: str, data: Any, event_id: str | None, timestamp: str | None
+    client_name: str,
+    action: str,
+    data: Any,
+    event_id: str | None,
+    timestamp: str | None,
+    ttl_ms: int | None,
+    deliver_by: str | None,
 ) -> tuple[str, bytes]:
     conf: StreamSettings = settings.STREAMS
     event_id = new_event_id() if event_id is None else event_id
@@ -83,9 +109,15 @@ def _prepare(
         data,
         event_id=event_id,
         timestamp=timestamp or now_iso(),
+        ttl_ms=ttl_ms,
+        deliver_by=deliver_by,
         max_bytes=conf.max_event_bytes,
     )
     return event_id, message
+
+
+def _log_key() -> str:
+    return str(settings.STREAMS.redis_channel) + LOG_SUFFIX
 
 
 @functools.cache

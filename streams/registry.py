@@ -105,13 +105,14 @@ class Registry:
         self.slots[connection.slot].add(connection)
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
-        greeting = self._greeting(connection) if self.subscribed else b""
-        connection.bytes_written = len(greeting)
-        connection.writer.start(headers, greeting)
-        if not greeting:
+        if self.subscribed:
+            greeting = self._greeting(connection)
+            connection.bytes_written = len(greeting)
+            connection.writer.start(headers, greeting)
+            self._greeted(connection)
+        else:
+            connection.writer.start(headers, b"")
             self._waiting.add(connection)
-        elif connection.resume is not None:
-            self.on_resume(connection)
         self.on_open(connection)
 
     def refuse(self, connection: Connection, headers: Headers, reason: CloseReason) -> None:
@@ -130,12 +131,14 @@ class Registry:
             waiting, self._waiting = self._waiting, set()
             for connection in waiting:
                 self.write(connection, self._greeting(connection))
-                if connection.resume is not None:
-                    self.on_resume(connection)
+                self._greeted(connection)
 
-    def waits(self, connection: Connection) -> bool:
-        """Say whether a connection has not been greeted yet."""
-        return connection in self._waiting
+    def _greeted(self, connection: Connection) -> None:
+        # No await between this and the greeting, nor before the replay is queued: what
+        # comes live from now on goes behind it.
+        connection.greeted = True
+        if connection.resume is not None:
+            self.on_resume(connection)
 
     def close(self, connection: Connection, reason: CloseReason) -> None:
         """End a connection; only the first call does, and its reason is the one that counts.

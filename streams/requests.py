@@ -62,7 +62,9 @@ class RequestReader(HTTPChannel):
         self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is over {MAX_REGISTER_BYTES} bytes.")
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
-        self._refuse(HTTPStatus.BAD_REQUEST, "The request cannot be understood: it breaks HTTP or its head is too long.")
+        self._refuse(
+            HTTPStatus.BAD_REQUEST, "The request cannot be understood: it breaks HTTP or its head is too long."
+        )
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
         body = msgspec.json.encode({"success": False, "error": sentence, "timestamp": now_iso()})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from streams.connection import Connection
 from streams.errors import UnusableMessage
-from streams.events import MAX_NAME_CHARACTERS, decode_event, payload_line
-from streams.frames import event_frame
+from streams.events import MAX_NAME_CHARACTERS, decode_event, has_expired, payload_line
+from streams.frames import event_frame, named_frame
+from streams.history import Gap, GapReason, History
 from streams.registry import Registry
+from streams.times import iso, now_iso
 
 log = logging.getLogger("sse.sse")
 
@@ -17,13 +20,17 @@ UNUSABLE_LOG_SECONDS = 1.0
 
 
 class Router:
-    """Hands each message of the channel to the connection of the client that it names."""
+    """Hands each message to the connection of the client that it names, and to the history."""
 
-    def __init__(self, registry: Registry, *, max_event_bytes: int) -> None:
+    def __init__(self, registry: Registry, history: History, *, max_event_bytes: int) -> None:
         self.received = 0
         self.delivered = 0
         self.unusable = 0
+        self.expired = 0
+        self.replayed = 0
+        self.gaps: Counter[GapReason] = Counter()
         self._registry = registry
+        self._history = history
         self._max_event_bytes = max_event_bytes
         self._unusable_logged = 0
         self._unusable_log_due = 0.0
@@ -31,7 +38,7 @@ class Router:
     @property
     def foreign(self) -> int:
         """Return how many events were for clients that are not on this pod."""
-        return self.received - self.delivered - self.unusable
+        return self.received - self.delivered - self.unusable - self.expired
 
     def route(self, messages: list[bytes]) -> None:
         """Deliver the messages that were read from Redis at once, in their order.
@@ -40,14 +47,19 @@ class Router:
         go out in one write: it is the system call that costs.
         """
         self.received += len(messages)
-        max_event_bytes, find = self._max_event_bytes, self._registry.get
-        debug = log.isEnabledFor(logging.DEBUG)
+        max_event_bytes, find, remember = self._max_event_bytes, self._registry.get, self._history.append
+        debug, now = log.isEnabledFor(logging.DEBUG), time.monotonic()
         deliveries: dict[Connection, list[bytes]] = {}
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
-                connection = find(event.client_name)
-                if connection is not None:
+                if (event.ttl_ms is not None or event.deliver_by is not None) and has_expired(event, time.time()):
+                    self.expired += 1
+                    continue
+                name = event.client_name
+                remember(name, message, now)
+                connection = find(name)
+                if connection is not None and connection.greeted:
                     frame = event_frame(event.event_id, payload_line(message))
                     frames = deliveries.get(connection)
                     if frames is None:
@@ -55,14 +67,61 @@ class Router:
                     else:
                         frames.append(frame)
                 elif debug:
-                    # A name is whatever a publisher wrote: on one line, and not longer than names are.
-                    name = event.client_name[:MAX_NAME_CHARACTERS]
-                    shown = name if name.isprintable() else repr(name)
-                    log.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
+                    self._log_foreign(name)
             except UnusableMessage as reason:
                 self._skip(message, reason)
         if deliveries:
             self._deliver(deliveries)
+
+    def remember(self, messages: list[bytes]) -> None:
+        """Take messages from before this pod's time into the history, for replays only."""
+        now = time.monotonic()
+        for message in messages:
+            try:
+                event = decode_event(message, self._max_event_bytes)
+                self._history.append(event.client_name, message, now)
+            except UnusableMessage as reason:
+                self._skip(message, reason)
+
+    def resume(self, connection: Connection) -> None:
+        """Queue what a client asked for that came back, before anything live."""
+        wanted, connection.resume = connection.resume, None
+        if wanted is None:
+            return
+        now = time.monotonic()
+        if wanted.last_event_id is not None:
+            replay = self._history.after(connection.client_name, wanted.last_event_id, now)
+        else:
+            replay = self._history.since(connection.client_name, wanted.since_seconds or 0.0, now)
+        frames = [self.gap_frame(replay.gap, wanted.last_event_id)] if replay.gap else []
+        for message in replay.messages:
+            try:
+                event = decode_event(message, self._max_event_bytes)
+                if has_expired(event, time.time()):
+                    self.expired += 1
+                else:
+                    frames.append(event_frame(event.event_id, payload_line(message)))
+                    connection.event_count += 1
+                    self.replayed += 1
+            except UnusableMessage as reason:
+                self._skip(message, reason)
+        if frames:
+            self._registry.outbox.replay(connection, frames)
+
+    def gap_frame(self, gap: Gap, last_event_id: str | None) -> bytes:
+        """Frame what tells a client that events may be missing, and count it."""
+        self.gaps[gap.reason] += 1
+        offset = time.time() - time.monotonic()
+        data = {
+            "type": "stream-gap",
+            "reason": gap.reason.value,
+            "lastEventId": last_event_id,
+            "from": None if gap.began is None else iso(gap.began + offset),
+            "to": iso(gap.ended + offset),
+            "podName": self._registry.pod_name,
+            "timestamp": now_iso(),
+        }
+        return named_frame("stream-gap", data)
 
     def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
         now, write = time.time(), self._registry.write
@@ -74,6 +133,12 @@ class Router:
         if log.isEnabledFor(logging.DEBUG):
             for connection in deliveries:
                 log.debug("Event #%d sent to %s", connection.event_count, connection.client_name)
+
+    def _log_foreign(self, name: str) -> None:
+        # A name is whatever a publisher wrote: on one line, and not longer than names are.
+        name = name[:MAX_NAME_CHARACTERS]
+        shown = name if name.isprintable() else repr(name)
+        log.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
 
     def _skip(self, message: bytes, reason: UnusableMessage) -> None:
         self.unusable += 1

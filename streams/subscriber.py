@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ PING_TIMEOUT_SECONDS = 5.0
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
+GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
 class LinkLost(Exception):
@@ -40,12 +42,18 @@ class LinkLost(Exception):
 class Subscription(asyncio.Protocol):
     """One connection to Redis that is subscribed to one channel."""
 
-    def __init__(self, commands: list[tuple[str, ...]], on_messages: Callable[[list[bytes]], None]) -> None:
+    def __init__(
+        self,
+        commands: list[tuple[str, ...]],
+        on_messages: Callable[[list[bytes]], None],
+        on_canary: Callable[[bytes], None],
+    ) -> None:
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.heard_at = time.monotonic()
         self._commands = commands
         self._on_messages = on_messages
+        self._on_canary = on_canary
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
 
@@ -89,6 +97,8 @@ class Subscription(asyncio.Protocol):
             self._fail(LinkLost(f"Redis refused: {reply}"))
         elif isinstance(reply, list) and reply[0] == b"subscribe" and not self.subscribed.done():
             self.subscribed.set_result(None)
+        elif isinstance(reply, list) and reply[0] == b"pmessage":
+            self._on_canary(reply[3])
 
     def _fail(self, error: LinkLost) -> None:
         for future in (self.subscribed, self.lost):
@@ -108,7 +118,9 @@ class Subscriber:
         channel: str,
         name: str,
         *,
+        canary_channel: str,
         on_messages: Callable[[list[bytes]], None],
+        on_canary: Callable[[bytes], None],
         on_change: Callable[[bool], None],
     ) -> None:
         self.subscribed = False
@@ -121,7 +133,9 @@ class Subscriber:
         self._place = redis_place(url)
         self._channel = channel
         self._name = name
+        self._canary_channel = canary_channel
         self._on_messages = on_messages
+        self._on_canary = on_canary
         self._on_change = on_change
         self._error_log_due = 0.0
 
@@ -151,7 +165,7 @@ class Subscriber:
         options: dict[str, Any] = {**parse_url(self._url)}
 
         def protocol() -> Subscription:
-            return Subscription(self._handshake(options), self._on_messages)
+            return Subscription(self._handshake(options), self._on_messages, self._on_canary)
 
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             if "path" in options:
@@ -180,6 +194,9 @@ class Subscriber:
             commands.append(("AUTH", options.get("username") or "default", password))
         # Redis takes no spaces in a connection's name.
         commands.append(("CLIENT", "SETNAME", self._name.replace(" ", "-")))
+        # By pattern, so that the canary's messages are of another kind than the events,
+        # and telling them apart costs an event nothing.
+        commands.append(("PSUBSCRIBE", GLOB_MARKS.sub(r"\\\g<0>", self._canary_channel)))
         commands.append(("SUBSCRIBE", self._channel))
         return commands
 

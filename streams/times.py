@@ -11,6 +11,17 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def unix_seconds(text: object) -> float | None:
+    """Read an ISO 8601 time, in UTC unless it says otherwise; None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def now_iso() -> str:
     """Write the present time."""
     return iso(time.time())

@@ -117,7 +117,7 @@ def too_large() -> HttpResponse:
 async def health(_request: HttpRequest) -> HttpResponse:
     """Report the pod's state with the original's keys; 503 unless it can deliver."""
     worker = get_worker()
-    conf, connected = worker.conf, worker.subscriber.subscribed
+    conf, connected = worker.conf, not worker.link.deafness()
     status = "draining" if worker.draining else "healthy" if connected else "unhealthy"
     return json_response(
         {

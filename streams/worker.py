@@ -17,10 +17,11 @@ from streams.cluster import Cluster
 from streams.conf import StreamSettings
 from streams.errors import CloseReason
 from streams.heartbeat import Heartbeat
+from streams.history import History
 from streams.lean import trim_memory
+from streams.link import Link
 from streams.registry import Registry
 from streams.router import Router
-from streams.subscriber import Subscriber
 from streams.tasks import cancel, supervise
 from streams.writers import SocketOptions
 
@@ -28,6 +29,9 @@ log = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
+# How often clients in a long replay are looked at, and how often it is looked for any.
+REPLAY_SECONDS = 0.01
+REPLAY_IDLE_SECONDS = 0.1
 # File descriptors that are kept for Redis, probes, pages and the database.
 SPARE_DESCRIPTORS = 64
 # A full collection walks every object of every connection: with 10,000 of them it
@@ -57,14 +61,13 @@ class Worker:
             stall_seconds=conf.stall_seconds,
             duel_limit=conf.duel_limit,
         )
-        self.router = Router(self.registry, max_event_bytes=conf.max_event_bytes)
-        self.subscriber = Subscriber(
-            conf.redis_url,
-            conf.redis_channel,
-            f"sse-{conf.pod_name}",
-            on_messages=self.router.route,
-            on_change=self.registry.set_subscribed,
+        self.history = History(
+            conf.history_seconds, conf.history_bytes, conf.history_per_client, started=time.monotonic()
         )
+        self.router = Router(self.registry, self.history, max_event_bytes=conf.max_event_bytes)
+        self.registry.on_resume = self.router.resume
+        self.link = Link(conf, self.registry, self.router, self.history)
+        self.subscriber = self.link.subscriber
         self.heartbeat = Heartbeat(
             self.registry,
             heartbeat_seconds=conf.heartbeat_seconds,
@@ -75,10 +78,11 @@ class Worker:
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
-            "redis": self.subscriber.run,
+            **self.link.runs,
             "cluster": self.cluster.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
+            "replay": self._replay,
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -149,8 +153,8 @@ class Worker:
         limit = self._limit
         if self.draining:
             return Readiness(False, "draining")
-        if not self.subscriber.subscribed:
-            return Readiness(False, f"not subscribed to Redis: {self.subscriber.last_error}")
+        if deafness := self.link.deafness():
+            return Readiness(False, deafness)
         if limit and len(self.registry) >= limit:
             return Readiness(False, f"at its limit of {limit} connections")
         return Readiness(True, "ready")
@@ -160,8 +164,15 @@ class Worker:
             await asyncio.sleep(WATCH_SECONDS)
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
+            self.history.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds)
+
+    async def _replay(self) -> None:
+        unfinished = False
+        while True:
+            await asyncio.sleep(REPLAY_SECONDS if unfinished else REPLAY_IDLE_SECONDS)
+            unfinished = self.registry.outbox.continue_replays()
 
 
 def connection_limit(max_connections: int) -> int:

@@ -23,11 +23,15 @@ examples:
   manage.py publish_event STORE001-LANE01 status --data '{"paper": "low"}'
   manage.py publish_event STORE001-LANE01 receipt --event-id evt-123 --json
 
-exit status: 0 published, 1 Redis cannot be reached, 2 wrong arguments
+  manage.py publish_event STORE001-LANE01 signature --durable --ttl-ms 60000
+
+exit status: 0 published, 1 Redis cannot be reached, 2 wrong arguments, 3 nobody listened (--strict)
 """
 
 MAX_COUNT = 10_000_000
 MAX_INTERVAL_MS = 86_400_000
+MAX_TTL_MS = 7 * 86_400_000
+UNHEARD_STATUS = 3
 # A shorter run is over before a bar would be read.
 PROGRESS_COUNT = 20
 
@@ -57,6 +61,11 @@ class Command(BaseCommand):
             help="the event's data instead of a sample",
         )
         parser.add_argument("--event-id", metavar="ID", help="the event's id instead of a random one; COUNT must be 1")
+        parser.add_argument(
+            "--ttl-ms", metavar="MS", type=whole(1, MAX_TTL_MS), help="never deliver it later than this"
+        )
+        parser.add_argument("--durable", action="store_true", help="into the log, which pods that are away catch up on")
+        parser.add_argument("--strict", action="store_true", help="exit with 3 where no pod was listening")
         parser.add_argument("--json", action="store_true", help="one JSON object per event on standard output")
 
     def handle(self, **options: Any) -> None:
@@ -75,6 +84,8 @@ class Command(BaseCommand):
                 unheard += receipt.receivers == 0
                 self._report(receipt, options, bar)
                 bar.update()
+        if unheard and options["strict"]:
+            raise CommandError(f"no pod was listening for {unheard} of {count} event(s).", returncode=UNHEARD_STATUS)
         if unheard:
             self.stderr.write(f"[PUBLISHED] Warning: no pod was listening for {unheard} of {count} event(s).")
 
@@ -82,7 +93,14 @@ class Command(BaseCommand):
         action = options["action"]
         data = options["data"] if "data" in options else samples.sample_data(action)
         try:
-            return publisher.publish(options["client"], action, data, event_id=options["event_id"])
+            return publisher.publish(
+                options["client"],
+                action,
+                data,
+                event_id=options["event_id"],
+                ttl_ms=options["ttl_ms"],
+                durable=options["durable"],
+            )
         except InvalidEvent as error:
             raise CommandError(str(error), returncode=2) from None
         except RedisUnavailable as error:
@@ -96,8 +114,11 @@ class Command(BaseCommand):
                 "action": action,
                 "eventId": receipt.event_id,
                 "receivers": receipt.receivers,
+                "logId": receipt.log_id,
             }
             line = msgspec.json.encode(fields).decode()
+        elif receipt.log_id is not None:
+            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, in the log as {receipt.log_id}"
         else:
             line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, received by {receipt.receivers} pod(s)"
         bar.write(line, file=sys.stdout)
