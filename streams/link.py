@@ -47,7 +47,7 @@ class Link:
         self._heard_before = 0
         self._deaf_since: float | None = None
         # Whether the log lost entries in the outage that is not told yet, and the last gap that was.
-        self._log_lost = False
+        self._entries_lost = False
         self._told: Gap | None = None
         self._back: asyncio.Task[None] | None = None
         # Set by whoever wants to know that the link is back.
@@ -123,8 +123,8 @@ class Link:
         used = await self._pubsub_used()
         deaf_since, self._deaf_since = self._deaf_since, None
         now = time.monotonic()
-        if deaf_since is not None and (used or self._log_lost):
-            self._log_lost = False
+        if deaf_since is not None and (used or self._entries_lost):
+            self._entries_lost = False
             await self._tell(self._history.note_gap(deaf_since, now, GapReason.REDIS_OUTAGE))
         elif deaf_since is None and not used and self.log_reader is not None:
             # The log was read from before the start, and there is nothing else to miss.
@@ -137,7 +137,7 @@ class Link:
         log.error("The log no longer holds what came after %.0f s ago; clients are told.", now - since)
         if self._deaf_since is not None:
             # The link itself is still down: one gap is told for both.
-            self._log_lost, self._deaf_since = True, min(self._deaf_since, since)
+            self._entries_lost, self._deaf_since = True, min(self._deaf_since, since)
         elif self._told is None or self._told.ended < since:
             gap = self._history.note_gap(since, now, GapReason.REDIS_OUTAGE)
             self._telling = asyncio.create_task(self._tell(gap), name="sse-tell-gap")
