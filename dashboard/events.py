@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,23 +22,21 @@ class RecentEvent(NamedTuple):
 
 
 def recent_events(worker: Worker, name: str) -> list[RecentEvent] | None:
-    """Return a client's last events, newest first; None where this pod keeps no history.
-
-    The pod's history offers `events_of(name)`: payloads as they were published, oldest first.
-    """
-    events_of: Callable[[str], Iterable[bytes]] | None = getattr(getattr(worker, "history", None), "events_of", None)
-    if events_of is None:
+    """Return a client's last events, newest first; None where this pod keeps no history."""
+    conf = worker.conf
+    if not (conf.history_seconds and conf.history_bytes and conf.history_per_client):
         return None
-    payloads = list(events_of(name))[-EVENTS_SHOWN:]
-    return [describe(payload) for payload in reversed(payloads)]
+    remembered = worker.history.events_of(name, EVENTS_SHOWN)
+    return [describe(arrived, message) for arrived, message in reversed(remembered)]
 
 
-def describe(payload: bytes) -> RecentEvent:
-    """Read what a row shows out of a payload, which need not hold any of it."""
-    document = msgspec.json.decode(payload)
+def describe(arrived: float, message: bytes) -> RecentEvent:
+    """Read what a row shows out of a message, which need not hold any of it."""
+    document = msgspec.json.decode(message)
     action, timestamp, event_id = (text(document.get(key)) for key in ("action", "timestamp", "eventId"))
-    pretty = msgspec.json.format(payload, indent=2).decode()
-    return RecentEvent(event_id or str(hash(payload)), action, timestamp, event_id, pretty)
+    pretty = msgspec.json.format(message, indent=2).decode()
+    # An event may have no id, or one that was used before: its arrival tells it apart.
+    return RecentEvent(f"{arrived}-{event_id}", action, timestamp, event_id, pretty)
 
 
 def text(value: Any) -> str:

@@ -5,6 +5,7 @@ Import this module after daphne.server, which decides how Twisted is loaded.
 
 from __future__ import annotations
 
+import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -34,6 +35,15 @@ class RequestReader(HTTPChannel):
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
         """Do nothing: the time is for the whole of a request."""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Take what was read, unless the client has reset the connection since it sent it."""
+        # uvloop tells of an error on a socket once and then watches it no more. An error that came
+        # together with data would be missed: https://github.com/MagicStack/uvloop/issues/552
+        if self.transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abortConnection()
+        else:
+            super().dataReceived(data)
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
         """Look at what the head announces before its body is read."""

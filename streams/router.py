@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from typing import Any
 
 from streams.connection import Connection
 from streams.errors import UnusableMessage
@@ -12,7 +13,8 @@ from streams.events import MAX_NAME_CHARACTERS, decode_event, has_expired, paylo
 from streams.frames import event_frame, named_frame
 from streams.history import Gap, GapReason, History
 from streams.registry import Registry
-from streams.times import iso, now_iso
+from streams.times import iso, now_iso, unix_seconds
+from streams.vitals import DelayHistogram
 
 log = logging.getLogger("sse.sse")
 
@@ -29,6 +31,8 @@ class Router:
         self.expired = 0
         self.replayed = 0
         self.gaps: Counter[GapReason] = Counter()
+        # From an event's own timestamp to its write.
+        self.delays = DelayHistogram()
         self._registry = registry
         self._history = history
         self._max_event_bytes = max_event_bytes
@@ -50,6 +54,7 @@ class Router:
         max_event_bytes, find, remember = self._max_event_bytes, self._registry.get, self._history.append
         debug, now = log.isEnabledFor(logging.DEBUG), time.monotonic()
         deliveries: dict[Connection, list[bytes]] = {}
+        sent: Any = None
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
@@ -64,6 +69,7 @@ class Router:
                     frames = deliveries.get(connection)
                     if frames is None:
                         deliveries[connection] = [frame]
+                        sent = event.timestamp
                     else:
                         frames.append(frame)
                 elif debug:
@@ -72,6 +78,9 @@ class Router:
                 self._skip(message, reason)
         if deliveries:
             self._deliver(deliveries)
+            # One event stands for those that were read with it: reading a time costs as much as routing.
+            if (sent_at := unix_seconds(sent)) is not None:
+                self.delays.observe(time.time() - sent_at)
 
     def remember(self, messages: list[bytes]) -> None:
         """Take messages from before this pod's time into the history, for replays only."""

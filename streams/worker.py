@@ -23,12 +23,15 @@ from streams.link import Link
 from streams.registry import Registry
 from streams.router import Router
 from streams.tasks import cancel, supervise
+from streams.vitals import Vitals
 from streams.writers import SocketOptions
 
 log = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
+# How often a drain with few clients looks whether they have all gone by themselves.
+DRAIN_LOOK_SECONDS = 0.2
 # How often clients in a long replay are looked at, and how often it is looked for any.
 REPLAY_SECONDS = 0.01
 REPLAY_IDLE_SECONDS = 0.1
@@ -76,6 +79,7 @@ class Worker:
         self.cluster = Cluster(self.registry)
         self.registry.on_open = self.cluster.announce
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
+        self.vitals = Vitals()
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             **self.link.runs,
@@ -83,6 +87,7 @@ class Worker:
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self._replay,
+            "vitals": self.vitals.run,
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,9 +129,10 @@ class Worker:
         started, pause = loop.time(), self.conf.drain_seconds / len(connections)
         for number, connection in enumerate(connections, 1):
             # Sleeping only when ahead of the plan keeps the pace where the pauses are short.
-            ahead = started + number * pause - loop.time()
-            if ahead > DRAIN_TICK_SECONDS or number == len(connections):
-                await asyncio.sleep(ahead)
+            while (ahead := started + number * pause - loop.time()) > DRAIN_TICK_SECONDS:
+                await asyncio.sleep(min(ahead, DRAIN_LOOK_SECONDS))
+                if not len(self.registry):
+                    return
             self.registry.close(connection, CloseReason.DRAINING)
 
     async def stop(self) -> None:

@@ -51,7 +51,7 @@ def page(browser: Browser, pod: Pod) -> Browser:
         ("data\n\ndata\ndata\n\ndata:", [["message", "", ""], ["message", "\n", ""]]),
         ("data:test\n\ndata: test\n\n", [["message", "test", ""], ["message", "test", ""]]),
         ("retry: 2741\r\nevent: evicted\r\ndata: {}\r\n\r\n", [["retry", 2741], ["evicted", "{}", ""]]),
-        ("retry: soon\nid: a\0b\rdata: x\r\r:\r", [["message", "x", ""], ["comment", ""]]),
+        ("retry: soon\nid: a\0b\rdata: x\r\r:\r\r", [["message", "x", ""], ["comment", ""]]),
         ("event: lost\n\ndata: kept\n\n", [["message", "kept", ""]]),
     ],
 )

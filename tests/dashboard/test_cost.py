@@ -7,8 +7,6 @@ import threading
 import time
 from contextlib import ExitStack
 
-import pytest
-
 from tests.conftest import StartPod
 from tests.dashboard.clients import connected
 from tests.support.http import HOST, request_bytes
@@ -16,15 +14,16 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 DASHBOARDS = 100
-CONNECTIONS = 2000
+# As many different searches among them.
+VIEWS = 5
+CONNECTIONS = 1000
 MEASURED_SECONDS = 5.0
 
 
-@pytest.mark.parametrize("views", [1, 5])
-def test_a_hundred_open_dashboards_cost_little(start_pod: StartPod, redis_server: RedisServer, views: int) -> None:
+def test_a_hundred_open_dashboards_cost_little(start_pod: StartPod, redis_server: RedisServer) -> None:
     pod = start_pod(REDIS_URL=redis_server.url, LOG_LEVEL="warning")
     names = [f"STORE{number // 10:04d}-LANE{number % 10:02d}" for number in range(CONNECTIONS)]
-    targets = [f"/admin/live?sort=-activity&q=lane0{number % views}" for number in range(DASHBOARDS)]
+    targets = [f"/admin/live?sort=-activity&q=lane0{number % VIEWS}" for number in range(DASHBOARDS)]
     received = [0] * DASHBOARDS
     ended = threading.Event()
 

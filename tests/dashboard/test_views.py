@@ -29,7 +29,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     async def apublish(*arguments: Any) -> Receipt:
         calls.append(arguments)
-        return Receipt("evt-1", 2)
+        return Receipt("evt-1", 2, None)
 
     monkeypatch.setattr("dashboard.actions.apublish", apublish)
     return calls
@@ -96,25 +96,26 @@ async def test_a_client_page_shows_what_its_connections_were(
     assert "Not connected to this pod" in html
     assert html.index("dead-peer") < html.index("evicted")
     assert "duel" not in html
-    assert "Last events" not in html
 
 
-async def test_events_are_shown_where_the_pod_remembers_them(
-    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class History:
-        def events_of(self, _name: str) -> list[bytes]:
-            return [
-                b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}'
-                % (SCRIPT.encode(), SCRIPT.encode()),
-                b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],"timestamp":null}',
-            ]
-
-    monkeypatch.setattr(worker, "history", History(), raising=False)
-    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    assert "Last events" in html
+async def test_events_are_shown_newest_first(worker: Worker, async_client: AsyncClient) -> None:
+    name, script = "STORE001-LANE01", SCRIPT.encode()
+    message = b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (script, script)
+    worker.history.append(name, message, time.monotonic())
+    odd = b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],\n"timestamp":null}'
+    worker.history.append(name, odd, time.monotonic())
+    html = text(await async_client.get(f"/admin/clients/{name}"))
+    assert html.index("[&quot;x&quot;]") < html.index("alert(1)")
     assert SCRIPT not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
+
+
+async def test_a_pod_without_history_shows_no_place_for_it(
+    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Last events" in text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    monkeypatch.setattr(worker, "conf", dataclasses.replace(worker.conf, history_per_client=0))
+    assert "Last events" not in text(await async_client.get("/admin/clients/STORE001-LANE01"))
 
 
 async def test_whatever_a_stranger_wrote_is_escaped(

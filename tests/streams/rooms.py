@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from streams.connection import Connection
 from streams.events import Event, decode_event, payload_line
 from streams.frames import event_frame
+from streams.history import History
 from streams.registry import Registry
 from streams.router import Router
 from tests.support.event_stream import ServerSentEvent, parse
@@ -93,7 +95,8 @@ def connect(registry: Registry, name: str) -> tuple[Connection, Recorder]:
 
 
 def make_router(registry: Registry) -> Router:
-    return Router(registry, max_event_bytes=MAX_EVENT_BYTES)
+    history = History(300, 2**20, 100, started=time.monotonic())
+    return Router(registry, history, max_event_bytes=MAX_EVENT_BYTES)
 
 
 def route(router: Router, *messages: bytes) -> None:

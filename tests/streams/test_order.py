@@ -73,7 +73,7 @@ class Channel:
 
     def exchange(self) -> None:
         """Let all that is due now be said and heard, answers too."""
-        while any([self.speak(pod) for pod in self.pods]):
+        while any([self.speak(pod) for pod in self.pods]) or any(pod.inbox for pod in self.pods):
             for pod in self.pods:
                 self.listen(pod)
 
@@ -252,6 +252,57 @@ def test_a_message_that_redis_did_not_take_is_missed_by_nobody():
     assert channel.holders() == [first]
 
 
+def test_what_redis_delivers_long_after_it_was_given_up_evicts_nobody():
+    channel = Channel()
+    first, second, _ = channel.pods
+    gone, _ = first.connect()
+    frozen = first.order.next_message(channel.now)
+    assert frozen is not None
+    first.order.begin(channel.now, channel.now)
+    first.registry.close(gone, CloseReason.CLIENT_CLOSED)
+    channel.settle()
+    second.connect()
+    channel.exchange()
+    second.order.hear(frozen, channel.now)
+    assert channel.holders() == [second]
+    channel.settle()
+    assert [pod.order.gaps for pod in channel.pods] == [0, 0, 0]
+
+
+def test_one_that_was_announced_anew_waits_to_hear_that():
+    channel = Channel()
+    first, second, third = channel.pods
+    first.connect(seconds_ago=20)
+    first.order.begin(channel.now, channel.now)
+    second.connect(seconds_ago=5)
+    channel.speak(second)
+    channel.listen(second)
+    channel.speak(first)
+    channel.listen(first)
+    assert [message.type for message in channel.speak(first)] == ["roll"]
+    channel.listen(second)
+    # Its answer is on its way when a third pod says that the client came there.
+    third.connect()
+    channel.speak(third)
+    assert [message.type for message in channel.speak(second)] == ["keep"]
+    channel.exchange()
+    assert channel.holders() == [second], "the last in the order"
+
+
+def test_a_roll_takes_the_place_of_what_was_on_its_way():
+    channel = Channel()
+    first, second, _ = channel.pods
+    connection, _ = first.connect(seconds_ago=9)
+    channel.speak(first)
+    first.order.hear(Announcement("beat", second.order.pod_id, "pod-1", 99, 98), channel.now)
+    channel.now += 2 * ROLL_SECONDS
+    assert [message.type for message in channel.speak(first)] == ["roll"]
+    channel.listen(first, 1)
+    assert not connection.clustered
+    channel.listen(first)
+    assert connection.clustered
+
+
 def test_two_pods_of_one_name():
     channel = Channel()
     first, second, _ = channel.pods
@@ -308,12 +359,13 @@ operations = st.lists(
         st.tuples(st.sampled_from(["speak", "listen", "lose"]), st.integers(0, 2), st.integers(1, 3)),
         st.tuples(st.sampled_from(["fail", "fail late", "restart"]), st.integers(0, 2), st.just(0)),
         st.tuples(st.just("wait"), st.just(0), st.integers(1, 5)),
+        st.tuples(st.just("exchange"), st.just(0), st.just(0)),
     ),
     max_size=60,
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(operations=operations, duel_limit=st.sampled_from([1, 2, 1000]))
 def test_whatever_happens_one_is_left(operations: list[tuple[str, int, int]], duel_limit: int):
     channel = Channel(duel_limit=duel_limit)
@@ -334,6 +386,8 @@ def test_whatever_happens_one_is_left(operations: list[tuple[str, int, int]], du
             pod.order.begin(channel.now, channel.now)
         elif what == "wait":
             channel.now += number
+        elif what == "exchange":
+            channel.exchange()
         else:
             channel.fail(pod, late=what == "fail late")
     channel.settle()

@@ -1,0 +1,61 @@
+"""How a pod feels: the delay from publishing to writing, the event loop's lag, the collector's pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from bisect import bisect_left
+from typing import Any
+
+# Upper bounds in seconds, Prometheus's `le`.
+DELAY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_SECONDS = 0.25
+
+
+class DelayHistogram:
+    """Counts delays by size; plain integers, which a scrape reads."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(DELAY_BOUNDS) + 1)
+        self.sum_seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one delay; a publisher's clock that is ahead of this one makes it 0."""
+        seconds = max(0.0, seconds)
+        self.counts[bisect_left(DELAY_BOUNDS, seconds)] += 1
+        self.sum_seconds += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return the cumulative counts by upper bound, as Prometheus wants them."""
+        total, found = 0, []
+        for bound, count in zip((*map(str, DELAY_BOUNDS), "+Inf"), self.counts, strict=True):
+            total += count
+            found.append((bound, float(total)))
+        return found
+
+
+class Vitals:
+    """Watches the event loop and the garbage collector of this process."""
+
+    def __init__(self) -> None:
+        self.loop_lag_seconds = 0.0
+        self.gc_pause_seconds = 0.0
+        self._gc_started = 0.0
+
+    async def run(self) -> None:
+        """Measure how late the loop wakes a sleeper, until cancelled."""
+        gc.callbacks.append(self._on_gc)
+        try:
+            while True:
+                due = time.monotonic() + LAG_SECONDS
+                await asyncio.sleep(LAG_SECONDS)
+                self.loop_lag_seconds = max(0.0, time.monotonic() - due)
+        finally:
+            gc.callbacks.remove(self._on_gc)
+
+    def _on_gc(self, phase: str, _info: dict[str, Any]) -> None:
+        if phase == "start":
+            self._gc_started = time.perf_counter()
+        else:
+            self.gc_pause_seconds += time.perf_counter() - self._gc_started
