@@ -32,10 +32,11 @@ try:
     ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
     CSRF_TRUSTED_ORIGINS = sorted(env.origins("CSRF_TRUSTED_ORIGINS", ""))
     database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-    if database_url.partition("://")[0] not in environ.Env.DB_SCHEMES:
-        raise ConfigurationError(
-            "DATABASE_URL", database_url, "a database's URL, such as sqlite:////var/lib/db.sqlite3"
-        )
+    database_scheme, marks, _rest = database_url.partition("://")
+    if database_scheme not in environ.Env.DB_SCHEMES:
+        # It may hold a password, and this text goes to a log.
+        shown = f"{database_scheme}{marks}…" if marks else database_url
+        raise ConfigurationError("DATABASE_URL", shown, "a database's URL, such as sqlite:////var/lib/db.sqlite3")
     DATABASES = {"default": environ.Env.db_url_config(database_url)}
 except (ConfigurationError, ImproperlyConfigured) as error:
     sys.exit(str(error))

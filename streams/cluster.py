@@ -13,6 +13,7 @@ import msgspec
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
+from streams.connection import Connection
 from streams.lean import absent
 from streams.order import Announcement, Order
 from streams.registry import Registry
@@ -24,7 +25,10 @@ with absent("cryptography.fernet"):
 log = logging.getLogger("sse.redis")
 
 GROUP = "pods"
+# The first connect after a pause is announced at once, so that the order is that of the
+# connects; what follows it within this time goes into one message.
 FLUSH_SECONDS = 0.03
+TICK_SECONDS = 0.1
 # Three beats that did not come back.
 DEAF_SECONDS = 6.0
 RETRY_SECONDS = (0.2, 0.6)
@@ -48,8 +52,8 @@ class Cluster:
 
     def __init__(self, registry: Registry) -> None:
         self.order = Order(registry)
-        self.announce = self.order.announce
         self.unusable = 0
+        self._due = asyncio.Event()
         self._spread_seconds = 0.0
         self._error_log_due = 0.0
 
@@ -57,6 +61,11 @@ class Cluster:
     def hearing(self) -> bool:
         """Say whether the pod hears what is announced; without, it stands alone."""
         return self.order.hearing
+
+    def announce(self, connection: Connection) -> None:
+        """Tell the other pods that a connection opened."""
+        self.order.announce(connection)
+        self._due.set()
 
     async def run(self) -> None:
         """Take part until cancelled; begin anew when Redis goes."""
@@ -72,6 +81,8 @@ class Cluster:
         try:
             channel = await layer.new_channel("pod.")
             await layer.group_add(GROUP, channel)
+            # One of this loop.
+            self._due = asyncio.Event()
             now = time.monotonic()
             self.order.begin(now, now + random.uniform(0, self._spread_seconds))
             async with asyncio.TaskGroup() as tasks:
@@ -86,6 +97,7 @@ class Cluster:
 
     async def _speak(self, layer: Any) -> None:
         while True:
+            self._due.clear()
             now = time.monotonic()
             while (message := self.order.next_message(now)) is not None:
                 await layer.group_send(GROUP, msgspec.to_builtins(message))
@@ -93,6 +105,9 @@ class Cluster:
             if now - self.order.heard_at > DEAF_SECONDS:
                 raise Deaf(f"what this pod says has not come back for {DEAF_SECONDS:g} s")
             await asyncio.sleep(FLUSH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._due.wait()
 
     async def _listen(self, layer: Any, channel: str) -> None:
         while True:
@@ -103,6 +118,7 @@ class Cluster:
                 continue
             alone = not self.order.hearing
             self.order.hear(heard, time.monotonic())
+            self._due.set()
             if alone and self.order.hearing:
                 log.info("Hearing the other pods")
             # A message may evict hundreds; events go out between two of them.

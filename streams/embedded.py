@@ -20,10 +20,13 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
     """Start a Valkey where development expects a Redis and nothing answers.
 
     Return it for the caller to stop, or None where there is one already or where the
-    settings name one. Raises ConfigurationError where this platform has none to start.
+    settings name one. Raises ConfigurationError in production, where nothing is embedded,
+    and where this platform has none to start.
     """
-    if conf.production or not conf.redis_is_default or answers(conf.redis_host, conf.redis_port):
+    if not conf.redis_is_default or answers(conf.redis_host, conf.redis_port):
         return None
+    if conf.production:
+        raise ConfigurationError("REDIS_URL", "", "the address of a Redis, such as redis://host:6379, in production")
     try:
         server = ValkeyServer(port=conf.redis_port, host="127.0.0.1")
         server.start(START_SECONDS)

@@ -83,7 +83,6 @@ class Order:
     def begin(self, now: float, roll_at: float) -> None:
         """Trust nothing that was on its way; call the roll once this pod hears itself, not before `roll_at`."""
         self.hearing = False
-        self._flying.clear()
         self._roll_due = True
         self._roll_at = roll_at
         self.heard_at = self._beat_at = now

@@ -28,17 +28,19 @@ OBSERVED = "/observed"
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 
 
-def command(start: str, port: int, application: str = "sseproject.asgi:application") -> list[str]:
+def command(
+    start: str, port: int, application: str = "sseproject.asgi:application", host: str = HOST
+) -> list[str]:
     """Return the command line of one way to start a pod; manage.py always serves its own application."""
     python = sys.executable
     commands = {
-        "streamworker": [python, "manage.py", "streamworker", "--host", HOST, "--port", str(port)],
-        "daphne": [str(BIN / "daphne"), "-b", HOST, "-p", str(port), application],
+        "streamworker": [python, "manage.py", "streamworker", "--host", host, "--port", str(port)],
+        "daphne": [str(BIN / "daphne"), "-b", host, "-p", str(port), application],
         "runserver": [python, "manage.py", "runserver", str(port), "--noreload"],
         # Left to itself, uvicorn waits for every stream to end before it ends.
         "uvicorn": [
             str(BIN / "uvicorn"),
-            *("--host", HOST, "--port", str(port), "--timeout-graceful-shutdown", "1"),
+            *("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "1"),
             application,
         ],
     }

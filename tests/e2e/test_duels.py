@@ -1,0 +1,81 @@
+"""Two devices with one name would evict each other for ever: one of them keeps it, and both are named."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+import pytest
+
+from tests.conftest import StartPod
+from tests.support.http import EventStream, open_response, open_stream
+from tests.support.redis_server import RedisServer, event
+
+DUEL = 'sse_closes_total{reason="duel"}'
+EVICTED = 'sse_closes_total{reason="evicted"}'
+RETRY_MS = range(30_000, 60_001)
+
+
+def address_of(stream: EventStream) -> str:
+    host, port = stream._writer.get_extra_info("sockname")
+    return f"{host}:{port}"
+
+
+@pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_the_incumbent_stays(start: str, limit: int, start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(start, REDIS_URL=redis_server.url, DUEL_LIMIT=limit)
+    streams = [await open_stream(pod.port, "TWICE") for _ in range(limit + 1)]
+    for evicted in streams[:-1]:
+        (farewell,) = await evicted.rest()
+        assert farewell.type == "evicted"
+        assert farewell.json()["reason"] == "evicted"
+        assert evicted.parser.retry_ms in RETRY_MS
+    incumbent = streams[-1]
+
+    newcomer = await open_response(pod.port, "TWICE")
+    assert newcomer.status == 200, "a browser gives up for ever on anything else"
+    assert newcomer.headers["content-type"] == "text/event-stream"
+    (farewell,) = await newcomer.rest()
+    assert farewell.type == "evicted"
+    said = farewell.json()
+    assert (said["type"], said["reason"], said["podName"]) == ("evicted", "duel", "pod-under-test")
+    assert newcomer.ended
+    assert newcomer.parser.retry_ms in RETRY_MS
+
+    redis_server.publish(event("TWICE", 5))
+    await incumbent.until("evt-00000005")
+    assert pod.connections() == 1
+    assert pod.metric(EVICTED) == limit
+    assert pod.metric(DUEL) == 1
+    line = next(line for line in pod.log.splitlines() if "Duel for TWICE" in line)
+    assert address_of(incumbent) in line
+    assert address_of(newcomer) in line
+    # Nobody else's name is closed to newcomers.
+    async with await open_stream(pod.port, "OTHER"), await open_stream(pod.port, "OTHER"):
+        assert pod.metric(EVICTED) == limit + 1
+    for stream in [*streams, newcomer]:
+        await stream.close()
+
+
+async def test_two_devices_that_never_give_up_do_not_fight_for_ever(start_pod: StartPod, redis_server: RedisServer):
+    limit = 5
+    pod = start_pod(REDIS_URL=redis_server.url, DUEL_LIMIT=limit)
+    until = time.monotonic() + 2
+
+    async def device() -> None:
+        # In more of a hurry than any EventSource: it ignores `retry`.
+        while time.monotonic() < until:
+            async with await open_response(pod.port, "FOUGHT-FOR") as stream:
+                try:
+                    await stream.rest(timeout=max(0.0, until - time.monotonic()))
+                except TimeoutError:
+                    return
+            await asyncio.sleep(0.02)
+
+    await asyncio.gather(device(), device())
+    assert pod.metric(EVICTED) == limit
+    assert pod.metric(DUEL) > 10
+    lines = re.findall("Duel for FOUGHT-FOR", pod.log)
+    print(f"{limit} evictions, then {pod.metric(DUEL):g} newcomers turned away, {len(lines)} lines of log")
