@@ -25,7 +25,7 @@ cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door 
 	@exec $(BIN)/python -m deploy.cluster
 
 test: lint ## Check style and types, then run the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.installed-dev ## Check style, types, templates and the direction of imports
 	$(BIN)/ruff check .

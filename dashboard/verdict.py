@@ -42,15 +42,18 @@ def judge(worker: Worker, sampler: Sampler) -> Verdict:
     subscriber, connections = worker.subscriber, len(worker.registry)
     lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
     notices = list(_notices(worker, sampler))
-    if not subscriber.subscribed:
-        deaf = formats.duration(time.time() - subscriber.changed_at)
-        headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
-        return Verdict("bad", headline, [f"Redis: {subscriber.last_error}.", *notices])
+    if deafness := worker.link.deafness():
+        if subscriber.subscribed:
+            headline = f"Events may be late or missing. {lanes} connected."
+        else:
+            deaf = formats.duration(time.time() - subscriber.changed_at)
+            headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
+        return Verdict("bad", headline, [f"{deafness[0].upper()}{deafness[1:]}.", *notices])
     if worker.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
     readiness = worker.readiness()
     if not readiness.ready:
-        return Verdict("warning", f"Full: {readiness.reason}. {lanes} connected.", notices)
+        return Verdict("warning", f"Takes no new client: {readiness.reason}. {lanes} connected.", notices)
     trouble = sum(sampler.closed_lately()[reason] for reason in TROUBLE)
     if trouble > max(TROUBLE_FLOOR, connections * TROUBLE_SHARE):
         return Verdict("warning", f"{lanes} connected, but many connections end in trouble.", notices)

@@ -184,6 +184,10 @@ class History:
         self._deaf.append(gap)
         return gap
 
+    def note_started(self, started: float) -> None:
+        """Note when this pod began to hear events: later than it began to live."""
+        self._started = started
+
     def note_complete(self, since: float) -> None:
         """Note that what came before this pod's start has been read, back to a moment."""
         self._started = min(self._started, since)

@@ -45,6 +45,8 @@ class Link:
         self._router = router
         self._history = history
         self._heard_before = 0
+        # When the pod first heard events, and since when it does not.
+        self._started: float | None = None
         self._deaf_since: float | None = None
         # Whether the log lost entries in the outage that is not told yet, and the last gap that was.
         self._entries_lost = False

@@ -53,13 +53,19 @@ class FakeWriter:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     """The worker that the views read, with a registry that nobody else has used."""
     get_worker.cache_clear()
     get_board.cache_clear()
     worker = get_worker()
     worker.registry.set_subscribed(True)
-    worker.subscriber.subscribed = True
+    subscriber = worker.subscriber
+    subscriber.subscribed = True
+
+    def deafness() -> str:
+        return "" if subscriber.subscribed else f"not subscribed to Redis: {subscriber.last_error}"
+
+    monkeypatch.setattr(worker.link, "deafness", deafness)
     yield worker
     get_worker.cache_clear()
     get_board.cache_clear()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from dashboard.board import Board
 from dashboard.verdict import REASONS, judge
 from streams.connection import Connection
@@ -27,7 +29,15 @@ def test_a_pod_without_redis_is_bad_and_says_why(board: Board) -> None:
     verdict = judge(board.worker, board.sampler)
     assert verdict.level == "bad"
     assert "no event arrives" in verdict.headline
-    assert verdict.notices == ["Redis: Connection refused."]
+    assert verdict.notices == ["Not subscribed to Redis: Connection refused."]
+
+
+def test_a_pod_that_hears_only_in_part_says_so(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board.worker.link, "deafness", lambda: "catching up with Redis")
+    verdict = judge(board.worker, board.sampler)
+    assert verdict.level == "bad"
+    assert verdict.headline.startswith("Events may be late or missing.")
+    assert verdict.notices == ["Catching up with Redis."]
 
 
 def test_draining_is_a_warning(board: Board) -> None:

@@ -14,7 +14,7 @@ import redis
 
 from streams import publisher
 from streams.conf import StreamSettings
-from streams.errors import RedisUnavailable
+from streams.errors import InvalidEvent, RedisUnavailable
 from streams.publisher import Receipt, apublish, publish
 from tests.support.pods import environment, run_python
 from tests.support.redis_server import CHANNEL, RedisServer, free_port
@@ -54,7 +54,7 @@ async def test_publishes_the_message_of_the_channel(
     put: Publish, conf: StreamSettings, listener: redis.client.PubSub, client_name: str
 ):
     receipt = await put(client_name, "payment", {"amount": 99.99, "text": "ü\n"})
-    assert receipt.receivers >= 1
+    assert receipt.receivers is not None and receipt.receivers >= 1
     event = heard(listener, client_name)
     assert list(event) == ["clientName", "action", "eventId", "timestamp", "data"]
     assert event["eventId"] == receipt.event_id
@@ -113,3 +113,22 @@ print(publish({client_name!r}, "alert", event_id="4").event_id)
     finished = run_python("-c", script, env=environment(REDIS_URL=redis_server.url))
     assert finished.stdout.split() == ["1", "2", "3", "4"], finished.stderr
     assert finished.stderr == ""
+
+
+@both
+async def test_a_durable_event_goes_into_the_log(put: Publish, conf: StreamSettings, client_name: str):
+    receipt = await put(client_name, "payment", {"amount": 1}, durable=True, ttl_ms=60_000)
+    assert receipt.receivers is None
+    assert receipt.log_id is not None
+    with redis.Redis.from_url(conf.redis_url) as client:
+        ((_id, fields),) = client.xrange(f"{conf.redis_channel}:log", receipt.log_id, receipt.log_id)
+    event = json.loads(fields[b"event"])
+    assert event["eventId"] == receipt.event_id
+    assert event["ttlMs"] == 60_000
+
+
+@both
+@pytest.mark.parametrize("wrong", [{"ttl_ms": 0}, {"ttl_ms": True}, {"deliver_by": "tomorrow"}])
+async def test_refuses_a_deadline_that_is_none(put: Publish, client_name: str, wrong: dict[str, object]):
+    with pytest.raises(InvalidEvent):
+        await put(client_name, "payment", **wrong)

@@ -28,7 +28,13 @@ class Ear:
         self.heard: list[bytes] = []
         self.changes: list[bool] = []
         self.subscriber = Subscriber(
-            url, channel, "sse-test pod", on_messages=self.heard.extend, on_change=self.changes.append
+            url,
+            channel,
+            "sse-test pod",
+            canary_channel="canary",
+            on_canary=lambda _message: None,
+            on_messages=self.heard.extend,
+            on_change=self.changes.append,
         )
 
     async def subscribed(self, timeout: float = 3) -> None:
