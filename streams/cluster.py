@@ -27,7 +27,7 @@ log = logging.getLogger("sse.redis")
 GROUP = "pods"
 # The first connect after a pause is announced at once, so that the order is that of the
 # connects; what follows it within this time goes into one message.
-FLUSH_SECONDS = 0.03
+FLUSH_SECONDS = 0.02
 TICK_SECONDS = 0.1
 # Three beats that did not come back.
 DEAF_SECONDS = 6.0
@@ -98,13 +98,15 @@ class Cluster:
     async def _speak(self, layer: Any) -> None:
         while True:
             self._due.clear()
-            now = time.monotonic()
+            now, spoke = time.monotonic(), False
             while (message := self.order.next_message(now)) is not None:
                 await layer.group_send(GROUP, msgspec.to_builtins(message))
                 self.order.sent(message)
+                spoke = True
             if now - self.order.heard_at > DEAF_SECONDS:
                 raise Deaf(f"what this pod says has not come back for {DEAF_SECONDS:g} s")
-            await asyncio.sleep(FLUSH_SECONDS)
+            if spoke:
+                await asyncio.sleep(FLUSH_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._due.wait()

@@ -45,8 +45,9 @@ class Link:
         self._router = router
         self._history = history
         self._heard_before = 0
-        # When the pod first heard events, and since when it does not.
-        self._started: float | None = None
+        # Since when the pod hears the channel, and whether it ever told its clients so.
+        self._subscribed_at = 0.0
+        self._started = False
         self._deaf_since: float | None = None
         # Whether the log lost entries in the outage that is not told yet, and the last gap that was.
         self._entries_lost = False
@@ -111,7 +112,9 @@ class Link:
                 self._deaf_since = time.monotonic()
             if self._back is not None:
                 self._back.cancel()
-        elif self.log_reader is None or self.log_reader.caught_up:
+            return
+        self._subscribed_at = time.monotonic()
+        if self.log_reader is None or self.log_reader.caught_up:
             self._start_back()
 
     def _caught_up(self) -> None:
@@ -125,12 +128,15 @@ class Link:
         used = await self._pubsub_used()
         deaf_since, self._deaf_since = self._deaf_since, None
         now = time.monotonic()
-        if deaf_since is not None and (used or self._entries_lost):
+        if not self._started:
+            self._started = True
+            self._history.note_started(self._subscribed_at)
+            if not used and self.log_reader is not None:
+                # The log was read from before the start, and there is nothing else to miss.
+                self._history.note_complete(now - self.log_reader.history_seconds)
+        elif deaf_since is not None and (used or self._entries_lost):
             self._entries_lost = False
             await self._tell(self._history.note_gap(deaf_since, now, GapReason.REDIS_OUTAGE))
-        elif deaf_since is None and not used and self.log_reader is not None:
-            # The log was read from before the start, and there is nothing else to miss.
-            self._history.note_complete(now - self.log_reader.history_seconds)
         self._registry.set_subscribed(True)
         self.on_back()
 

@@ -18,8 +18,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record on one line, a traceback below it."""
-        record.prefix = prefix_of(record)
-        return super().format(record)
+        line = f"[{prefix_of(record)}] {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
@@ -59,7 +59,11 @@ def prefix_of(record: logging.LogRecord) -> str:
 
 def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
     """Return Django's LOGGING: everything to standard error, at one level, in one form."""
-    text = {"()": TextFormatter, "fmt": "[{prefix}] {message}", "style": "{"}
+    # No line names a thread, a process or a place in the source, and finding them out
+    # would cost more than the rest of a line: there are two for each connection.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as logging's own HOWTO says
+    text = {"()": TextFormatter}
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 
 
 def iso(seconds: float) -> str:
     """Write a Unix time, in seconds, as `2026-01-05T12:00:00.000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    return f"{_whole_second(whole)}.{milliseconds:03d}Z"
+
+
+# Most times that are written are of the present second.
+@functools.lru_cache(maxsize=16)
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def unix_seconds(text: object) -> float | None:

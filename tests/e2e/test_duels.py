@@ -23,8 +23,8 @@ def address_of(stream: EventStream) -> str:
 
 
 @pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
-@pytest.mark.parametrize("limit", [1, 3])
-async def test_the_incumbent_stays(start: str, limit: int, start_pod: StartPod, redis_server: RedisServer):
+async def test_the_incumbent_stays(start: str, start_pod: StartPod, redis_server: RedisServer):
+    limit = 3
     pod = start_pod(start, REDIS_URL=redis_server.url, DUEL_LIMIT=limit)
     streams = [await open_stream(pod.port, "TWICE") for _ in range(limit + 1)]
     for evicted in streams[:-1]:

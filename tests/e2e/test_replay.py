@@ -1,0 +1,318 @@
+"""A client that comes back gets what it missed, in order, and then what is new: no gap, no double."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from tests.conftest import StartPod
+from tests.support.http import HOST, EventStream, open_stream, request_bytes
+from tests.support.lanes import Source, gap_covers
+from tests.support.pods import Pod
+from tests.support.redis_server import RedisServer, event
+from tests.support.waiting import eventually, wait_until
+
+KIB = 1024
+LONG_EVENTS = 100
+LONG_EVENT_BYTES = 50 * KIB
+MAX_BACKLOG_BYTES = 256 * KIB
+HERD = 400
+HERD_EVENTS = 20
+
+
+async def ids_until(stream: EventStream, last: str) -> list[str]:
+    """Return the ids of all events up to one, and fail on anything that is not an event."""
+    ids = []
+    while not ids or ids[-1] != last:
+        received = await stream.next()
+        assert received is not None, f"the stream ended after {ids}"
+        assert received.type == "message", received
+        ids.append(received.last_event_id)
+    return ids
+
+
+def ids(first: int, last: int) -> list[str]:
+    return [event("", number)["eventId"] for number in range(first, last + 1)]
+
+
+async def gap_of(stream: EventStream) -> dict[str, object]:
+    received = await stream.next()
+    assert received is not None
+    assert received.type == "stream-gap", received
+    gap: dict[str, object] = received.json()
+    return gap
+
+
+def remembered(pod: Pod) -> float:
+    return pod.metric("sse_history_events")
+
+
+@pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
+@pytest.mark.parametrize("asks", ["header", "query", "both"])
+async def test_replays_what_came_after_the_id(
+    asks: str, start: str, pods: Callable[[str], Pod], redis_server: RedisServer, client_name: str
+):
+    pod = pods(start)
+    async with await open_stream(pod.port, client_name) as stream:
+        for number in range(1, 6):
+            redis_server.publish(event(client_name, number))
+        await stream.until("evt-00000005")
+    for number in range(6, 9):
+        redis_server.publish(event(client_name, number))
+    query = {"header": "", "query": "?lastEventId=evt-00000002", "both": "?lastEventId=evt-00000007"}[asks]
+    headers = {} if asks == "query" else {"Last-Event-ID": "evt-00000002"}
+    async with await open_stream(pod.port, client_name + query, headers=headers) as stream:
+        redis_server.publish(event(client_name, 9))
+        assert await ids_until(stream, "evt-00000009") == ids(3, 9)
+
+
+async def test_without_an_id_only_what_is_new_comes(pod: Pod, redis_server: RedisServer, client_name: str):
+    for number in range(3):
+        redis_server.publish(event(client_name, number))
+    for target, headers in ((client_name, {}), (f"{client_name}?since=0", {}), (client_name, {"Last-Event-ID": ""})):
+        async with await open_stream(pod.port, target, headers=headers) as stream:
+            redis_server.publish(event(client_name, 9))
+            assert await ids_until(stream, "evt-00000009") == ["evt-00000009"]
+
+
+async def test_the_last_id_has_nothing_to_replay(pod: Pod, redis_server: RedisServer, client_name: str):
+    async with await open_stream(pod.port, client_name) as stream:
+        redis_server.publish(event(client_name, 1))
+        await stream.until("evt-00000001")
+    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as stream:
+        redis_server.publish(event(client_name, 2))
+        assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]
+
+
+async def test_ids_of_all_printable_characters(pod: Pod, redis_server: RedisServer, client_name: str):
+    strange = "a \"b\\/<>&+%20é".encode("ascii", "ignore").decode() + "~"
+    async with await open_stream(pod.port, client_name) as stream:
+        redis_server.publish(event(client_name, eventId=strange))
+        redis_server.publish(event(client_name, 2))
+        await stream.until("evt-00000002")
+    target = f"{client_name}?lastEventId={quote(strange, safe='')}"
+    for again, headers in ((client_name, {"Last-Event-ID": strange}), (target, {})):
+        async with await open_stream(pod.port, again, headers=headers) as stream:
+            assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]
+
+
+async def test_since_replays_the_last_seconds(start_pod: StartPod, redis_server: RedisServer, client_name: str):
+    pod = start_pod(REDIS_URL=redis_server.url)
+    old_at = time.monotonic()
+    redis_server.publish(event(client_name, 1))
+    await eventually("the event to be old", lambda: time.monotonic() - old_at > 2)
+    new_at = time.monotonic()
+    redis_server.publish(event(client_name, 2))
+    await eventually("both to be remembered", lambda: remembered(pod) >= 2)
+    since = time.monotonic() - new_at + 1
+    async with await open_stream(pod.port, f"{client_name}?since={since:.3f}") as stream:
+        redis_server.publish(event(client_name, 3))
+        assert await ids_until(stream, "evt-00000003") == ids(2, 3)
+    # More than the pod has lived: everything, and the truth about it.
+    async with await open_stream(pod.port, f"{client_name}?since=86400") as stream:
+        gap = await gap_of(stream)
+        assert (gap["reason"], gap["lastEventId"]) == ("pod-started", None)
+        assert await ids_until(stream, "evt-00000003") == ids(1, 3)
+
+
+@pytest.mark.parametrize("since", ["abc", "-1", "nan", "inf", "-inf", "1e999", "1,5", "%00"])
+async def test_a_since_that_is_no_duration_is_refused(since: str, pod: Pod, client_name: str):
+    answer = pod.fetch(f"/events/{client_name}?since={since}")
+    assert answer.status == 400
+    assert answer.json()["success"] is False
+    assert "since" in answer.json()["error"]
+
+
+async def test_no_gap_and_no_double_while_events_go_on(pod: Pod, redis_server: RedisServer, client_name: str):
+    source = Source(redis_server.url, [client_name], 1000, durable=False)
+    read: list[str] = []
+    last: list[str] = []
+    resumed = 0
+    with source.running():
+        while len(read) < 1500:
+            headers = {"Last-Event-ID": read[-1]} if read else {}
+            async with await open_stream(pod.port, client_name, headers=headers) as stream:
+                for _ in range(random.randint(1, 60)):
+                    received = await stream.next()
+                    assert received is not None
+                    assert received.type == "message", received
+                    read.append(received.last_event_id)
+            resumed += 1
+    await asyncio.to_thread(source.once)
+    taken = [each.event_id for each in source.taken[client_name]]
+    last.append(taken[-1])
+    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": read[-1]}) as stream:
+        read += await ids_until(stream, last[0])
+    print(f"{resumed} reconnects, {len(read)} events")
+    assert read == taken[taken.index(read[0]) :]
+    assert resumed > 10
+
+
+async def test_another_pod_replays_what_the_first_delivered(
+    pods: Callable[[str], Pod], redis_server: RedisServer, client_name: str
+):
+    first, second = pods("streamworker"), pods("daphne")
+    last_event_id, expected = "", 1
+    for turn in range(10):
+        pod = (first, second)[turn % 2]
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        async with await open_stream(pod.port, client_name, headers=headers) as stream:
+            redis_server.publish(event(client_name, expected + 1))
+            if not turn:
+                redis_server.publish(event(client_name, expected))
+                expected -= 1
+                await stream.until("evt-00000001")
+                expected, last_event_id = 2, "evt-00000001"
+                continue
+            got = await ids_until(stream, event("", expected + 1)["eventId"])
+            assert got == ids(expected, expected + 1)
+            expected, last_event_id = expected + 2, got[-1]
+        # Nobody is connected now.
+        redis_server.publish(event(client_name, expected))
+
+
+async def test_an_old_stream_elsewhere_does_not_hold_up_a_replay(
+    pods: Callable[[str], Pod], redis_server: RedisServer, client_name: str
+):
+    first, second = pods("streamworker"), pods("daphne")
+    async with await open_stream(first.port, client_name) as old:
+        for number in range(1, 4):
+            redis_server.publish(event(client_name, number))
+        await old.until("evt-00000003")
+        async with await open_stream(second.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as new:
+            assert await ids_until(new, "evt-00000003") == ids(2, 3)
+
+
+@pytest.mark.parametrize("start", ["streamworker", "uvicorn"])
+async def test_a_long_replay_goes_at_the_pace_of_its_reader(
+    start: str, start_pod: StartPod, redis_server: RedisServer, client_name: str
+):
+    pod = start_pod(start, REDIS_URL=redis_server.url)
+    padding = "x" * (LONG_EVENT_BYTES - len(json.dumps(event(client_name, data=""))))
+    for number in range(LONG_EVENTS):
+        redis_server.publish(event(client_name, number, data=padding))
+    await eventually("all to be remembered", lambda: remembered(pod) == LONG_EVENTS)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * KIB)
+    connection.connect((HOST, pod.port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=16 * KIB)
+    headers = {"Last-Event-ID": "evt-00000000"}
+    writer.write(request_bytes("GET", f"/events/{client_name}", headers))
+    async with EventStream(reader, writer) as stream:
+        await stream.read_head()
+        assert (await stream.next_json())["type"] == "connected"
+        # Live events come all the while, and go behind.
+        backlog, got = 0.0, []
+        for number in range(1, LONG_EVENTS):
+            redis_server.publish(event(client_name, LONG_EVENTS - 1 + number))
+            if number % 5 == 0:
+                backlog = max(backlog, await asyncio.to_thread(pod.metric, "sse_backlog_bytes"))
+            received = await stream.next()
+            assert received is not None, f"the stream ended after {got}"
+            got.append(received.last_event_id)
+            assert len(received.data) == LONG_EVENT_BYTES
+        live = await ids_until(stream, ids(2 * LONG_EVENTS - 2, 2 * LONG_EVENTS - 2)[0])
+    print(f"{start}: {LONG_EVENTS - 1} x {LONG_EVENT_BYTES} bytes replayed; backlog up to {backlog / KIB:.0f} KiB")
+    assert got + live == ids(1, 2 * LONG_EVENTS - 2)
+    assert backlog <= MAX_BACKLOG_BYTES
+
+
+async def test_a_herd_that_comes_back_does_not_starve_live_events(
+    start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]], client_name: str
+):
+    pod = start_pod(REDIS_URL=redis_server.url)
+    names = client_names(HERD)
+    for number in range(HERD_EVENTS):
+        redis_server.publish_all(json.dumps(event(name, number, data="x" * 400)) for name in names)
+    await eventually("all to be remembered", lambda: remembered(pod) == HERD * HERD_EVENTS)
+    delays: list[float] = []
+    over = asyncio.Event()
+
+    async def live() -> None:
+        async with await open_stream(pod.port, client_name) as stream:
+            number = 0
+            while not over.is_set():
+                began = time.monotonic()
+                await asyncio.to_thread(redis_server.publish, event(client_name, number))
+                await stream.until(event("", number)["eventId"])
+                delays.append(time.monotonic() - began)
+                number += 1
+
+    async def come_back(name: str) -> None:
+        async with await open_stream(pod.port, name, headers={"Last-Event-ID": "evt-00000000"}) as stream:
+            assert await ids_until(stream, ids(HERD_EVENTS - 1, HERD_EVENTS - 1)[0]) == ids(1, HERD_EVENTS - 1)
+
+    living = asyncio.create_task(live())
+    began = time.monotonic()
+    await asyncio.gather(*(come_back(name) for name in names))
+    took = time.monotonic() - began
+    over.set()
+    await living
+    print(f"{HERD} clients with {HERD_EVENTS - 1} events each in {took:.2f} s; live events at most {max(delays):.3f} s")
+    assert pod.metric("sse_events_replayed_total") == HERD * (HERD_EVENTS - 1)
+    assert max(delays) < 5
+
+
+@pytest.fixture
+def forgetful(start_pod: StartPod, redis_server: RedisServer) -> Pod:
+    return start_pod(REDIS_URL=redis_server.url, HISTORY_SECONDS=2, HISTORY_PER_CLIENT=3)
+
+
+async def test_an_id_that_is_forgotten_is_a_gap(forgetful: Pod, redis_server: RedisServer, client_name: str):
+    async with await open_stream(forgetful.port, client_name) as stream:
+        began = time.time()
+        for number in range(1, 11):
+            redis_server.publish(event(client_name, number))
+        ended = time.time()
+        await stream.until("evt-00000010")
+    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000002"}) as stream:
+        gap = await gap_of(stream)
+        assert {"type", "podName", "timestamp", "reason", "lastEventId", "from", "to"} == gap.keys()
+        assert (gap["type"], gap["reason"]) == ("stream-gap", "expired")
+        assert (gap["lastEventId"], gap["from"]) == ("evt-00000002", None)
+        assert gap_covers(gap, began, ended)
+        assert await ids_until(stream, "evt-00000010") == ids(8, 10)
+    # What is too old goes, too.
+    await eventually("the history to be empty", lambda: remembered(forgetful) == 0)
+    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000010"}) as stream:
+        gap = await gap_of(stream)
+        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("expired", "evt-00000010", None)
+        assert gap_covers(gap, began, ended)
+        redis_server.publish(event(client_name, 11))
+        assert await ids_until(stream, "evt-00000011") == ["evt-00000011"]
+    assert forgetful.metric('sse_stream_gaps_total{reason="expired"}') == 2
+
+
+@pytest.mark.parametrize("impossible", ["x" * 129, "\xe9", "\t"])
+async def test_an_id_that_no_event_can_have_is_a_gap(
+    impossible: str, pod: Pod, redis_server: RedisServer, client_name: str
+):
+    redis_server.publish(event(client_name, 1))
+    wait_until("the event to be remembered", lambda: remembered(pod) >= 1)
+    target = f"{client_name}?lastEventId={quote(impossible, encoding='latin-1')}"
+    async with await open_stream(pod.port, target) as stream:
+        gap = await gap_of(stream)
+        assert gap["reason"] == "unknown-id"
+        redis_server.publish(event(client_name, 2))
+        assert (await ids_until(stream, "evt-00000002"))[-1] == "evt-00000002"
+
+
+async def test_an_id_from_before_the_pods_start_is_a_gap(
+    start_pod: StartPod, redis_server: RedisServer, client_name: str
+):
+    before = time.time()
+    redis_server.publish(event(client_name, 1))
+    pod = start_pod(REDIS_URL=redis_server.url)
+    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as stream:
+        gap = await gap_of(stream)
+        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("pod-started", "evt-00000001", None)
+        assert gap_covers(gap, before, time.time())
+        redis_server.publish(event(client_name, 2))
+        assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]
