@@ -29,6 +29,8 @@ PATH_PREFIX = "/events/"
 # For clients that asked for a status: when to come back.
 RETRY_AFTER_SECONDS = (1, 5)
 ALLOW = b"GET, HEAD, OPTIONS"
+# All that this consumer reads of a request's head.
+STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id")
 STREAM_HEADERS: Headers = [
     (b"Content-Type", b"text/event-stream"),
     (b"Cache-Control", b"no-cache, no-transform"),

@@ -196,12 +196,12 @@ class Registry:
             "podName": self.pod_name,
             "timestamp": iso(connection.connected_at),
         }
-        return frames.data_frame(greeting, retry_ms=random.randint(*RETRY_MS))
+        return frames.data_frame(greeting, retry_ms=draw(RETRY_MS))
 
     def _farewell(self, reason: CloseReason) -> bytes:
         name = FAREWELLS[reason]
         data = {"type": name, "reason": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
-        retry_ms = random.randint(*(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS))
+        retry_ms = draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS)
         return frames.named_frame(name, data, retry_ms=retry_ms)
 
     def _leave_host(self, connection: Connection) -> None:
@@ -227,6 +227,12 @@ class Registry:
             connection.bytes_written,
             len(self),
         )
+
+
+def draw(bounds: tuple[int, int]) -> int:
+    """Draw a whole number between two bounds; random.randint() takes four times as long."""
+    low, high = bounds
+    return low + int(random.random() * (high - low + 1))
 
 
 def host_of(address: str) -> str:

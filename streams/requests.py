@@ -8,13 +8,17 @@ from __future__ import annotations
 import socket
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
+from daphne.http_protocol import WebRequest
 from twisted.web.http import HTTPChannel
 
+from streams.consumers import PATH_PREFIX, STREAM_REQUEST_HEADERS
 from streams.times import now_iso
 from streams.views import MAX_REGISTER_BYTES
 
+STREAM_PATH = PATH_PREFIX.encode()
 # From the moment at which a connection may send a request until all of it is there.
 REQUEST_SECONDS = 20
 # How long the rest of a refused request is read, and dropped.
@@ -22,6 +26,36 @@ LINGER_SECONDS = 5
 # No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
 # answer; this is where reading ends, with room for the framing of a body sent in chunks.
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
+
+
+class StreamRequest(WebRequest):
+    """A request, with a short way for those that ask for a stream.
+
+    Daphne validates, copies and decodes every header of a request for applications that
+    it knows nothing of. The stream's is known: it reads a few headers and no body.
+    """
+
+    def process(self) -> Any:
+        """Start the application for a request whose head and body are there."""
+        if not self.path.startswith(STREAM_PATH) or not self.path.isascii() or not self.uri.isascii():
+            return super().process()
+        self.client_addr = [self.client.host, self.client.port]
+        path, _mark, query = self.uri.partition(b"?")
+        scope = {
+            "type": "http",
+            "http_version": self.clientproto[-3:].decode(),
+            "method": self.method.decode(),
+            "path": unquote(path.decode()),
+            "query_string": query,
+            "headers": self._stream_headers(),
+            "client": self.client_addr,
+        }
+        self.application_queue = self.server.create_application(self, scope)
+        return None
+
+    def _stream_headers(self) -> list[tuple[bytes, bytes]]:
+        headers = self.requestHeaders
+        return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
 
 
 class RequestReader(HTTPChannel):
@@ -32,6 +66,11 @@ class RequestReader(HTTPChannel):
     """
 
     _body_bytes = 0
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Begin with a request of our own kind; Daphne's factory has just set its own."""
+        self.requestFactory = StreamRequest
+        super().connectionMade()
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
         """Do nothing: the time is for the whole of a request."""
@@ -84,7 +123,8 @@ class RequestReader(HTTPChannel):
         )
         # Closing on a client that still sends would reset the connection, and the reset
         # would overtake the answer. So only this direction ends, and the other is dropped.
-        self.dataReceived = self.lineReceived = self.rawDataReceived = _drop
+        for receive in ("dataReceived", "lineReceived", "rawDataReceived"):
+            setattr(self, receive, _drop)
         self.transport.loseWriteConnection()
         self.setTimeout(LINGER_SECONDS)
 

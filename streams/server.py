@@ -84,8 +84,12 @@ class StreamServer(Server):
             server_name="",
         )
         self._worker = worker
+        self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._listen_failure = ""
+
+    # Read by the writer, which sets them on each connection of any other server.
+    socket_options_inherited = True
 
     def run(self) -> None:
         """Serve until a signal ends it.
@@ -99,6 +103,8 @@ class StreamServer(Server):
     def listen_success(self, port: Any) -> None:
         """Say where the pod is found."""
         super().listen_success(port)
+        # Linux hands them on to every connection that is accepted here.
+        self._worker.socket_options.set_on(port.socket)
         address = port.getHost()
         log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
 
@@ -166,22 +172,26 @@ class StreamServer(Server):
         loop.call_soon(self._worker.start)
 
     def _stop_on_signal(self, number: int) -> None:
-        if self._stopping is not None:
-            log.warning("%s again: stopping now", signal.Signals(number).name)
-            self._stopping.cancel()
+        name = signal.Signals(number).name
+        if self._draining is not None:
+            log.warning("%s again: stopping now", name)
+            self._draining.cancel()
             return
-        log.info("%s: stopping; %d connection(s) open", signal.Signals(number).name, len(self._worker.registry))
+        log.info("%s: stopping; %d connection(s) open", name, len(self._worker.registry))
         # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
-        self._stopping = asyncio.ensure_future(self._stop(drain=number == signal.SIGTERM))
+        drain = self._worker.drain() if number == signal.SIGTERM else asyncio.sleep(0)
+        self._draining = asyncio.ensure_future(drain)
+        # A callback, because a task that is cancelled before its first step runs no line of its own.
+        self._draining.add_done_callback(self._drained)
 
-    async def _stop(self, *, drain: bool) -> None:
+    def _drained(self, draining: asyncio.Task[None]) -> None:
+        if not draining.cancelled() and (error := draining.exception()) is not None:
+            log.error("The drain failed: %s", error, exc_info=error)
+        self._stopping = asyncio.ensure_future(self._stop())
+
+    async def _stop(self) -> None:
         try:
-            if drain:
-                await self._worker.drain()
+            await self._worker.stop()
         finally:
-            try:
-                await self._worker.stop()
-            finally:
-                # Another signal cancels whatever is awaited above, and must not take this away.
-                log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
-                self.stop()
+            log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
+            self.stop()

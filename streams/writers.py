@@ -88,7 +88,8 @@ class SocketWriter:
         self._request = request
         self._transport = request.channel.transport
         stream = self._transport.getHandle()
-        options.set_on(stream)
+        if not getattr(request.server, "socket_options_inherited", False):
+            options.set_on(stream)
         self._send = stream.send
         # HTTP/1.0 has no chunks: there the end of the connection ends the response.
         self._chunked = request.clientproto == b"HTTP/1.1"
@@ -208,7 +209,7 @@ class SendWriter:
             self._task.cancel()
         self._request_task.cancel()
         # A server that only closes waits for its client to take what is left, which this one never does.
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        transport: Any = getattr(getattr(self._send, "__self__", None), "transport", None)
         if hasattr(transport, "abort"):
             transport.abort()
 

@@ -42,6 +42,15 @@ def mortal_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
+def lasting_redis() -> Iterator[RedisServer]:
+    """A Valkey of the test's own, started, that keeps all that it acknowledges on disk."""
+    server = RedisServer(appendonly="yes", appendfsync="always")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def client_name() -> str:
     """A client name that no other test has."""
     return f"TEST-{uuid.uuid4().hex[:12]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterable
@@ -29,9 +30,10 @@ def free_port() -> int:
 class RedisServer:
     """One Valkey process at a time, always on the same port."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        """Take options of its configuration file: without any it keeps nothing on disk."""
         self.port = free_port()
-        self._server = ValkeyServer(port=self.port, host="127.0.0.1")
+        self._server = ValkeyServer(port=self.port, host="127.0.0.1", config=options)
         self._client: redis.Redis | None = None
         self._pid = 0
 
@@ -50,7 +52,7 @@ class RedisServer:
         self._pid = self._client.info("server")["process_id"]
 
     def stop(self) -> None:
-        """End the server if it runs; nothing is kept of what it held."""
+        """End the server if it runs; nothing is kept of what it held, unless an option says so."""
         if self._client is None:
             return
         self._client.close()
@@ -62,6 +64,11 @@ class RedisServer:
         """End the server without a farewell, as a power failure does."""
         os.kill(self._pid, signal.SIGKILL)
         self.stop()
+
+    def forget(self) -> None:
+        """Lose what an ended server kept on disk."""
+        assert self._client is None, "the server is still running"
+        shutil.rmtree(self._server.data_dir / "appendonlydir", ignore_errors=True)
 
     def freeze(self) -> None:
         """Leave its sockets open and answer nobody."""

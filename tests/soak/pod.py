@@ -1,0 +1,20 @@
+"""Serve the observed application under the pod's own server: `python -m tests.soak.pod PORT`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.support.http import HOST
+from tests.support.observed import application
+
+
+def main() -> None:
+    # This module makes Twisted's reactor, and needs Django to be set up, as the application has done.
+    from streams.server import StreamServer
+    from streams.worker import get_worker
+
+    StreamServer(application, get_worker(), host=HOST, port=int(sys.argv[1])).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""A soak: a pod under churn for long, looked at again and again while nobody is connected."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.soak.churn import churn
+from tests.support.pods import OBSERVED, ROOT, Pod, environment
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.waiting import wait_until
+
+MIB = 1024 * 1024
+CHURNING_PROCESSES = 2
+# The share of the churn after which the pod has its size: arenas, caches, lists that are bounded.
+WARM_UP_SHARE = 0.2
+STAGES = 4
+
+
+class Held(NamedTuple):
+    """What a pod holds at a moment without clients."""
+
+    connects: int
+    resident_bytes: int
+    descriptors: int
+    threads: int
+    tasks: int
+    objects: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.connects:>9,} connects: {self.resident_bytes / MIB:6.1f} MiB, {self.descriptors} descriptors, "
+            f"{self.threads} threads, {self.tasks} tasks, {self.objects:,} objects"
+        )
+
+
+class SoakPod(Pod):
+    """A pod that says what it holds."""
+
+    def __init__(self, log_path: Path, redis_url: str) -> None:
+        self.start = "soak"
+        self.port = free_port()
+        self.log_path = log_path
+        self.may_log_tracebacks = False
+        # Nobody is to be turned away here, and a line of log for each connection would fill a disk.
+        env = environment(
+            REDIS_URL=redis_url, POD_NAME="soaked", DRAIN_SECONDS=0, DUEL_LIMIT=10_000, LOG_LEVEL="warning"
+        )
+        with log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.soak.pod", str(self.port)],
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def held(self, connects: int, descriptors: int | None = None) -> Held:
+        """Look at it when its last client is gone; give up waiting for descriptors in the end, and tell."""
+        wait_until("no connection to be left", lambda: self.connections() == 0)
+        if descriptors is not None:
+            deadline = time.monotonic() + 5
+            while self.ps.num_fds() > descriptors and time.monotonic() < deadline:
+                time.sleep(0.05)
+        observed = self.json(OBSERVED)
+        return Held(
+            connects,
+            self.ps.memory_info().rss,
+            self.ps.num_fds(),
+            self.ps.num_threads(),
+            len(observed["tasks"]),
+            observed["objects"],
+        )
+
+
+@contextmanager
+def soak_pod() -> Iterator[SoakPod]:
+    server = RedisServer()
+    with tempfile.TemporaryDirectory() as directory:
+        server.start()
+        pod = SoakPod(Path(directory) / "pod.log", server.url)
+        try:
+            pod.wait_ready()
+            yield pod
+            assert pod.terminate() == 0, pod.log
+            pod.assert_no_traceback()
+        finally:
+            if pod.process.poll() is None:
+                pod.process.kill()
+                pod.process.wait()
+            server.stop()
+
+
+def run_stage(pod: SoakPod, count: int, seconds: float, progress: Callable[[int], None]) -> int:
+    """Churn until there were so many connects or so many seconds; return how many there were."""
+    context = multiprocessing.get_context("spawn")
+    done, over = context.Value("q", 0), context.Event()
+    processes = [
+        context.Process(target=churn, args=(number, pod.port, count // CHURNING_PROCESSES, done, over))
+        for number in range(CHURNING_PROCESSES)
+    ]
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes):
+            if time.monotonic() > deadline:
+                over.set()
+            progress(done.value)
+            processes[0].join(0.5)
+    finally:
+        over.set()
+        for process in processes:
+            process.join()
+    assert all(process.exitcode == 0 for process in processes), "a client met what it should not; see above"
+    return done.value
+
+
+def soak(connects: int, seconds: float, say: Callable[[str], None]) -> list[Held]:
+    """Churn for so many connects or seconds, whichever ends first; return what the pod held at each look.
+
+    The first look is after the warm-up, the others at even distances after it.
+    """
+    looks: list[Held] = []
+    total, began = 0, time.monotonic()
+    with soak_pod() as pod:
+        at_rest = pod.held(0)
+        say(str(at_rest))
+        for share in [WARM_UP_SHARE, *[(1 - WARM_UP_SHARE) / STAGES] * STAGES]:
+            said = time.monotonic()
+
+            def progress(done: int) -> None:
+                nonlocal said
+                if time.monotonic() - said > 10:
+                    said = time.monotonic()
+                    rate = (total + done) / (said - began)
+                    say(f"{total + done:>9,} connects, {rate:,.0f} a second, {pod.ps.memory_info().rss / MIB:.1f} MiB")
+
+            total += run_stage(pod, round(connects * share), seconds * share, progress)
+            looks.append(pod.held(total, at_rest.descriptors))
+            say(str(looks[-1]))
+        assert looks[-1].descriptors <= at_rest.descriptors, "descriptors were left open"
+        assert looks[-1].tasks <= at_rest.tasks, "tasks were left behind"
+    return looks
+
+
+def assert_flat(looks: list[Held], slack_bytes: float) -> None:
+    """Fail unless nothing grew after the warm-up."""
+    first, last = looks[0], looks[-1]
+    told = "\n".join(map(str, looks))
+    assert last.descriptors <= first.descriptors, told
+    assert last.threads <= first.threads, told
+    assert last.tasks <= first.tasks, told
+    # A tenth of an object a connect would be thousands.
+    assert last.objects - first.objects < 500 + 0.01 * (last.connects - first.connects), told
+    assert last.resident_bytes - first.resident_bytes < slack_bytes, told
