@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench screenshots
+.PHONY: help run cluster test lint format bench soak screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ format: .venv/.installed-dev ## Rewrite the sources in the house style
 
 bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
+
+soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 minutes, and fail unless nothing grows
+	$(BIN)/python -m tests.soak $(SOAK)
 
 screenshots: .venv/.installed-dev ## Photograph every page with Chromium; writes docs/images/
 	$(BIN)/python -m tests.dashboard.screenshots

@@ -19,6 +19,7 @@ django: Callable[..., Awaitable[None]] = get_asgi_application()
 from dashboard.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.consumers import LiveConsumer, is_live  # noqa: E402
 from streams.consumers import EventStreamConsumer, Receive  # noqa: E402
+from streams.listening import lengthen_queue  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.worker import Worker, get_worker  # noqa: E402
 from streams.writers import Send  # noqa: E402
@@ -34,6 +35,7 @@ class Application:
     def __init__(self, worker: Worker, board: Board) -> None:
         self._worker = worker
         self._board = board
+        self._started = False
         # The operators' pages have no part in the product; their second hand lives with it.
         worker.runs["dashboard"] = board.run
 
@@ -45,12 +47,18 @@ class Application:
             return self._live(receive, send)
         if scope["type"] != "http":
             return self._refuse(send)
-        self._worker.start()
+        self._start(send)
         if is_stream(scope):
             return EventStreamConsumer(self._worker)(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
         return django(scope, receive, send)
+
+    def _start(self, send: Send) -> None:
+        if not self._started:
+            self._started = True
+            lengthen_queue(send)
+        self._worker.start()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -7,8 +7,9 @@ import logging
 import secrets
 import time
 
-import redis
 import redis.asyncio
+
+from streams.durable import LINK_ERRORS
 
 log = logging.getLogger("sse.redis")
 
@@ -49,7 +50,7 @@ class Canary:
             while True:
                 try:
                     await client.publish(self.channel, repr(time.monotonic()))
-                except (redis.RedisError, OSError) as error:
+                except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     log.debug("The canary was not published: %s", error)
                 await asyncio.sleep(pause)

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
 from streams.connection import Connection
+from streams.durable import LINK_ERRORS
 from streams.lean import absent
 from streams.order import Announcement, Order
 from streams.registry import Registry
@@ -72,7 +72,7 @@ class Cluster:
         while True:
             try:
                 await self._take_part(get_channel_layer())
-            except* (RedisError, OSError, Deaf) as failed:
+            except* (*LINK_ERRORS, Deaf) as failed:
                 self._log_error(failed.exceptions[0])
             self._spread_seconds = ROLL_SPREAD_SECONDS
             await asyncio.sleep(random.uniform(*RETRY_SECONDS))
@@ -91,7 +91,7 @@ class Cluster:
         finally:
             self.order.hearing = False
             # Lets go of the layer's own task and connections, whatever became of them.
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*LINK_ERRORS):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await layer.flush()
 

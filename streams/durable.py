@@ -26,16 +26,19 @@ LOG_LENGTH = 100_000
 READ_COUNT = 500
 BLOCK_MS = 5_000
 CONNECT_SECONDS = 5.0
+# What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
+# connection that was reset before it has noticed.
+LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
 
 
 class LogReader:
-    """Reads the log into `on_messages(messages, live)`, for as long as the pod lives.
+    """Reads the log into `on_messages(messages)`, for as long as the pod lives.
 
-    `live` is False for what was in the log before this pod started: it belongs to the
-    memory for replays and to no open stream. `on_loss(since)` tells that entries of the
+    What was in the log before this pod started belongs to the memory for replays and to
+    no open stream: it goes to `on_past(messages, ages_seconds)`. `on_loss(since)` tells that entries of the
     log after that moment, in time.monotonic()'s seconds, may be gone unread.
     """
 
@@ -45,7 +48,8 @@ class LogReader:
         channel: str,
         *,
         history_seconds: float,
-        on_messages: Callable[[list[bytes], bool], None],
+        on_messages: Callable[[list[bytes]], None],
+        on_past: Callable[[list[bytes], list[float]], None],
         on_caught_up: Callable[[], None],
         on_loss: Callable[[float], None],
     ) -> None:
@@ -56,12 +60,15 @@ class LogReader:
         self._url = url
         self._key = channel + LOG_SUFFIX
         self._on_messages = on_messages
+        self._on_past = on_past
         self._on_caught_up = on_caught_up
         self._on_loss = on_loss
         # The id of the last entry that was read, or None before the first.
         self._position: bytes | None = None
         # Where reading began: Redis's time at the first connect, less the history's length.
         self._beginning = b""
+        # Redis's clock, less this process's.
+        self._clock_ahead = 0.0
         # Redis's own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         self._heard_at = time.monotonic()
@@ -80,22 +87,22 @@ class LogReader:
             )
             try:
                 await self._read(client)
-            except (redis.RedisError, OSError) as error:
+            except LINK_ERRORS as error:
                 delay = RETRY_LOW_SECONDS if self._heard_recently() else min(delay * 2, RETRY_HIGH_SECONDS)
                 self._report(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             finally:
-                with contextlib.suppress(redis.RedisError, OSError):
+                with contextlib.suppress(*LINK_ERRORS):
                     await client.aclose()
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
         if not self._beginning:
-            seconds, _microseconds = await client.time()
+            seconds, microseconds = await client.time()
+            self._clock_ahead = seconds + microseconds / 1e6 - time.monotonic()
             self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self.history_seconds)))
         if await self._lost(client):
             self._on_loss(self._heard_at)
-            self._position = None
-            self._beginning = b"0-0"
+            self._position, self._beginning = await self._last_known(client), b"0-0"
         while True:
             block = BLOCK_MS if self.caught_up else None
             reply: Any = await client.xread({self._key: self._position or self._beginning}, READ_COUNT, block)
@@ -104,10 +111,17 @@ class LogReader:
             if entries:
                 self._position = entries[-1][0]
                 self.read += len(entries)
-                self._on_messages([fields.get(EVENT_FIELD, b"") for _id, fields in entries], self.caught_up)
+                messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
+                if self.caught_up:
+                    self._on_messages(messages)
+                else:
+                    self._on_past(messages, [self._age_seconds(entry_id) for entry_id, _fields in entries])
             if not self.caught_up and len(entries) < READ_COUNT:
                 self.caught_up = True
                 self._on_caught_up()
+
+    def _age_seconds(self, entry_id: bytes) -> float:
+        return max(0.0, time.monotonic() + self._clock_ahead - entry_parts(entry_id)[0] / 1000)
 
     async def _lost(self, client: redis.asyncio.Redis) -> bool:
         """Say whether entries after the last one that was read may be gone from the log."""
@@ -119,6 +133,13 @@ class LogReader:
         # Nothing was ever read: a Redis that restarted may have lost what it had taken.
         return bool(before) and before != run_id and not await client.exists(self._key)
 
+    async def _last_known(self, client: redis.asyncio.Redis) -> bytes | None:
+        # A log that lost its end still has entries that were read; those are not read again.
+        last: Any = await client.xrevrange(self._key, count=1)
+        if not last or self._position is None:
+            return None
+        return min(self._position, last[0][0], key=entry_parts)
+
     def _heard_recently(self) -> bool:
         return time.monotonic() - self._heard_at < BLOCK_MS / 1000 + 1
 
@@ -128,6 +149,12 @@ class LogReader:
         if now >= self._error_log_due:
             self._error_log_due = now + ERROR_LOG_SECONDS
             log.warning("The log %s cannot be read: %s. Trying again, for ever.", self._key, error)
+
+
+def entry_parts(entry_id: bytes) -> tuple[int, int]:
+    """Return the milliseconds of Redis's clock in an entry's id, and its number within them."""
+    milliseconds, _dash, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 def read_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

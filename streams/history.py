@@ -84,7 +84,7 @@ class History:
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
-        self._started = started
+        self._started = self._complete_since = started
         self._forgotten_at = -inf
         self._deaf: list[Gap] = []
         self._bytes = 0
@@ -186,11 +186,11 @@ class History:
 
     def note_started(self, started: float) -> None:
         """Note when this pod began to hear events: later than it began to live."""
-        self._started = started
+        self._started = self._complete_since = started
 
     def note_complete(self, since: float) -> None:
         """Note that what came before this pod's start has been read, back to a moment."""
-        self._started = min(self._started, since)
+        self._complete_since = min(self._complete_since, since)
 
     def after(self, name: str, last_event_id: str, now: float) -> Replay:
         """Return a client's events after the last one with the id, or all where it is not there.
@@ -205,9 +205,9 @@ class History:
         possible = valid_event_id(last_event_id)
         place = self._find(indexes, last_event_id) if possible else None
         if place is not None:
-            gap = self._deaf_after(self._arrivals[indexes[place]])
+            gap = self._unheard_after(self._arrivals[indexes[place]])
             return Replay([self._messages[index] for index in indexes[place + 1 :]], gap)
-        gap = self._gap_after(-inf, client, now)
+        gap = self._gap_after(-inf, self._started, client, now)
         if gap is not None and not possible:
             gap = gap._replace(reason=GapReason.UNKNOWN_ID)
         return Replay([self._messages[index] for index in indexes], gap)
@@ -218,7 +218,7 @@ class History:
         client = self._clients.get(name)
         moment = now - seconds
         messages = [self._messages[index] for index in self._indexes(client) if self._arrivals[index] > moment]
-        return Replay(messages, self._gap_after(moment, client, now))
+        return Replay(messages, self._gap_after(moment, self._complete_since, client, now))
 
     def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
         """Return when a client's latest events arrived, and their messages, newest last."""
@@ -228,7 +228,7 @@ class History:
     def statistics(self) -> HistoryStatistics:
         """Return how much is remembered; the bytes are those of the process."""
         deaf_until = self._deaf[-1].ended if self._deaf else -inf
-        complete_since = max(self._started, deaf_until, self._forgotten_at)
+        complete_since = max(self._complete_since, deaf_until, self._forgotten_at)
         events = len(self._messages) - self._first - self._overtaken
         return HistoryStatistics(events, len(self._clients), self._bytes, complete_since)
 
@@ -250,18 +250,28 @@ class History:
                 return place
         return None
 
-    def _gap_after(self, moment: float, client: ClientChain | None, now: float) -> Gap | None:
+    def _gap_after(self, moment: float, started: float, client: ClientChain | None, now: float) -> Gap | None:
         deaf = self._deaf_after(moment)
         forgotten_at = self._forgotten_at if client is None else client.forgotten_at
         expired_at = max(forgotten_at, now - self._seconds)
         reason, ended = GapReason.EXPIRED, expired_at
-        if self._started > expired_at:
-            reason, ended = GapReason.POD_STARTED, self._started
+        if started > expired_at:
+            reason, ended = GapReason.POD_STARTED, started
         if ended <= moment:
             return deaf
         if deaf is not None and deaf.ended > ended:
             reason, ended = deaf.reason, deaf.ended
         return Gap(reason, None if moment == -inf else moment, ended)
+
+    def _unheard_after(self, moment: float) -> Gap | None:
+        deaf = self._deaf_after(moment)
+        # An event of the log may be remembered from before the start, without what came
+        # by Pub/Sub behind it.
+        if self._complete_since <= moment:
+            return deaf
+        if deaf is None:
+            return Gap(GapReason.POD_STARTED, moment, self._complete_since)
+        return Gap(deaf.reason, moment, deaf.ended)
 
     def _deaf_after(self, moment: float) -> Gap | None:
         deaf = [gap for gap in self._deaf if gap.ended > moment]

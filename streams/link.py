@@ -12,12 +12,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-import redis
 import redis.asyncio
 
 from streams.canary import Canary
 from streams.conf import StreamSettings
-from streams.durable import LogReader
+from streams.durable import LINK_ERRORS, LogReader
 from streams.history import Gap, GapReason, History
 from streams.registry import Registry
 from streams.router import Router
@@ -77,7 +76,8 @@ class Link:
                 conf.redis_url,
                 conf.redis_channel,
                 history_seconds=conf.history_seconds,
-                on_messages=self._logged,
+                on_messages=self._router.route,
+                on_past=self._router.remember,
                 on_caught_up=self._caught_up,
                 on_loss=self._log_lost,
             )
@@ -99,17 +99,11 @@ class Link:
         self.pubsub_received += len(messages)
         self._router.route(messages)
 
-    def _logged(self, messages: list[bytes], live: bool) -> None:
-        if live:
-            self._router.route(messages)
-        else:
-            self._router.remember(messages)
-
     def _changed(self, subscribed: bool) -> None:
         if not subscribed:
             self._registry.set_subscribed(False)
             if self._deaf_since is None:
-                self._deaf_since = time.monotonic()
+                self._deaf_since = self.subscriber.heard_at
             if self._back is not None:
                 self._back.cancel()
             return
@@ -165,7 +159,7 @@ class Link:
         try:
             async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
                 return bool(await client.exists(self._mark))
-        except (redis.RedisError, OSError, TimeoutError):
+        except (*LINK_ERRORS, TimeoutError):
             return True
 
     async def _mark_use(self) -> None:
@@ -177,7 +171,7 @@ class Link:
                 async with self._client() as client:
                     await client.set(self._mark, "1", ex=MARK_LIFE_SECONDS)
                 self._heard_before = self.pubsub_received
-            except (redis.RedisError, OSError) as error:
+            except LINK_ERRORS as error:
                 log.debug("The use of Pub/Sub was not marked: %s", error)
 
     def _client(self) -> redis.asyncio.Redis:

@@ -13,7 +13,7 @@ import redis.asyncio
 from django.conf import settings
 
 from streams.conf import StreamSettings, redis_place
-from streams.durable import EVENT_FIELD, LOG_LENGTH, LOG_SUFFIX
+from streams.durable import EVENT_FIELD, LINK_ERRORS, LOG_LENGTH, LOG_SUFFIX
 from streams.errors import RedisUnavailable
 from streams.events import encode_event
 from streams.times import now_iso
@@ -60,7 +60,7 @@ def publish(
             log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(_client().publish(settings.STREAMS.redis_channel, message)), None)
-    except (redis.RedisError, OSError) as error:
+    except LINK_ERRORS as error:
         raise _unavailable(error) from error
 
 
@@ -83,7 +83,7 @@ async def apublish(
             log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(await client.publish(settings.STREAMS.redis_channel, message)), None)
-    except (redis.RedisError, OSError) as error:
+    except LINK_ERRORS as error:
         raise _unavailable(error) from error
 
 

@@ -29,6 +29,8 @@ class Router:
         self.delivered = 0
         self.unusable = 0
         self.expired = 0
+        # Of those, the ones that were heard in time and replayed too late.
+        self.expired_later = 0
         self.replayed = 0
         self.gaps: Counter[GapReason] = Counter()
         # From an event's own timestamp to its write.
@@ -42,7 +44,7 @@ class Router:
     @property
     def foreign(self) -> int:
         """Return how many events were for clients that are not on this pod."""
-        return self.received - self.delivered - self.unusable - self.expired
+        return self.received - self.delivered - self.unusable - (self.expired - self.expired_later)
 
     def route(self, messages: list[bytes]) -> None:
         """Deliver the messages that were read from Redis at once, in their order.
@@ -82,13 +84,14 @@ class Router:
             if (sent_at := unix_seconds(sent)) is not None:
                 self.delays.observe(time.time() - sent_at)
 
-    def remember(self, messages: list[bytes]) -> None:
+    def remember(self, messages: list[bytes], ages_seconds: list[float]) -> None:
         """Take messages from before this pod's time into the history, for replays only."""
+        self.received += len(messages)
         now = time.monotonic()
-        for message in messages:
+        for message, age_seconds in zip(messages, ages_seconds, strict=True):
             try:
                 event = decode_event(message, self._max_event_bytes)
-                self._history.append(event.client_name, message, now)
+                self._history.append(event.client_name, message, now - age_seconds)
             except UnusableMessage as reason:
                 self._skip(message, reason)
 
@@ -108,6 +111,7 @@ class Router:
                 event = decode_event(message, self._max_event_bytes)
                 if has_expired(event, time.time()):
                     self.expired += 1
+                    self.expired_later += 1
                 else:
                     frames.append(event_frame(event.event_id, payload_line(message)))
                     connection.event_count += 1

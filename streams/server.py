@@ -27,14 +27,11 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
 
+from streams.listening import LISTEN_BACKLOG
 from streams.requests import REQUEST_SECONDS, RequestReader
 from streams.worker import Worker
 
 log = logging.getLogger("sse.server")
-
-# Daphne's own is 50: after a restart thousands of devices knock within a second. The
-# kernel caps it at net.core.somaxconn.
-LISTEN_BACKLOG = 4096
 
 
 class Inbox:

@@ -114,9 +114,7 @@ def open_far(far: Far, pod: Pod, names: list[str]) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def far_pod(
-    far: Far, tmp_path: Path, redis_server: RedisServer, request: pytest.FixtureRequest
-) -> Iterator[Pod]:
+def far_pod(far: Far, tmp_path: Path, redis_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[Pod]:
     """A pod that can be reached from the far side, with the variables of the test's parameter."""
     env = environment(**{**DEFAULTS, "REDIS_URL": redis_server.url, **request.param})
     pod = Pod("streamworker", tmp_path / "pod.log", env, host="0.0.0.0")

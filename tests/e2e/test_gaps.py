@@ -117,8 +117,8 @@ async def test_a_link_that_died_in_silence_is_told_from_when_it_was_last_heard(
             # The pod notices only now.
             await asyncio.sleep(1)
             relay.restore()
-            await eventually("the pod to hear again", lambda: mortal_redis.subscribers() == 1)
-            await eventually("the pod to be ready", lambda: pod.status("/health") == 200)
+            await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
+            await eventually("the pod to be ready", lambda: ready(pod))
             mortal_redis.publish(event(client_name, 3))
             ids, gaps = await read_until(stream, "evt-00000003")
             assert ids == ["evt-00000003"]
@@ -157,7 +157,9 @@ async def test_a_restarted_pod_tells_that_it_knows_nothing(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually("the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used"))
+        await eventually(
+            "the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used")
+        )
         pod.terminate(signal.SIGKILL)
         assert (await stream.rest(), stream.ended) == ([], False)
     lost_at = time.time()
@@ -177,7 +179,9 @@ async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
     mortal_redis.start()
     witness = start_pod(REDIS_URL=mortal_redis.url)
     mortal_redis.publish(event(client_name, 1))
-    await eventually("the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used"))
+    await eventually(
+        "the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used")
+    )
     mortal_redis.kill()
     await eventually("readiness to go", lambda: not ready(witness), timeout=3)
     mortal_redis.start()

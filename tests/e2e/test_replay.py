@@ -92,7 +92,7 @@ async def test_the_last_id_has_nothing_to_replay(pod: Pod, redis_server: RedisSe
 
 
 async def test_ids_of_all_printable_characters(pod: Pod, redis_server: RedisServer, client_name: str):
-    strange = "a \"b\\/<>&+%20é".encode("ascii", "ignore").decode() + "~"
+    strange = 'a "b\\/<>&+%20é'.encode("ascii", "ignore").decode() + "~"
     async with await open_stream(pod.port, client_name) as stream:
         redis_server.publish(event(client_name, eventId=strange))
         redis_server.publish(event(client_name, 2))

@@ -241,7 +241,7 @@ async def test_one_who_reads_slowly_is_not_given_up(start_pod: StartPod, redis_s
         read, began = b"", time.monotonic()
         while read.count(b'x"}\n\n') < count:
             read += client.recv(8 * KIB)
-                # The time that a thin line takes; it takes three times the stall time in all.
+            # The time that a thin line takes; it takes three times the stall time in all.
             await asyncio.sleep(0.08)
         assert time.monotonic() - began > 2.5
         assert pod.metric(SLOW) == 0

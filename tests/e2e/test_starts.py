@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +116,13 @@ def test_outlives_requests_that_never_become_one(start: str, pods: Callable[[str
     asyncio.run(leave_half_sent())
     wait_until("the pod to answer on", lambda: pod.status("/health") == 200)
     assert pod.connections() == before
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="ss, which shows the length of a listen queue, is not here")
+def test_has_a_queue_for_a_herd(start: str, pods: Callable[[str], Pod]):
+    if start == "uvicorn":
+        pytest.skip("uvicorn has an option of its own for its queue")
+    port = pods(start).port
+    listening = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True)
+    queue = int(listening.stdout.split()[2])
+    assert queue == min(4096, int(Path("/proc/sys/net/core/somaxconn").read_text()))

@@ -11,7 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from streams.history import CLIENT_BYTES, EVENT_BYTES, LUMP_PART, LUMP_SECONDS, PLACE_BYTES, Gap, GapReason, History
+from streams.history import (
+    CLIENT_BYTES,
+    EVENT_BYTES,
+    LUMP_PART,
+    LUMP_SECONDS,
+    PLACE_BYTES,
+    Gap,
+    GapReason,
+    History,
+    Replay,
+)
 
 SECONDS = 300.0
 NO_LIMIT = 1 << 30
@@ -197,6 +207,16 @@ def test_a_client_of_which_nothing_is_left_may_have_lost_what_others_lost():
     assert history.since("n0", 99, STARTED + 10).gap == Gap(GapReason.EXPIRED, STARTED - 89, forgotten_at)
 
 
+def test_a_client_knows_which_of_its_events_went_for_the_bytes_of_others():
+    history = make_history(max_bytes=3000)
+    _, second = fill(history, "1", "2")
+    history.append("b", message("1", padding=2200), STARTED + 2)
+    now = STARTED + 3
+    assert history.after("a", "1", now) == ([second], Gap(GapReason.EXPIRED, None, STARTED))
+    assert history.since("a", 2, now) == ([second], None)
+    assert history.since("b", 3, now).gap is None
+
+
 @pytest.mark.parametrize("off", [{"seconds": 0}, {"max_bytes": 0}, {"per_client": 0}])
 def test_remembers_nothing_where_a_limit_is_zero(off: dict[str, int]):
     history = make_history(**off)
@@ -290,10 +310,11 @@ class Model(RuleBasedStateMachine):
         seconds=st.sampled_from([1.0, 5.0, 50.0]),
         max_bytes=st.sampled_from([700, 2000, 5000, NO_LIMIT]),
         per_client=st.sampled_from([1, 2, 5, NO_LIMIT]),
+        age=st.sampled_from([0.0, 100.0]),
     )
-    def start(self, seconds: float, max_bytes: int, per_client: int) -> None:
+    def start(self, seconds: float, max_bytes: int, per_client: int, age: float) -> None:
         self.seconds, self.max_bytes, self.per_client = seconds, max_bytes, per_client
-        self.now = STARTED
+        self.now = STARTED + age
         self.history = History(seconds, max_bytes, per_client, STARTED)
         self.published: list[Heard] = []
         self.deaf_since: float | None = None
@@ -363,6 +384,7 @@ class Model(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         self.history.expire(self.now)
+        assert all(event.arrived > self.now - self.seconds for event in self.remembered())
 
     def missed(self, name: str, replayed: list[bytes], truth: list[Heard]) -> bool:
         # What the pod misses just now is told when that is over.
@@ -378,7 +400,8 @@ class Model(RuleBasedStateMachine):
             assert replay.messages == [event.message for event in remembered]
             assert replay.gap is not None
             assert replay.gap.began is None
-            self.check_reason(replay.gap)
+            own = [event for event in self.published if event.name == name]
+            self.check_gap(replay, own)
             return
         found = remembered[places[-1]]
         assert replay.messages == [event.message for event in remembered[places[-1] + 1 :]]
@@ -401,12 +424,21 @@ class Model(RuleBasedStateMachine):
             assert not self.missed(name, replay.messages, recent)
         else:
             assert replay.gap.ended > moment
-            self.check_reason(replay.gap)
+            self.check_gap(replay, recent)
 
-    def check_reason(self, gap: Gap) -> None:
+    def check_gap(self, replay: Replay, wanted: list[Heard]) -> None:
+        """Check that what is missing is of the time that the gap tells, and that its reason can be."""
+        gap = replay.gap
+        assert gap is not None
         assert gap.ended <= self.now
+        heard = [event for event in wanted if event.heard]
+        missing = heard[: len(heard) - len(replay.messages)]
+        ended = self.now + 1 if self.deaf_since is None else self.deaf_since
+        missing += [event for event in wanted if not event.heard and event.arrived < ended]
+        assert all((gap.began or 0.0) <= event.arrived <= gap.ended for event in missing)
         if gap.reason is GapReason.POD_STARTED:
             assert gap.ended == STARTED
+            assert not missing
             assert self.now - STARTED < self.seconds
         elif gap.reason is GapReason.REDIS_OUTAGE:
             assert gap.ended == self.deaf[-1][1]

@@ -28,9 +28,7 @@ OBSERVED = "/observed"
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 
 
-def command(
-    start: str, port: int, application: str = "sseproject.asgi:application", host: str = HOST
-) -> list[str]:
+def command(start: str, port: int, application: str = "sseproject.asgi:application", host: str = HOST) -> list[str]:
     """Return the command line of one way to start a pod; manage.py always serves its own application."""
     python = sys.executable
     commands = {
