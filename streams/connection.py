@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from streams.errors import CloseReason
@@ -64,14 +65,26 @@ class Resume(NamedTuple):
 
 
 class Pending:
-    """Frames that follow a replay too long for one write, in their order."""
+    """A replay too long for one write, whose frames are made when there is room, and what follows it."""
 
-    __slots__ = ("frames", "room_bytes")
+    __slots__ = ("frames", "replayed", "room_bytes")
 
-    def __init__(self, replayed: list[bytes], max_backlog_bytes: int) -> None:
-        self.frames = deque(replayed)
+    def __init__(self, replayed: Iterator[bytes], max_backlog_bytes: int) -> None:
+        self.replayed = replayed
+        self.frames: deque[bytes] = deque()
         # What may still come behind the replay before its client counts as slow.
         self.room_bytes = max_backlog_bytes
+
+    def take(self, batch_bytes: int) -> bytes:
+        """Return the next frames, of about so many bytes; none when all are taken."""
+        batch, taken_bytes = [], 0
+        while taken_bytes < batch_bytes:
+            frame = next(self.replayed, b"") or (self.frames.popleft() if self.frames else b"")
+            if not frame:
+                break
+            batch.append(frame)
+            taken_bytes += len(frame)
+        return b"".join(batch)
 
 
 class Connection:

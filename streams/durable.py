@@ -38,7 +38,7 @@ class LogReader:
     """Reads the log into `on_messages(messages)`, for as long as the pod lives.
 
     What was in the log before this pod started belongs to the memory for replays and to
-    no open stream: it goes to `on_past(messages, ages_seconds)`. `on_loss(since)` tells that entries of the
+    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since)` tells that entries of the
     log after that moment, in time.monotonic()'s seconds, may be gone unread.
     """
 
@@ -57,6 +57,8 @@ class LogReader:
         self.caught_up = False
         self.last_error = "not connected yet"
         self.history_seconds = history_seconds
+        # Since when every entry has been read, once caught up; the log may be younger than the history's length.
+        self.complete_since = 0.0
         self._url = url
         self._key = channel + LOG_SUFFIX
         self._on_messages = on_messages
@@ -105,6 +107,7 @@ class LogReader:
             self._position, self._beginning = await self._last_known(client), b"0-0"
         while True:
             block = BLOCK_MS if self.caught_up else None
+            before = self._position
             reply: Any = await client.xread({self._key: self._position or self._beginning}, READ_COUNT, block)
             self._heard_at = time.monotonic()
             entries = read_entries(reply)
@@ -115,13 +118,20 @@ class LogReader:
                 if self.caught_up:
                     self._on_messages(messages)
                 else:
-                    self._on_past(messages, [self._age_seconds(entry_id) for entry_id, _fields in entries])
+                    self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
+            if before and len(entries) == READ_COUNT and not await self._holds(client, before):
+                # So far behind that the log was trimmed before it was read.
+                self._on_loss(self._moment(before))
             if not self.caught_up and len(entries) < READ_COUNT:
+                first: Any = await client.xrange(self._key, count=1)
+                now = time.monotonic()
+                self.complete_since = max(now - self.history_seconds, self._moment(first[0][0]) if first else now)
                 self.caught_up = True
                 self._on_caught_up()
 
-    def _age_seconds(self, entry_id: bytes) -> float:
-        return max(0.0, time.monotonic() + self._clock_ahead - entry_parts(entry_id)[0] / 1000)
+    def _moment(self, entry_id: bytes) -> float:
+        # When Redis took an entry, in time.monotonic()'s seconds.
+        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
 
     async def _lost(self, client: redis.asyncio.Redis) -> bool:
         """Say whether entries after the last one that was read may be gone from the log."""
@@ -129,16 +139,20 @@ class LogReader:
         self._run_id = run_id
         if self._position is not None:
             # While the last entry is there, so are those after it: the log is trimmed from its beginning.
-            return not await client.xrange(self._key, self._position, self._position, 1)
+            return not await self._holds(client, self._position)
         # Nothing was ever read: a Redis that restarted may have lost what it had taken.
         return bool(before) and before != run_id and not await client.exists(self._key)
+
+    async def _holds(self, client: redis.asyncio.Redis, entry_id: bytes) -> bool:
+        return bool(await client.xrange(self._key, entry_id, entry_id, 1))
 
     async def _last_known(self, client: redis.asyncio.Redis) -> bytes | None:
         # A log that lost its end still has entries that were read; those are not read again.
         last: Any = await client.xrevrange(self._key, count=1)
         if not last or self._position is None:
             return None
-        return min(self._position, last[0][0], key=entry_parts)
+        newest: bytes = last[0][0]
+        return min(self._position, newest, key=entry_parts)
 
     def _heard_recently(self) -> bool:
         return time.monotonic() - self._heard_at < BLOCK_MS / 1000 + 1

@@ -127,7 +127,7 @@ class Link:
             self._history.note_started(self._subscribed_at)
             if not used and self.log_reader is not None:
                 # The log was read from before the start, and there is nothing else to miss.
-                self._history.note_complete(now - self.log_reader.history_seconds)
+                self._history.note_complete(self.log_reader.complete_since)
         elif deaf_since is not None and (used or self._entries_lost):
             self._entries_lost = False
             await self._tell(self._history.note_gap(deaf_since, now, GapReason.REDIS_OUTAGE))
@@ -155,6 +155,8 @@ class Link:
     async def _pubsub_used(self) -> bool:
         """Say whether anybody publishes by Pub/Sub; yes where that cannot be found out."""
         if self.pubsub_received or self.log_reader is None:
+            # The Redis that is back may have lost the mark.
+            self._heard_before = 0
             return True
         try:
             async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
@@ -163,14 +165,15 @@ class Link:
             return True
 
     async def _mark_use(self) -> None:
+        due = 0.0
         while True:
-            await asyncio.sleep(MARK_SECONDS if self._heard_before else 1.0)
-            if self.pubsub_received == self._heard_before:
+            await asyncio.sleep(1.0)
+            if self.pubsub_received == self._heard_before or (self._heard_before and time.monotonic() < due):
                 continue
             try:
                 async with self._client() as client:
                     await client.set(self._mark, "1", ex=MARK_LIFE_SECONDS)
-                self._heard_before = self.pubsub_received
+                self._heard_before, due = self.pubsub_received, time.monotonic() + MARK_SECONDS
             except LINK_ERRORS as error:
                 log.debug("The use of Pub/Sub was not marked: %s", error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from streams.connection import Connection, Pending, Writer
 from streams.errors import CloseReason
@@ -40,8 +40,8 @@ class Outbox:
         if backlog_bytes:
             self._watch(connection, backlog_bytes)
 
-    def replay(self, connection: Connection, replayed: list[bytes]) -> None:
-        """Write a replay as fast as its client takes it; what comes meanwhile goes behind it."""
+    def replay(self, connection: Connection, replayed: Iterator[bytes]) -> None:
+        """Write the frames of a replay as fast as its client takes them; what comes meanwhile goes behind."""
         connection.pending = Pending(replayed, self._max_backlog_bytes)
         self._replaying.add(connection)
         self._continue_replay(connection)
@@ -69,7 +69,9 @@ class Outbox:
             elif left > connection.moved_bytes:
                 connection.moved_bytes, connection.moved_at = left, now
             elif now - connection.moved_at >= self._stall_seconds:
-                self._close(connection, CloseReason.SLOW_READER)
+                # A machine that is there acknowledges what it gets, even if no program reads it.
+                silent = connection.writer.silent_seconds() >= self._stall_seconds
+                self._close(connection, CloseReason.DEAD_PEER if silent else CloseReason.SLOW_READER)
 
     def finish(self, connection: Connection, farewell: bytes | None) -> None:
         """End a response after what was written, but not later than a stalled client would be cut."""
@@ -105,18 +107,14 @@ class Outbox:
             self._backlogged.add(connection)
 
     def _continue_replay(self, connection: Connection) -> None:
-        pending, writer = connection.pending, connection.writer
-        if pending is None:
-            return
-        frames = pending.frames
-        while frames and not writer.backlog_bytes():
-            batch, batch_bytes = [], 0
-            while frames and batch_bytes < REPLAY_BATCH_BYTES:
-                batch.append(frames.popleft())
-                batch_bytes += len(batch[-1])
-            connection.bytes_written += batch_bytes
-            if backlog_bytes := writer.write(b"".join(batch)):
+        writer = connection.writer
+        # Writing may close the connection, which drops what is pending.
+        while (pending := connection.pending) is not None and not writer.backlog_bytes():
+            batch = pending.take(REPLAY_BATCH_BYTES)
+            if not batch:
+                connection.pending = None
+                self._replaying.discard(connection)
+                return
+            connection.bytes_written += len(batch)
+            if backlog_bytes := writer.write(batch):
                 self._watch(connection, backlog_bytes)
-        if not frames:
-            connection.pending = None
-            self._replaying.discard(connection)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from streams.connection import Connection
 from streams.errors import UnusableMessage
 from streams.events import MAX_NAME_CHARACTERS, decode_event, has_expired, payload_line
 from streams.frames import event_frame, named_frame
-from streams.history import Gap, GapReason, History
+from streams.history import Gap, GapReason, History, Replay
 from streams.registry import Registry
 from streams.times import iso, now_iso, unix_seconds
 from streams.vitals import DelayHistogram
@@ -84,14 +85,17 @@ class Router:
             if (sent_at := unix_seconds(sent)) is not None:
                 self.delays.observe(time.time() - sent_at)
 
-    def remember(self, messages: list[bytes], ages_seconds: list[float]) -> None:
-        """Take messages from before this pod's time into the history, for replays only."""
+    def remember(self, messages: list[bytes], moments: list[float]) -> None:
+        """Take messages from before this pod's time into the history, for replays only.
+
+        The moments at which Redis took them are in time.monotonic()'s seconds.
+        """
         self.received += len(messages)
         now = time.monotonic()
-        for message, age_seconds in zip(messages, ages_seconds, strict=True):
+        for message, moment in zip(messages, moments, strict=True):
             try:
                 event = decode_event(message, self._max_event_bytes)
-                self._history.append(event.client_name, message, now - age_seconds)
+                self._history.append(event.client_name, message, min(moment, now))
             except UnusableMessage as reason:
                 self._skip(message, reason)
 
@@ -105,21 +109,27 @@ class Router:
             replay = self._history.after(connection.client_name, wanted.last_event_id, now)
         else:
             replay = self._history.since(connection.client_name, wanted.since_seconds or 0.0, now)
-        frames = [self.gap_frame(replay.gap, wanted.last_event_id)] if replay.gap else []
+        if replay.gap or replay.messages:
+            self._registry.outbox.replay(connection, self._replay_frames(connection, replay, wanted.last_event_id))
+
+    def _replay_frames(self, connection: Connection, replay: Replay, last_event_id: str | None) -> Iterator[bytes]:
+        # Each when its turn comes: a deadline may pass while its client reads what is before.
+        if replay.gap:
+            yield self.gap_frame(replay.gap, last_event_id)
         for message in replay.messages:
             try:
                 event = decode_event(message, self._max_event_bytes)
                 if has_expired(event, time.time()):
                     self.expired += 1
                     self.expired_later += 1
-                else:
-                    frames.append(event_frame(event.event_id, payload_line(message)))
-                    connection.event_count += 1
-                    self.replayed += 1
+                    continue
+                frame = event_frame(event.event_id, payload_line(message))
             except UnusableMessage as reason:
                 self._skip(message, reason)
-        if frames:
-            self._registry.outbox.replay(connection, frames)
+                continue
+            connection.event_count += 1
+            self.replayed += 1
+            yield frame
 
     def gap_frame(self, gap: Gap, last_event_id: str | None) -> bytes:
         """Frame what tells a client that events may be missing, and count it."""

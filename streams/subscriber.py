@@ -32,6 +32,7 @@ PING_TIMEOUT_SECONDS = 5.0
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
+CLIENT_NAME_MARKS = re.compile(r"[^!-~]")
 GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
@@ -195,8 +196,8 @@ class Subscriber:
         commands: list[tuple[str, ...]] = []
         if password := options.get("password"):
             commands.append(("AUTH", options.get("username") or "default", password))
-        # Redis takes no spaces in a connection's name.
-        commands.append(("CLIENT", "SETNAME", self._name.replace(" ", "-")))
+        # Redis takes visible ASCII in a connection's name.
+        commands.append(("CLIENT", "SETNAME", CLIENT_NAME_MARKS.sub("-", self._name)))
         # By pattern, so that the canary's messages are of another kind than the events,
         # and telling them apart costs an event nothing.
         commands.append(("PSUBSCRIBE", GLOB_MARKS.sub(r"\\\g<0>", self._canary_channel)))

@@ -17,14 +17,15 @@ import pytest
 
 from streams.conf import StreamSettings, read_settings
 from streams.errors import CloseReason
+from streams.history import GapReason
+from streams.management.commands.publish_event import EXAMPLES
+from streams.registry import FAREWELLS
 from streams.urls import urlpatterns
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-# A table's mark for what stands there and has no effect yet.
-NOT_YET = "†"
 
 OUTPUT_SECONDS = 30.0
 COMMAND_SECONDS = 30.0
@@ -43,6 +44,11 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\) \| ", line)] for line in lines]
 
 
+def words(cell: str) -> list[str]:
+    """Return what stands in backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
 def sources(*packages: str) -> str:
     """Return the code of packages, without the two modules that only name things."""
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
@@ -52,14 +58,13 @@ def sources(*packages: str) -> str:
 class Setting(NamedTuple):
     name: str
     default: str | None
-    not_yet: bool
 
 
 def settings_table() -> list[Setting]:
     settings = []
     for name, default, _unit, _meaning in rows(section("Settings")):
         literal = re.match(r"`([^`]*)`", default)
-        settings.append(Setting(name.split("`")[1], literal and literal[1], NOT_YET in name))
+        settings.append(Setting(name.strip("`"), literal and literal[1]))
     return settings
 
 
@@ -100,18 +105,47 @@ def test_example_file_holds_the_defaults():
     assert read_settings(example()) == read_settings({})
 
 
-def test_settings_without_effect_are_marked():
+def test_every_setting_has_an_effect():
     code = sources("streams", "dashboard", "sseproject")
-    unused = {field.name.upper() for field in fields(StreamSettings) if not re.search(rf"\.{field.name}\b", code)}
-    assert unused == {setting.name for setting in settings_table() if setting.not_yet}
+    assert not [field.name for field in fields(StreamSettings) if not re.search(rf"\.{field.name}\b", code)]
 
 
-def test_table_of_close_reasons_is_complete_and_marks_those_that_are_not_used_yet():
+def test_table_of_close_reasons_is_complete_and_says_what_the_client_reads():
+    table = {row[0].strip("`"): row[2] for row in rows(section("When a connection ends"))}
+    assert table.keys() == {reason.value for reason in CloseReason}
+    for reason in CloseReason:
+        farewell = FAREWELLS.get(reason)
+        expected = "nothing" if farewell is None else f"`event: {farewell}`"
+        assert table[reason].startswith(expected), reason
+
+
+def test_every_close_reason_is_used():
     # A page may have words for a reason long before anything ends for it.
     issued = sources("streams") + "".join(re.findall(r"\bclose\(.*", sources("dashboard")))
-    used = {reason for reason in CloseReason if re.search(rf"CloseReason\.{reason.name}\b", issued)}
-    table = [row[0] for row in rows(section("When a connection ends"))]
-    assert sorted(table) == sorted(f"`{reason}`" + ("" if reason in used else f" {NOT_YET}") for reason in CloseReason)
+    assert not [reason for reason in CloseReason if f"CloseReason.{reason.name}" not in issued]
+
+
+def test_table_of_farewells_names_every_reason():
+    told = {(row[0].strip("`"), reason) for row in rows(section("The stream")) for reason in words(row[1])}
+    assert {(name, reason.value) for reason, name in FAREWELLS.items()} <= told
+
+
+def test_table_of_gaps_names_every_reason():
+    named = {row[0].strip("`") for row in rows(section("The stream"))}
+    assert {reason.value for reason in GapReason} <= named
+
+
+def test_exit_statuses_are_those_of_the_command():
+    documented = [row[0].strip("`") for row in rows(section("Publishing")) if re.fullmatch(r"`\d`", row[0])]
+    promised = next(line for line in EXAMPLES.splitlines() if line.startswith("exit status"))
+    assert documented == re.findall(r"\b\d\b", promised)
+
+
+def test_make_targets_are_those_of_the_makefile():
+    targets = set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
+    named = set(re.findall(r"`make ([a-z]+)", README))
+    assert named <= targets
+    assert {"run", "test", "format", "bench", "cluster", "screenshots", "soak"} <= named
 
 
 def test_http_table_names_every_json_path():
@@ -126,10 +160,10 @@ def test_metrics_that_the_readme_names_exist():
     assert not [name for name in named if f'"{name.removesuffix("_total")}"' not in metrics]
 
 
-def test_modules_that_the_readme_names_exist():
+def test_modules_that_the_readme_names_are_all_that_there_are():
     named = {name for row in rows(section("The code")) for name in re.findall(r"`(\w+\.py)`", row[0])}
-    assert named
-    assert not [name for name in named if not (ROOT / "streams" / name).is_file()]
+    modules = {path.name for path in (ROOT / "streams").glob("*.py")} - {"__init__.py"}
+    assert named == modules
 
 
 def test_links_lead_somewhere():
@@ -165,6 +199,7 @@ def normal(text: str) -> str:
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
         (r"evt-[0-9A-F]{16}", "EVENT-ID"),
         (r"TXN-[0-9A-F]{8}", "TXN"),
+        (r"\b\d{13}-\d+\b", "LOG-ID"),
         (r'"amount":[\d.]+', '"amount":N'),
         (r'"uptime": \d+', '"uptime": N'),
         (r"retry: \d+", "retry: N"),

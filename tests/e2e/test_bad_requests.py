@@ -22,6 +22,7 @@ from tests.support.waiting import eventually, wait_until
 KIB = 1024
 # The suite trusts the reader's own constant for the time; STREAMS_TEST_SLOW_REQUESTS=full waits for it.
 FULL = os.environ.get("STREAMS_TEST_SLOW_REQUESTS", "") == "full"
+SLOW = pytest.mark.skipif(not FULL, reason="takes half a minute: set STREAMS_TEST_SLOW_REQUESTS=full")
 ABORTS = 200
 
 
@@ -211,14 +212,15 @@ def test_a_request_that_breaks_http_is_refused_in_json(streamworker: Pod):
         assert answer.json()["error"]
 
 
+@SLOW
 def test_a_refused_client_that_goes_on_sending_is_cut(streamworker: Pod):
     with connected(streamworker, post(10**12)) as client:
         began = time.monotonic()
-        with pytest.raises(ConnectionError):
+        with contextlib.suppress(ConnectionError):
             while time.monotonic() - began < LINGER_SECONDS + 5:
                 client.sendall(b"x" * 1000)
                 time.sleep(0.05)
-        assert time.monotonic() - began > LINGER_SECONDS - 1
+        assert LINGER_SECONDS - 1 < time.monotonic() - began < LINGER_SECONDS + 2
 
 
 def test_an_upgrade_that_nobody_speaks_is_ignored(streamworker: Pod, client_name: str):
@@ -241,7 +243,7 @@ def test_a_connection_serves_request_after_request(streamworker: Pod):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.skipif(not FULL, reason=f"takes {REQUEST_SECONDS} s: set STREAMS_TEST_SLOW_REQUESTS=full")
+@SLOW
 def test_slow_requests_are_ended_however_steadily_they_drip(streamworker: Pod, client_name: str):
     drips = {
         "nothing": b"",

@@ -156,11 +156,6 @@ async def test_a_silent_machine_is_given_up(
     devices.append(open_far(far, far_pod, names))
     async with await open_stream(far_pod.port, "NEAR") as near:
         assert far_pod.connections() == len(names) + 1
-        # Living machines outlast several times the time, which shows that only silence counts.
-        if within_seconds < 10:
-            await asyncio.sleep(1.1 * within_seconds)
-            assert far_pod.connections() == len(names) + 1
-
         began = time.monotonic()
         far.swallow_everything()
         gone: dict[str, float] = {}
@@ -174,6 +169,7 @@ async def test_a_silent_machine_is_given_up(
         assert max(gone.values()) <= within_seconds
         assert far_pod.metric(DEAD) == len(names)
         assert all(f"Client {name} disconnected (dead-peer)" in far_pod.log for name in names)
+        # The one that lives has outlasted that time, with nothing to read but heartbeats.
         redis_server.publish(event("NEAR", 7))
         await near.until("evt-00000007", timeout=PATIENCE_SECONDS)
     await eventually("all to be gone", lambda: far_pod.connections() == 0, timeout=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import resource
@@ -22,7 +23,7 @@ from tests.support.waiting import eventually
 
 # STREAMS_TEST_DRAIN=5000 is what a pod is made for, over the 20 s of the default.
 STREAMS = int(os.environ.get("STREAMS_TEST_DRAIN", "300"))
-DRAIN_SECONDS = 4.0 if STREAMS < 1000 else 20.0
+DRAIN_SECONDS = 3.0 if STREAMS < 1000 else 20.0
 TENTHS = 10
 EVENTS_PER_SECOND = 1000
 BATCH_SECONDS = 0.05
@@ -105,9 +106,9 @@ async def test_all_leave_evenly_and_miss_nothing(start_pod: StartPod, redis_serv
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * STREAMS + 200:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * STREAMS + 200), hard))
-    options: dict[str, str | float] = {"REDIS_URL": redis_server.url, "REDIS_CHANNEL": "drain"}
-    first = start_pod(**options, POD_NAME="first", DRAIN_SECONDS=DRAIN_SECONDS, LOG_LEVEL="info")
-    second = start_pod(**options, POD_NAME="second", LOG_LEVEL="warning")
+    start = functools.partial(start_pod, REDIS_URL=redis_server.url, REDIS_CHANNEL="drain")
+    first = start(POD_NAME="first", DRAIN_SECONDS=DRAIN_SECONDS)
+    second = start(POD_NAME="second", LOG_LEVEL="warning")
     names = [f"DRAIN-{number:04d}" for number in range(STREAMS)]
     devices = [Device(name) for name in names]
     load = Load(redis_server, "drain", names)
@@ -244,15 +245,15 @@ async def test_a_burst_of_signals_ends_it(
 
 async def test_those_that_leave_by_themselves_do_not_hurry_the_others(start_pod: StartPod, redis_server: RedisServer):
     """Nor do they hold up the end: it comes with the last that is there."""
-    pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=3)
+    pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=2)
     streams = await hold(pod, 40)
     began = time.monotonic()
     pod.process.send_signal(signal.SIGTERM)
     await eventually("the drain to begin", lambda: pod.json("/health")["status"] == "draining")
     for stream in streams[20:]:
         await stream.close()
-    await end_of(pod, streams[:20], 4)
-    assert time.monotonic() - began < 3.5
+    await end_of(pod, streams[:20], 3)
+    assert time.monotonic() - began < 3
 
 
 async def test_plain_daphne_says_farewell(start_pod: StartPod, redis_server: RedisServer):

@@ -62,7 +62,7 @@ async def test_the_incumbent_stays(start: str, start_pod: StartPod, redis_server
 async def test_two_devices_that_never_give_up_do_not_fight_for_ever(start_pod: StartPod, redis_server: RedisServer):
     limit = 5
     pod = start_pod(REDIS_URL=redis_server.url, DUEL_LIMIT=limit)
-    until = time.monotonic() + 2
+    until = time.monotonic() + 1
 
     async def device() -> None:
         # In more of a hurry than any EventSource: it ignores `retry`.

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from streams.link import MARK_SUFFIX
 from streams.times import iso
 from tests.conftest import StartPod
 from tests.support.http import EventStream, open_response, open_stream
 from tests.support.lanes import LOG, gap_covers
 from tests.support.pods import Pod
-from tests.support.redis_server import RedisServer, event
+from tests.support.redis_server import CHANNEL, RedisServer, event
 from tests.support.relay import Relay
 from tests.support.waiting import eventually, wait_until
 
@@ -28,6 +29,10 @@ TTL_MS = 400
 
 def ready(pod: Pod) -> bool:
     return pod.status("/health/ready") == 200
+
+
+def marked(server: RedisServer) -> bool:
+    return bool(server.client.exists(CHANNEL + MARK_SUFFIX))
 
 
 async def read_until(stream: EventStream, event_id: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -62,8 +67,8 @@ async def test_an_outage_is_told_once_to_every_open_stream(
         mortal_redis.kill()
         await eventually("readiness to go", lambda: pod.status("/health/ready") == 503, timeout=3)
         assert pod.status("/health/live") == 200
-        mortal_redis.start()
         ended = time.time()
+        mortal_redis.start()
         await eventually("readiness to come back", lambda: ready(pod), timeout=5)
         for name, stream in zip(names, streams, strict=True):
             mortal_redis.publish(event(name, 2 * number + 1))
@@ -157,9 +162,7 @@ async def test_a_restarted_pod_tells_that_it_knows_nothing(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually(
-            "the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used")
-        )
+        await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
         pod.terminate(signal.SIGKILL)
         assert (await stream.rest(), stream.ended) == ([], False)
     lost_at = time.time()
@@ -179,9 +182,7 @@ async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
     mortal_redis.start()
     witness = start_pod(REDIS_URL=mortal_redis.url)
     mortal_redis.publish(event(client_name, 1))
-    await eventually(
-        "the use of Pub/Sub to be marked", lambda: mortal_redis.client.exists("events-to-store:pubsub-used")
-    )
+    await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
     mortal_redis.kill()
     await eventually("readiness to go", lambda: not ready(witness), timeout=3)
     mortal_redis.start()
@@ -259,6 +260,27 @@ async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
         assert ids == ["evt-later", "evt-never"]
     assert pod.metric("sse_events_expired_total") == 2
     assert pod.metric("sse_events_foreign_total") >= 0
+
+
+@pytest.mark.parametrize("start", ["streamworker", "uvicorn"])
+async def test_a_deadline_may_pass_while_an_event_waits_its_turn_in_a_replay(
+    start: str, start_pod: StartPod, mortal_redis: RedisServer, client_name: str
+):
+    mortal_redis.start()
+    pod = start_pod(start, REDIS_URL=mortal_redis.url)
+    # More than the kernels on both sides take for a client that does not read.
+    for number in range(60):
+        mortal_redis.publish(event(client_name, number, data="x" * 200_000))
+    await eventually("all to be remembered", lambda: pod.metric("sse_history_events") == 60)
+    published = time.monotonic()
+    for event_id, fields in deadlines().items():
+        mortal_redis.publish(event(client_name, **{"eventId": event_id, **fields}))
+    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000000"}) as stream:
+        assert time.monotonic() - published < TTL_MS / 1000, "too slow to prove anything"
+        await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
+        ids, _gaps = await read_until(stream, "evt-never")
+        assert ids[-3:] == ["evt-00000059", "evt-later", "evt-never"]
+        assert len(ids) == 61
 
 
 async def test_a_redis_that_freezes_turns_readiness_red(

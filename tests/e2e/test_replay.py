@@ -29,13 +29,13 @@ HERD_EVENTS = 20
 
 async def ids_until(stream: EventStream, last: str) -> list[str]:
     """Return the ids of all events up to one, and fail on anything that is not an event."""
-    ids = []
-    while not ids or ids[-1] != last:
+    got: list[str] = []
+    while not got or got[-1] != last:
         received = await stream.next()
-        assert received is not None, f"the stream ended after {ids}"
+        assert received is not None, f"the stream ended after {got}"
         assert received.type == "message", received
-        ids.append(received.last_event_id)
-    return ids
+        got.append(received.last_event_id)
+    return got
 
 
 def ids(first: int, last: int) -> list[str]:
@@ -200,7 +200,7 @@ async def test_a_long_replay_goes_at_the_pace_of_its_reader(
         await stream.read_head()
         assert (await stream.next_json())["type"] == "connected"
         # Live events come all the while, and go behind.
-        backlog, got = 0.0, []
+        backlog, got = 0.0, list[str]()
         for number in range(1, LONG_EVENTS):
             redis_server.publish(event(client_name, LONG_EVENTS - 1 + number))
             if number % 5 == 0:

@@ -41,8 +41,6 @@ RECEIVE_BYTES = 4 * KIB
 SLACK_BYTES = 8 * MIB
 
 SLOW = 'sse_closes_total{reason="slow-reader"}'
-# Events stay in a pod's history, which is not what is measured here.
-NO_HISTORY: dict[str, str | float] = {"HISTORY_SECONDS": 0, "HISTORY_BYTES": 0}
 
 
 class Load:
@@ -162,9 +160,17 @@ def bytes_given_to(pod: Pod, name: str) -> int:
 @pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
 async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod: StartPod, redis_server: RedisServer):
     channel = f"slow-readers-{start}"
-    pod = start_pod(start, REDIS_URL=redis_server.url, REDIS_CHANNEL=channel, STALL_SECONDS=600, **NO_HISTORY)
+    pod = start_pod(
+        start,
+        REDIS_URL=redis_server.url,
+        REDIS_CHANNEL=channel,
+        STALL_SECONDS=600,
+        # Events stay in a pod's history, which is not what is measured here.
+        HISTORY_SECONDS=0,
+        HISTORY_BYTES=0,
+    )
     # An ASGI server gives its application no socket, whose kernel buffer therefore grows to its limit.
-    in_kernel, silent_count = (KERNEL_BYTES, SILENT) if start != "uvicorn" else (4 * MIB, SILENT // 5)
+    in_kernel, silent_count = (KERNEL_BYTES, SILENT) if start != "uvicorn" else (4 * MIB, SILENT // 10)
     good = [f"GOOD-{number:04d}" for number in range(GOOD)]
     silent = [f"SILENT-{number:04d}" for number in range(silent_count)]
     bound = silent_count * (MAX_BACKLOG_BYTES + KERNEL_BYTES) + SLACK_BYTES
@@ -172,7 +178,9 @@ async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod:
     due_seconds = silent_count * (MAX_BACKLOG_BYTES + in_kernel) / (EVENTS_PER_SECOND * EVENT_BYTES)
     async with audience(pod, good) as reading:
         load = Load(redis_server, channel, good)
-        await load.run(MEASURED_SECONDS)
+        # The same events, while nobody is there for the large ones.
+        async with load.beside(silent):
+            await asyncio.sleep(MEASURED_SECONDS)
         await reading.wait_for_all(load.published)
         p99_ms = [reading.take_p99_ms()]
         peaks, seconds = [], []
@@ -201,13 +209,13 @@ async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod:
     print(
         f"{start}: {silent_count} silent among {GOOD}, twice: all closed after {seconds} s; "
         f"memory +{[round(peak / MIB, 1) for peak in peaks]} MiB at most, {bound / MIB:.1f} allowed; "
-        f"p99 of the others {p99_ms} ms, the first of them alone"
+        f"p99 of the others {p99_ms} ms, the first of them without the silent"
     )
 
 
 @pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
 async def test_a_small_backlog_is_given_up_when_it_stalls(start: str, start_pod: StartPod, redis_server: RedisServer):
-    stall_seconds = 2.0
+    stall_seconds = 1.0
     pod = start_pod(start, REDIS_URL=redis_server.url, STALL_SECONDS=stall_seconds, LOG_LEVEL="info")
     # Too small an amount for MAX_BACKLOG_BYTES: only the time can tell.
     large = event("STALLED", data="x" * 20_000)
@@ -235,15 +243,15 @@ async def test_one_who_reads_slowly_is_not_given_up(start_pod: StartPod, redis_s
     """A line that is thin and not dead: its backlog moves, so that it stays and loses nothing."""
     pod = start_pod(REDIS_URL=redis_server.url, STALL_SECONDS=1)
     with silent_clients(pod, ["THIN"], RECEIVE_BYTES) as (client,):
-        count = 30
+        count = 15
         for number in range(count):
             redis_server.publish(event("THIN", number, data="x" * 10_000))
         read, began = b"", time.monotonic()
         while read.count(b'x"}\n\n') < count:
             read += client.recv(8 * KIB)
-            # The time that a thin line takes; it takes three times the stall time in all.
+            # The time that a thin line takes; it takes twice the stall time in all.
             await asyncio.sleep(0.08)
-        assert time.monotonic() - began > 2.5
+        assert time.monotonic() - began > 2
         assert pod.metric(SLOW) == 0
         assert pod.status("/admin/client/THIN") == 200
         assert [int(number) for number in re.findall(rb"\nid: evt-(\d+)\n", read)] == list(range(count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import subprocess
 import sys
@@ -23,6 +24,7 @@ CHURNING_PROCESSES = 2
 WARM_UP_SHARE = 0.2
 STAGES = 4
 SLACK_THREADS = 3
+PROGRESS_SECONDS = 10.0
 
 
 class Held(NamedTuple):
@@ -101,6 +103,11 @@ def soak_pod() -> Iterator[SoakPod]:
             server.stop()
 
 
+def tell(pod: SoakPod, before: int, say: Callable[[str], None], done: int) -> None:
+    """Say how far it is."""
+    say(f"{before + done:>9,} connects, {pod.ps.memory_info().rss / MIB:6.1f} MiB, {pod.connections()} clients")
+
+
 def run_stage(pod: SoakPod, count: int, seconds: float, progress: Callable[[int], None]) -> int:
     """Churn until there were so many connects or so many seconds; return how many there were."""
     context = multiprocessing.get_context("spawn")
@@ -109,21 +116,23 @@ def run_stage(pod: SoakPod, count: int, seconds: float, progress: Callable[[int]
         context.Process(target=churn, args=(number, pod.port, count // CHURNING_PROCESSES, done, over))
         for number in range(CHURNING_PROCESSES)
     ]
-    deadline = time.monotonic() + seconds
+    deadline, progress_due = time.monotonic() + seconds, time.monotonic() + PROGRESS_SECONDS
     for process in processes:
         process.start()
     try:
         while any(process.is_alive() for process in processes):
             if time.monotonic() > deadline:
                 over.set()
-            progress(done.value)
+            if time.monotonic() > progress_due:
+                progress_due += PROGRESS_SECONDS
+                progress(done.value)
             processes[0].join(0.5)
     finally:
         over.set()
         for process in processes:
             process.join()
     assert all(process.exitcode == 0 for process in processes), "a client met what it should not; see above"
-    return done.value
+    return int(done.value)
 
 
 def soak(connects: int, seconds: float, say: Callable[[str], None]) -> list[Held]:
@@ -132,21 +141,12 @@ def soak(connects: int, seconds: float, say: Callable[[str], None]) -> list[Held
     The first look is after the warm-up, the others at even distances after it.
     """
     looks: list[Held] = []
-    total, began = 0, time.monotonic()
+    total = 0
     with soak_pod() as pod:
         at_rest = pod.held(0)
         say(str(at_rest))
         for share in [WARM_UP_SHARE, *[(1 - WARM_UP_SHARE) / STAGES] * STAGES]:
-            said = time.monotonic()
-
-            def progress(done: int) -> None:
-                nonlocal said
-                if time.monotonic() - said > 10:
-                    said = time.monotonic()
-                    rate = (total + done) / (said - began)
-                    say(f"{total + done:>9,} connects, {rate:,.0f} a second, {pod.ps.memory_info().rss / MIB:.1f} MiB")
-
-            total += run_stage(pod, round(connects * share), seconds * share, progress)
+            total += run_stage(pod, round(connects * share), seconds * share, functools.partial(tell, pod, total, say))
             looks.append(pod.held(total, at_rest.descriptors))
             say(str(looks[-1]))
     return looks

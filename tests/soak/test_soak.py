@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.soak.soaking import MIB, assert_flat, soak
 
-CONNECTS = 8_000
-# The allocator still moves after so few; 512 bytes a connect would be as much.
+CONNECTS = 4_000
+# The allocator still moves after so few; 1 KiB a connect would be as much.
 SLACK_BYTES = 3 * MIB
 
 
