@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import re
 import secrets
 import time
 
@@ -15,13 +17,16 @@ log = logging.getLogger("sse.redis")
 
 # Three tries fit into the time after which the pod counts as deaf.
 TRIES = 3
+GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
 class Canary:
-    """Publishes on a channel of its own, which only this pod subscribes to and no client ever sees."""
+    """Publishes on a channel of its own, which no client ever sees."""
 
     def __init__(self, url: str, channel: str, *, canary_seconds: float) -> None:
-        self.channel = f"{channel}:canary:{secrets.token_hex(8)}"
+        # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
+        self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
+        self._channel = f"{channel}:canary:{secrets.token_hex(8)}"
         self.round_trip_seconds = 0.0
         self.heard_at = time.monotonic()
         self._url = url
@@ -38,9 +43,13 @@ class Canary:
         return self.age_seconds <= self._canary_seconds
 
     def heard(self, message: bytes) -> None:
-        """Note one that came back; it holds the moment when it left."""
-        self.heard_at = time.monotonic()
-        self.round_trip_seconds = self.heard_at - float(message)
+        """Note one that came back; it holds the moment when it left. Another pod's is ignored."""
+        sender, _space, left_at = message.rpartition(b" ")
+        if sender == self._channel.encode():
+            # Anybody may publish there, and anything.
+            with contextlib.suppress(ValueError):
+                self.round_trip_seconds = time.monotonic() - float(left_at)
+                self.heard_at = time.monotonic()
 
     async def run(self) -> None:
         """Publish one after the other until cancelled."""
@@ -49,7 +58,7 @@ class Canary:
         try:
             while True:
                 try:
-                    await client.publish(self.channel, repr(time.monotonic()))
+                    await client.publish(self._channel, f"{self._channel} {time.monotonic()!r}")
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     log.debug("The canary was not published: %s", error)

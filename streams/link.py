@@ -59,7 +59,7 @@ class Link:
             conf.redis_url,
             conf.redis_channel,
             f"sse-{conf.pod_name}",
-            canary_channel=self.canary.channel,
+            canary_pattern=self.canary.pattern,
             on_messages=self._pubsub,
             on_canary=self.canary.heard,
             on_change=self._changed,

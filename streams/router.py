@@ -28,10 +28,10 @@ class Router:
     def __init__(self, registry: Registry, history: History, *, max_event_bytes: int) -> None:
         self.received = 0
         self.delivered = 0
+        # For clients that are not on this pod.
+        self.foreign = 0
         self.unusable = 0
         self.expired = 0
-        # Of those, the ones that were heard in time and replayed too late.
-        self.expired_later = 0
         self.replayed = 0
         self.gaps: Counter[GapReason] = Counter()
         # From an event's own timestamp to its write.
@@ -41,11 +41,6 @@ class Router:
         self._max_event_bytes = max_event_bytes
         self._unusable_logged = 0
         self._unusable_log_due = 0.0
-
-    @property
-    def foreign(self) -> int:
-        """Return how many events were for clients that are not on this pod."""
-        return self.received - self.delivered - self.unusable - (self.expired - self.expired_later)
 
     def route(self, messages: list[bytes]) -> None:
         """Deliver the messages that were read from Redis at once, in their order.
@@ -58,6 +53,7 @@ class Router:
         debug, now = log.isEnabledFor(logging.DEBUG), time.monotonic()
         deliveries: dict[Connection, list[bytes]] = {}
         sent: Any = None
+        foreign = 0
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
@@ -75,10 +71,13 @@ class Router:
                         sent = event.timestamp
                     else:
                         frames.append(frame)
-                elif debug:
-                    self._log_foreign(name)
+                else:
+                    foreign += 1
+                    if debug:
+                        self._log_foreign(name)
             except UnusableMessage as reason:
                 self._skip(message, reason)
+        self.foreign += foreign
         if deliveries:
             self._deliver(deliveries)
             # One event stands for those that were read with it: reading a time costs as much as routing.
@@ -96,6 +95,7 @@ class Router:
             try:
                 event = decode_event(message, self._max_event_bytes)
                 self._history.append(event.client_name, message, min(moment, now))
+                self.foreign += 1
             except UnusableMessage as reason:
                 self._skip(message, reason)
 
@@ -121,7 +121,6 @@ class Router:
                 event = decode_event(message, self._max_event_bytes)
                 if has_expired(event, time.time()):
                     self.expired += 1
-                    self.expired_later += 1
                     continue
                 frame = event_frame(event.event_id, payload_line(message))
             except UnusableMessage as reason:

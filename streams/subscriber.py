@@ -33,7 +33,6 @@ RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
 CLIENT_NAME_MARKS = re.compile(r"[^!-~]")
-GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
 class LinkLost(Exception):
@@ -119,7 +118,7 @@ class Subscriber:
         channel: str,
         name: str,
         *,
-        canary_channel: str,
+        canary_pattern: str,
         on_messages: Callable[[list[bytes]], None],
         on_canary: Callable[[bytes], None],
         on_change: Callable[[bool], None],
@@ -136,7 +135,7 @@ class Subscriber:
         self._place = redis_place(url)
         self._channel = channel
         self._name = name
-        self._canary_channel = canary_channel
+        self._canary_pattern = canary_pattern
         self._on_messages = on_messages
         self._on_canary = on_canary
         self._on_change = on_change
@@ -200,7 +199,7 @@ class Subscriber:
         commands.append(("CLIENT", "SETNAME", CLIENT_NAME_MARKS.sub("-", self._name)))
         # By pattern, so that the canary's messages are of another kind than the events,
         # and telling them apart costs an event nothing.
-        commands.append(("PSUBSCRIBE", GLOB_MARKS.sub(r"\\\g<0>", self._canary_channel)))
+        commands.append(("PSUBSCRIBE", self._canary_pattern))
         commands.append(("SUBSCRIBE", self._channel))
         return commands
 

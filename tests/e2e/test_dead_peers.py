@@ -175,3 +175,19 @@ async def test_a_silent_machine_is_given_up(
     await eventually("all to be gone", lambda: far_pod.connections() == 0, timeout=2)
     ordered = sorted(gone.values())
     print(f"gone after {ordered[0]:.1f} to {ordered[-1]:.1f} s of {within_seconds:g}")
+
+
+@pytest.mark.parametrize("far_pod", [{"STALL_SECONDS": 2}], indirect=True)
+async def test_a_dead_machine_is_not_called_a_slow_reader(
+    far: Far, far_pod: Pod, devices: list[subprocess.Popen[str]], redis_server: RedisServer
+):
+    """Events that nobody acknowledges fill its backlog long before the next heartbeat finds it dead."""
+    devices.append(open_far(far, far_pod, ["FAR"]))
+    far.swallow_everything()
+    began = time.monotonic()
+    # More than the kernel takes and less than MAX_BACKLOG_BYTES.
+    redis_server.publish_all(b'{"clientName":"FAR","data":"%b"}' % (b"x" * 15_000) for _ in range(10))
+    await eventually("it to be gone", lambda: far_pod.connections() == 0, timeout=10)
+    assert "Client FAR disconnected (dead-peer)" in far_pod.log
+    assert far_pod.metric(DEAD) == 1
+    assert time.monotonic() - began < 6

@@ -215,12 +215,15 @@ async def test_a_log_that_lost_its_end_is_told_and_nothing_arrives_twice(
                 add(mortal_redis, event(client_name, number))
             await stream.until("evt-00000005")
             relay.refuse()
+            await eventually("the pod to notice", lambda: not ready(pod))
             newest: Any = mortal_redis.client.xrevrange(LOG, count=2)
             mortal_redis.client.xdel(LOG, *(entry_id for entry_id, _fields in newest))
             add(mortal_redis, event(client_name, 6))
             relay.restore()
-            got, gaps = await read_until(stream, "evt-00000006")
-            assert got == ["evt-00000006"]
+            await eventually("the pod to be ready", lambda: ready(pod))
+            add(mortal_redis, event(client_name, 7))
+            got, gaps = await read_until(stream, "evt-00000007")
+            assert got == ["evt-00000006", "evt-00000007"]
             assert [gap["reason"] for gap in gaps] == ["redis-outage"]
 
 
@@ -235,13 +238,16 @@ async def test_a_log_that_was_trimmed_while_the_pod_was_away_is_told(
             add(mortal_redis, event(client_name, 1))
             await stream.until("evt-00000001")
             relay.refuse()
+            await eventually("the pod to notice", lambda: not ready(pod))
             lost_at = time.time()
             for number in range(2, 9):
                 add(mortal_redis, event(client_name, number))
             mortal_redis.client.xtrim(LOG, maxlen=2, approximate=False)
             relay.restore()
-            got, gaps = await read_until(stream, "evt-00000008")
-            assert got == ["evt-00000007", "evt-00000008"]
+            await eventually("the pod to be ready", lambda: ready(pod))
+            add(mortal_redis, event(client_name, 9))
+            got, gaps = await read_until(stream, "evt-00000009")
+            assert got == ["evt-00000007", "evt-00000008", "evt-00000009"]
             assert [gap["reason"] for gap in gaps] == ["redis-outage"]
             assert gap_covers(gaps[0], lost_at, lost_at)
 
@@ -262,9 +268,9 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
                     pipeline.xadd(LOG, {"event": json.dumps(event(client_name, number))})
                 pipeline.execute()
             mortal_redis.client.xtrim(LOG, maxlen=1000, approximate=False)
+            trimmed_at = time.time()
         finally:
             pod.process.send_signal(signal.SIGCONT)
-        await stream.until("evt-00001000")
         add(mortal_redis, event(client_name, 1502))
         got, gaps = [], list[dict[str, Any]]()
         while "evt-00001502" not in got:
@@ -273,8 +279,9 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
             if received.type == "stream-gap":
                 gaps.append(received.json())
             got.append(received.last_event_id)
+        assert "evt-00000400" not in got, "Redis was to trim what the pod had not read"
         assert [gap["reason"] for gap in gaps] == ["redis-outage"]
-        assert gap_covers(gaps[0], lost_at, lost_at)
+        assert gap_covers(gaps[0], lost_at, trimmed_at)
 
 
 async def test_since_does_not_claim_more_than_the_log_holds(

@@ -104,7 +104,7 @@ async def test_ids_of_all_printable_characters(pod: Pod, redis_server: RedisServ
 
 
 async def test_since_replays_the_last_seconds(start_pod: StartPod, redis_server: RedisServer, client_name: str):
-    pod = start_pod(REDIS_URL=redis_server.url)
+    pod = start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off")
     old_at = time.monotonic()
     redis_server.publish(event(client_name, 1))
     await eventually("the event to be old", lambda: time.monotonic() - old_at > 2)
@@ -185,7 +185,8 @@ async def test_an_old_stream_elsewhere_does_not_hold_up_a_replay(
 async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     start: str, start_pod: StartPod, redis_server: RedisServer, client_name: str
 ):
-    pod = start_pod(start, REDIS_URL=redis_server.url)
+    # A log that other tests wrote would be remembered, too.
+    pod = start_pod(start, REDIS_URL=redis_server.url, DURABLE_LOG="off")
     padding = "x" * (LONG_EVENT_BYTES - len(json.dumps(event(client_name, data=""))))
     for number in range(LONG_EVENTS):
         redis_server.publish(event(client_name, number, data=padding))
@@ -218,7 +219,7 @@ async def test_a_long_replay_goes_at_the_pace_of_its_reader(
 async def test_a_herd_that_comes_back_does_not_starve_live_events(
     start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]], client_name: str
 ):
-    pod = start_pod(REDIS_URL=redis_server.url)
+    pod = start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off")
     names = client_names(HERD)
     for number in range(HERD_EVENTS):
         redis_server.publish_all(json.dumps(event(name, number, data="x" * 400)) for name in names)
@@ -253,7 +254,7 @@ async def test_a_herd_that_comes_back_does_not_starve_live_events(
 
 @pytest.fixture
 def forgetful(start_pod: StartPod, redis_server: RedisServer) -> Pod:
-    return start_pod(REDIS_URL=redis_server.url, HISTORY_SECONDS=2, HISTORY_PER_CLIENT=3)
+    return start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off", HISTORY_SECONDS=2, HISTORY_PER_CLIENT=3)
 
 
 async def test_an_id_that_is_forgotten_is_a_gap(forgetful: Pod, redis_server: RedisServer, client_name: str):

@@ -54,7 +54,8 @@ async def test_publishes_the_message_of_the_channel(
     put: Publish, conf: StreamSettings, listener: redis.client.PubSub, client_name: str
 ):
     receipt = await put(client_name, "payment", {"amount": 99.99, "text": "ü\n"})
-    assert receipt.receivers is not None and receipt.receivers >= 1
+    assert receipt.receivers is not None
+    assert receipt.receivers >= 1
     event = heard(listener, client_name)
     assert list(event) == ["clientName", "action", "eventId", "timestamp", "data"]
     assert event["eventId"] == receipt.event_id

@@ -31,7 +31,7 @@ class Ear:
             url,
             channel,
             "sse-test pod",
-            canary_channel="canary",
+            canary_pattern="canary:*",
             on_canary=lambda _message: None,
             on_messages=self.heard.extend,
             on_change=self.changes.append,

@@ -38,9 +38,11 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        self.cut_all()
-        if self._links:
-            await asyncio.wait(self._links)
+        self.refuse()
+        # A connection that was just taken in begins on the loop's next turn.
+        await asyncio.sleep(0)
+        while self._links:
+            await asyncio.wait(list(self._links))
 
     def cut_all(self) -> None:
         """Reset every connection on both sides."""
