@@ -68,17 +68,17 @@ class SoakPod(Pod):
             )
 
     def held(self, connects: int, descriptors: int | None = None) -> Held:
-        """Look at it when its last client is gone; give up waiting for descriptors in the end, and tell."""
+        """Look at it when its last client is gone; give up waiting for descriptors in the end."""
         wait_until("no connection to be left", lambda: self.connections() == 0)
-        if descriptors is not None:
-            deadline = time.monotonic() + 5
-            while self.ps.num_fds() > descriptors and time.monotonic() < deadline:
-                time.sleep(0.05)
         observed = self.json(OBSERVED)
+        deadline = time.monotonic() + (1 if descriptors is None else 5)
+        # What it has just answered may not be closed yet.
+        while (held := self.ps.num_fds()) > (descriptors or 0) and time.monotonic() < deadline:
+            time.sleep(0.05)
         return Held(
             connects,
             self.ps.memory_info().rss,
-            self.ps.num_fds(),
+            held,
             self.ps.num_threads(),
             len(observed["tasks"]),
             observed["objects"],
