@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from streams.errors import CloseReason
 
 Headers = list[tuple[bytes, bytes]]
@@ -46,7 +48,8 @@ class ConnectionSnapshot(NamedTuple):
     backlog_bytes: int
 
 
-class ConnectionEnd(NamedTuple):
+# Kept by the thousand for operators to look at, and not for the garbage collector.
+class ConnectionEnd(msgspec.Struct, frozen=True, gc=False):
     """What an operator may know about a connection that is gone."""
 
     client_name: str

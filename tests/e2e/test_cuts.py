@@ -20,11 +20,11 @@ from tests.support.waiting import eventually
 
 # STREAMS_TEST_CUTS=full is the size that the service promises; it takes minutes.
 FULL = os.environ.get("STREAMS_TEST_CUTS", "") == "full"
-LANES = 500 if FULL else 60
+LANES = 500 if FULL else 50
 EVENTS_PER_SECOND = 2000 if FULL else 500
 CUTS = 20 if FULL else 5
 # Over which the cuts are spread.
-CUT_SECONDS = 60.0 if FULL else 4.0
+CUT_SECONDS = 60.0 if FULL else 2.5
 # How often each of three pods is killed.
 KILLS = 4 if FULL else 1
 PATIENCE_SECONDS = 60.0 if FULL else 20.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import HOST, EventStream, open_stream, request_bytes
+from tests.support.http import EventStream, open_narrow, open_stream
 from tests.support.lanes import Source, gap_covers
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
@@ -191,15 +190,8 @@ async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     for number in range(LONG_EVENTS):
         redis_server.publish(event(client_name, number, data=padding))
     await eventually("all to be remembered", lambda: remembered(pod) == LONG_EVENTS)
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * KIB)
-    connection.connect((HOST, pod.port))
-    reader, writer = await asyncio.open_connection(sock=connection, limit=16 * KIB)
     headers = {"Last-Event-ID": "evt-00000000"}
-    writer.write(request_bytes("GET", f"/events/{client_name}", headers))
-    async with EventStream(reader, writer) as stream:
-        await stream.read_head()
-        assert (await stream.next_json())["type"] == "connected"
+    async with await open_narrow(pod.port, client_name, 16 * KIB, headers=headers) as stream:
         # Live events come all the while, and go behind.
         backlog, got = 0.0, list[str]()
         for number in range(1, LONG_EVENTS):

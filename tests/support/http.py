@@ -234,6 +234,22 @@ async def open_response(
     return stream
 
 
+async def open_narrow(
+    port: int, name: str, receive_buffer: int, *, headers: Mapping[str, str] | None = None
+) -> EventStream:
+    """Open a stream of which the client's side takes only so much ahead of the test; return once it is `connected`."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.connect((HOST, port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=receive_buffer)
+    stream = EventStream(reader, writer)
+    writer.write(request_bytes("GET", f"/events/{name}", headers))
+    await stream.read_head()
+    stream.connected = await stream.next()
+    assert stream.connected is not None, f"{name}: the stream ended before its first frame"
+    return stream
+
+
 async def open_stream(
     port: int, name: str, *, headers: Mapping[str, str] | None = None, version: str = "1.1"
 ) -> EventStream:
