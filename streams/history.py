@@ -21,6 +21,8 @@ EVENT_BYTES = 80
 CLIENT_BYTES = 240
 # A place in the log whose event had to go before its turn.
 PLACE_BYTES = 32
+# For each so many bytes of the limit one last id is kept, which makes them a twentieth of it.
+BYTES_FOR_A_LAST_ID = 4096
 # The log loses its oldest events in lumps, as it is the call that costs: by bytes this part
 # of them, by age what a tenth of a second brought; a replay never sees what is too old.
 LUMP_PART = 1024
@@ -72,6 +74,8 @@ class ClientChain(msgspec.Struct, gc=False):
     first: int
     last: int = 0
     count: int = 0
+    # Whether any of its events went before the others.
+    dropped: bool = False
 
 
 class History:
@@ -90,6 +94,10 @@ class History:
         self._bytes = 0
         self._overtaken = 0
         self._clients: dict[str, ClientChain] = {}
+        # The id of the last event of clients of whom nothing is remembered any more: one
+        # that comes back with it has missed nothing, however long ago that event was.
+        self._last_ids: dict[str, str] = {}
+        self._last_ids_kept = max_bytes // BYTES_FOR_A_LAST_ID
         # The log: flat columns instead of an object for each event. What arrives and what
         # is forgotten is at their two ends, in the processor's cache. A position counts from
         # the pod's start, an index from `_base`; those below `_first` are forgotten.
@@ -134,6 +142,7 @@ class History:
         client.forgotten_at = self._arrivals[index]
         client.first += self._steps[index]
         client.count -= 1
+        client.dropped = True
 
     def _forget(self, now: float) -> None:
         messages, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
@@ -156,14 +165,26 @@ class History:
             if client.count > 1:
                 client.count -= 1
                 client.first += steps[index]
+                client.dropped = True
             else:
                 held -= CLIENT_BYTES + len(client.name)
                 del self._clients[client.name]
+                self._keep_last_id(client.name, message, arrival)
         else:
             index = len(messages)
         self._bytes, self._first, self._due = held, index, now + LUMP_SECONDS
         if index * FORGOTTEN_PART > len(messages):
             self._close_up()
+
+    def _keep_last_id(self, name: str, message: bytes, arrival: float) -> None:
+        self._last_ids.pop(name, None)
+        event_id = decode_event(message, len(message)).event_id
+        # Behind an event of the log from before the start there may be others, unheard.
+        if type(event_id) is not str or arrival < self._complete_since or not self._last_ids_kept:
+            return
+        if len(self._last_ids) >= self._last_ids_kept:
+            del self._last_ids[next(iter(self._last_ids))]
+        self._last_ids[name] = event_id
 
     def _close_up(self) -> None:
         for column in (self._messages, self._arrivals, self._owners, self._steps):
@@ -177,6 +198,8 @@ class History:
         horizon = now - self._seconds
         if self._deaf and self._deaf[0].ended <= horizon:
             self._deaf = [gap for gap in self._deaf if gap.ended > horizon]
+            # Who missed something in that time cannot be told any more.
+            self._last_ids.clear()
 
     def note_gap(self, began: float, ended: float, reason: GapReason) -> Gap:
         """Note that no event was heard from `began` to `ended`, once that is over; return it as a gap."""
@@ -195,8 +218,8 @@ class History:
     def after(self, name: str, last_event_id: str, now: float) -> Replay:
         """Return a client's events after the last one with the id, or all where it is not there.
 
-        An id that is there has a gap only where the pod was deaf afterwards. One that is
-        not there always has, of the reason that holds however old the id is: the latest
+        An id that is there, or is the last that was before all that is, has a gap only where
+        the pod was deaf afterwards. Any other always has, of the reason that holds however old the id is: the latest
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
         """
         self.expire(now)
@@ -207,6 +230,8 @@ class History:
         if place is not None:
             gap = self._unheard_after(self._arrivals[indexes[place]])
             return Replay([self._messages[index] for index in indexes[place + 1 :]], gap)
+        if self._last_ids.get(name) == last_event_id and (client is None or not client.dropped):
+            return Replay([self._messages[index] for index in indexes], self._deaf_after(-inf))
         gap = self._gap_after(-inf, self._started, client, now)
         if gap is not None and not possible:
             gap = gap._replace(reason=GapReason.UNKNOWN_ID)

@@ -485,3 +485,34 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+
+
+def test_a_quiet_client_has_missed_nothing_however_long_ago_its_last_event_was():
+    history = make_history(seconds=10, max_bytes=2**20, per_client=3)
+    fill(history, "1")
+    assert history.after("a", "1", STARTED + 500) == ([], None)
+    assert history.after("a", "0", STARTED + 500).gap is not None
+    # What came since is all there, until some of that is forgotten too.
+    late = fill(history, "2", "3", now=STARTED + 501)
+    assert history.after("a", "1", STARTED + 503) == (late, None)
+    fill(history, "4", "5", now=STARTED + 504)
+    assert history.after("a", "1", STARTED + 506).gap is not None
+
+
+def test_a_quiet_client_is_told_when_the_pod_was_deaf():
+    history = make_history(seconds=10, max_bytes=2**20)
+    fill(history, "1")
+    history.expire(STARTED + 100)
+    told = history.note_gap(STARTED + 100, STARTED + 101, GapReason.REDIS_OUTAGE)
+    assert history.after("a", "1", STARTED + 105).gap == told
+    # Nobody knows of that outage any more, so nobody may be told that nothing is missing.
+    assert history.after("a", "1", STARTED + 200).gap is not None
+
+
+def test_last_ids_are_few():
+    history = make_history(seconds=10, max_bytes=2**20)
+    for number in range(1000):
+        fill(history, "1", name=f"client-{number}")
+    history.expire(STARTED + 100)
+    assert history.after("client-999", "1", STARTED + 101).gap is None
+    assert history.after("client-0", "1", STARTED + 101).gap is not None

@@ -54,8 +54,9 @@ class Channel:
 
     def _due(self, pod: Pod) -> Iterator[Announcement]:
         while (message := pod.order.next_message(self.now)) is not None:
-            yield message
+            # Before it is handed on: whoever takes only some does not come back here.
             pod.order.sent(message)
+            yield message
 
     def listen(self, pod: Pod, count: int | None = None) -> None:
         heard = pod.inbox[:count]
