@@ -265,13 +265,22 @@ async def test_an_id_that_is_forgotten_is_a_gap(forgetful: Pod, redis_server: Re
         assert await ids_until(stream, "evt-00000010") == ids(8, 10)
     # What is too old goes, too.
     await eventually("the history to be empty", lambda: remembered(forgetful) == 0)
-    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000010"}) as stream:
+    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000009"}) as stream:
         gap = await gap_of(stream)
-        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("expired", "evt-00000010", None)
+        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("expired", "evt-00000009", None)
         assert gap_covers(gap, began, ended)
         redis_server.publish(event(client_name, 11))
         assert await ids_until(stream, "evt-00000011") == ["evt-00000011"]
     assert forgetful.metric('sse_stream_gaps_total{reason="expired"}') == 2
+
+
+async def test_a_quiet_client_reads_no_gap(forgetful: Pod, redis_server: RedisServer, client_name: str):
+    redis_server.publish(event(client_name, 1))
+    wait_until("the event to be remembered", lambda: remembered(forgetful) >= 1)
+    await eventually("the history to be empty", lambda: remembered(forgetful) == 0)
+    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as stream:
+        redis_server.publish(event(client_name, 2))
+        assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]
 
 
 @pytest.mark.parametrize("impossible", ["x" * 129, "\xe9", "\t"])
