@@ -180,7 +180,8 @@ async def test_two_clusters_on_one_redis(start_pod: StartPod, redis_server: Redi
     apart = await open_stream(pods[0].port, client_name)
     older = await open_stream(pods[1].port, client_name)
     newer = await open_stream(pods[2].port, client_name)
-    assert [received.type for received in await older.rest()] == ["evicted"]
+    # Which of two that come at nearly the same moment stays is for the order of announcements to say.
+    await eventually("one of the two to be left", lambda: pods[1].connections() + pods[2].connections() == 1)
     assert pods[0].connections() == 1
     for stream in (apart, older, newer):
         await stream.close()
