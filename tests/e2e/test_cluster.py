@@ -178,10 +178,14 @@ async def test_two_clusters_on_one_redis(start_pod: StartPod, redis_server: Redi
     for pod in pods:
         pod.wait_log("Hearing the other pods")
     apart = await open_stream(pods[0].port, client_name)
+    announced = redis_server.client.pubsub()  # type: ignore[no-untyped-call]
+    announced.psubscribe("sse-pods:two:*")
     older = await open_stream(pods[1].port, client_name)
+    # The order of announcements decides, so the newer one comes once the older one's is out.
+    await eventually("its announcement", lambda: client_name in str(announced.get_message()))
+    announced.close()
     newer = await open_stream(pods[2].port, client_name)
-    # Which of two that come at nearly the same moment stays is for the order of announcements to say.
-    await eventually("one of the two to be left", lambda: pods[1].connections() + pods[2].connections() == 1)
+    assert [received.type for received in await older.rest()] == ["evicted"]
     assert pods[0].connections() == 1
     for stream in (apart, older, newer):
         await stream.close()
