@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
 from streams import frames
-from streams.connection import Connection, ConnectionEnd, ConnectionSnapshot, Headers
+from streams.connection import Connection, ConnectionEnd, Headers
 from streams.duels import Duels
 from streams.errors import CloseReason
 from streams.outbox import Outbox
@@ -184,10 +184,6 @@ class Registry:
     def bytes_total(self) -> int:
         """Return the bytes of all frames that were written since the start."""
         return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
-
-    def snapshots(self) -> list[ConnectionSnapshot]:
-        """Return the figures of every connection, oldest first."""
-        return [connection.snapshot() for connection in self._connections.values()]
 
     def _greeting(self, connection: Connection) -> bytes:
         greeting = {
