@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 import secrets
@@ -27,7 +26,6 @@ class Canary:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
         self._channel = f"{channel}:canary:{secrets.token_hex(8)}"
-        self.round_trip_seconds = 0.0
         self.heard_at = time.monotonic()
         self._url = url
         self._canary_seconds = canary_seconds
@@ -43,13 +41,9 @@ class Canary:
         return self.age_seconds <= self._canary_seconds
 
     def heard(self, message: bytes) -> None:
-        """Note one that came back; it holds the moment when it left. Another pod's is ignored."""
-        sender, _space, left_at = message.rpartition(b" ")
-        if sender == self._channel.encode():
-            # Anybody may publish there, and anything.
-            with contextlib.suppress(ValueError):
-                self.round_trip_seconds = time.monotonic() - float(left_at)
-                self.heard_at = time.monotonic()
+        """Note one that came back; another pod's is ignored."""
+        if message == self._channel.encode():
+            self.heard_at = time.monotonic()
 
     async def run(self) -> None:
         """Publish one after the other until cancelled."""
@@ -58,7 +52,7 @@ class Canary:
         try:
             while True:
                 try:
-                    await client.publish(self._channel, f"{self._channel} {time.monotonic()!r}")
+                    await client.publish(self._channel, self._channel)
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     log.debug("The canary was not published: %s", error)
