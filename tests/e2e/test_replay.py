@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import StartPod
+from tests.support.hearing import heard_all
 from tests.support.http import EventStream, open_narrow, open_stream
 from tests.support.lanes import Source, gap_covers
 from tests.support.pods import Pod
@@ -75,6 +76,7 @@ async def test_replays_what_came_after_the_id(
 async def test_without_an_id_only_what_is_new_comes(pod: Pod, redis_server: RedisServer, client_name: str):
     for number in range(3):
         redis_server.publish(event(client_name, number))
+    await heard_all(pod, redis_server)
     for target, headers in ((client_name, {}), (f"{client_name}?since=0", {}), (client_name, {"Last-Event-ID": ""})):
         async with await open_stream(pod.port, target, headers=headers) as stream:
             redis_server.publish(event(client_name, 9))
@@ -162,6 +164,8 @@ async def test_another_pod_replays_what_the_first_delivered(
     for turn in range(1, 11):
         missed, live = 2 * turn - 1, 2 * turn
         redis_server.publish(event(client_name, missed))
+        # The other pod delivered the last one; this one need not have heard it yet.
+        await heard_all(both[turn % 2], redis_server)
         headers = {"Last-Event-ID": ids(missed - 1, missed - 1)[0]}
         async with await open_stream(both[turn % 2].port, client_name, headers=headers) as stream:
             redis_server.publish(event(client_name, live))
@@ -176,6 +180,7 @@ async def test_an_old_stream_elsewhere_does_not_hold_up_a_replay(
         for number in range(1, 4):
             redis_server.publish(event(client_name, number))
         await old.until("evt-00000003")
+        await heard_all(second, redis_server)
         async with await open_stream(second.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as new:
             assert await ids_until(new, "evt-00000003") == ids(2, 3)
 
