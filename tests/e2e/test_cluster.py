@@ -39,6 +39,10 @@ def listed(pod: Pod) -> list[str]:
     return [connection["clientName"] for connection in pod.json("/admin/connections")["connections"]]
 
 
+def ages(pod: Pod) -> list[int]:
+    return [connection["uptime"] for connection in pod.json("/admin/connections")["connections"]]
+
+
 async def settled(pods: list[Pod], names: list[str], timeout: float) -> None:
     """Wait until each name is on one pod and on no other."""
 
@@ -160,8 +164,10 @@ async def test_a_pod_that_was_deaf_for_a_moment(
 ):
     mortal_redis.start()
     pods = three_pods(mortal_redis)
-    # Nothing but the pods' subscriptions is cut, and redis-py mends them without a word.
     older = [await open_stream(pods[0].port, f"DEAF-{number}") for number in range(5)]
+    # Where an announcement was missed the ages decide, which are as old as the message that tells them.
+    await eventually("the older ones to be older than that", lambda: min(ages(pods[0])) >= 1)
+    # Nothing but the pods' subscriptions is cut, and redis-py mends them without a word.
     mortal_redis.client.client_kill_filter(_type="pubsub")
     newer = [await open_stream(pods[1].port, f"DEAF-{number}") for number in range(5)]
     names = [f"DEAF-{number}" for number in range(5)]
