@@ -69,11 +69,15 @@ def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
 
 
 def heard(listener: redis.client.PubSub) -> list[dict[str, Any]]:
-    """Return all that was published; the command has ended, so it is all there."""
-    events = []
-    while (message := listener.get_message(timeout=0.2)) is not None:
+    """Return all that was published; the command has ended, so it comes before the answer to a ping."""
+    listener.ping()
+    events: list[dict[str, Any]] = []
+    while True:
+        message = listener.get_message(timeout=5)
+        assert message is not None, "Redis does not answer"
+        if message["type"] == "pong":
+            return events
         events.append(json.loads(message["data"]))
-    return events
 
 
 def one_line(text: str) -> str:
