@@ -178,7 +178,9 @@ async def test_the_clients_of_a_draining_pod_go_to_the_others_until_those_are_fu
 
 
 def test_says_in_one_line_why_it_cannot_start(tmp_path: Path, redis_server: RedisServer):
-    with socket.create_server((HOST, 0)) as taken:
+    # Bound, and listening to nobody: the script asks the pod again and again whether it is ready.
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
         port = taken.getsockname()[1]
         cluster = RunningCluster(
             tmp_path / "log", "--front-door", "none", "--pod-ports", *[str(port)] * 3, REDIS_URL=redis_server.url
