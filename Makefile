@@ -24,8 +24,11 @@ cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door 
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python -m deploy.cluster
 
+# More processes than cores: a test waits for most of its time. And bytecode is kept, whatever
+# the shell says: the suite starts hundreds of processes, each of which would compile the sources.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint ## Check style and types, then run the whole suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: .venv/.installed-dev ## Check style, types, templates and the direction of imports
 	$(BIN)/ruff check .
