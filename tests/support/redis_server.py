@@ -41,7 +41,11 @@ class Valkey(ValkeyServer):  # type: ignore[misc]  # which publishes no types
     """Looks more often than ten times a second whether it is there: many a test starts one, or several."""
 
     def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
-        wait_until("Valkey to answer", self.is_running, timeout)
+        def answers() -> Any:
+            assert self._process.poll() is None, f"Valkey ended:\n{self._read_log()}"
+            return self.is_running()
+
+        wait_until("Valkey to answer", answers, timeout)
 
 
 class RedisServer:
