@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from dashboard.board import get_board
-from dashboard.rendering import is_name, operators_only, page
+from dashboard.rendering import is_name, no_such_client, operators_only, page
 from streams.errors import CloseReason, PublishError
 from streams.events import ACTIONS
 from streams.publisher import Receipt, apublish
@@ -25,7 +25,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
         return refusal
     if not is_name(name):
-        return await not_found(request)
+        return await no_such_client(request)
     registry = get_board().worker.registry
     connection = registry.get(name)
     if connection is None:
@@ -44,7 +44,7 @@ async def send(request: HttpRequest, name: str) -> HttpResponse:
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
         return refusal
     if not is_name(name):
-        return await not_found(request)
+        return await no_such_client(request)
     given = request.POST if request.method == "POST" else request.GET
     action = given.get("action", "")
     action = action if action in ACTIONS else ACTIONS[0]

@@ -31,7 +31,7 @@ def figures(worker: Worker, samples: Sequence[Sample]) -> dict[str, str]:
         "delivered": formats.rate(latest.delivered_per_second),
         "delivered_note": f"peak {formats.rate(peak.delivered_per_second)}/s, {formats.count(router.delivered)} in all",
         "backlog": formats.size(registry.outbox.backlog_bytes()),
-        "backlog_note": f"peak {formats.size(peak.backlog_bytes)}, waiting for clients",
+        "backlog_note": f"peak {formats.size(peak.backlog_bytes)}, not yet taken by clients",
     }
 
 

@@ -22,6 +22,7 @@ from streams.errors import CloseReason
 from streams.worker import Worker
 
 ENDS_SHOWN = 12
+NO_USER_AGENT = "not told"
 
 # A row's key, then its cells.
 Row = list[str]
@@ -63,6 +64,7 @@ class PodPage(NamedTuple):
             shown={
                 "no_match": total > 0 and not selection.matched,
                 "no_connection": total == 0,
+                "pages": selection.pages > 1,
                 "previous": selection.page > 1,
                 "next": selection.page < selection.pages,
             },
@@ -107,6 +109,7 @@ def connection_texts(connection: Connection, now: float) -> dict[str, str]:
         "written": formats.size(snapshot.bytes_written),
         "backlog": formats.size(snapshot.backlog_bytes),
         "address": snapshot.address or "unknown",
+        "user_agent": snapshot.user_agent or NO_USER_AGENT,
     }
 
 
@@ -163,4 +166,5 @@ def end_row(end: ConnectionEnd) -> Row:
         end.address,
         formats.moment(end.ended_at),
         formats.brief(end.ended_at - end.connected_at),
+        end.user_agent or NO_USER_AGENT,
     ]

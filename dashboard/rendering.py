@@ -16,6 +16,7 @@ from dashboard.board import get_board
 from streams.access import may_look
 from streams.errors import InvalidName
 from streams.events import valid_name
+from streams.views import not_found
 
 Arguments = ParamSpec("Arguments")
 PageView = Callable[Concatenate[HttpRequest, Arguments], Coroutine[Any, Any, HttpResponse]]
@@ -43,6 +44,13 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
         "has_permission": request.user.is_authenticated,
     }
     return render(request, template, {**shared, **context}, status=status)
+
+
+async def no_such_client(request: HttpRequest) -> HttpResponse:
+    """Answer for a name that no client can have: a page for a browser, JSON for everybody else."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return await not_found(request)
+    return page(request, "dashboard/no_such_client.html", {"title": "No such client"}, status=404)
 
 
 def is_name(name: str) -> bool:

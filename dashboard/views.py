@@ -9,10 +9,10 @@ from django.templatetags.static import static
 from dashboard.board import get_board
 from dashboard.csp import HEADER, policy
 from dashboard.pages import ClientPage, PodPage, pod_content
-from dashboard.rendering import is_name, operators_only, page
+from dashboard.rendering import is_name, no_such_client, operators_only, page
 from dashboard.tables import COLUMNS, Roster, View, store_of
 from streams.events import ACTIONS
-from streams.views import not_found, refuse_method
+from streams.views import refuse_method
 
 # So many are offered in the store filter; any other can be typed.
 STORES_OFFERED = 200
@@ -69,7 +69,7 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
     if not is_name(name):
-        return await not_found(request)
+        return await no_such_client(request)
     content = ClientPage(name).content(get_board().worker)
     return page(
         request,

@@ -18,10 +18,11 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -35,7 +36,7 @@ from streams.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-POD_PORTS = (3001, 3002, 3003)
+PODS = 3
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 # Long enough to see a drain, short enough for whoever pressed Ctrl-C.
@@ -83,6 +84,29 @@ def localize(text: str, directory: Path, port: int, pod_ports: list[int]) -> str
         text = re.sub(r"(worker_rlimit_nofile) \d+", rf"\g<1> {min(hard, 65536)}", text)
         text = re.sub(r"(worker_connections) \d+", rf"\g<1> {min(hard, 65536) // 2}", text)
     return text.replace("/tmp/", f"{directory}/")  # noqa: S108 - the path that is exchanged
+
+
+@contextlib.contextmanager
+def hold_ports(ports: list[int]) -> Iterator[None]:
+    """Keep ports for the cluster's own programs from before they start until they have ended.
+
+    A port that nobody holds yet can be given to any outgoing connection of this machine,
+    and the questions whether its server is there already are such connections: one that
+    was given its own target as its source would take the port away from that server. A
+    socket that is bound and does not listen prevents this, and lets in whoever sets
+    SO_REUSEADDR, as every server here does. Other systems than Linux do not let them in.
+
+    Raises ClusterError where somebody else has a port.
+    """
+    with contextlib.ExitStack() as held:
+        for port in ports if sys.platform == "linux" else ():
+            holder = held.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                holder.bind((HOST, port))
+            except OSError as error:
+                raise ClusterError(f"Port {port} on {HOST} cannot be used: {error.strerror}.") from None
+        yield
 
 
 def find_front_door(wish: str) -> FrontDoor | None:
@@ -242,7 +266,7 @@ async def wait_answer(process: Process, url: str, expected: Callable[[bytes], bo
 
 def read(url: str) -> bytes:
     """Return the body of a good answer, or nothing."""
-    # A port that nobody listens on yet can connect to itself, and echoes the request then.
+    # Without hold_ports() a port that nobody listens on yet can connect to itself, and echoes the request.
     with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own
         body: bytes = response.read()
         return body
@@ -296,16 +320,17 @@ async def live(cluster: Cluster) -> None:
     await cluster.watch()
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def parse(default_port: int, arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line; the pods' ports are those after the front door's unless it names others."""
     parser = argparse.ArgumentParser(prog="python -m deploy.cluster", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--port", type=int, default=3000, help="the front door's port (default %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=default_port, help="the front door's port (default: PORT, %(default)s)"
+    )
     parser.add_argument(
         "--pod-ports",
         type=int,
-        nargs=len(POD_PORTS),
-        default=list(POD_PORTS),
-        help="the pods' ports (default 3001-3003)",
+        nargs=PODS,
+        help="the pods' ports (default: the three after the front door's)",
     )
     parser.add_argument(
         "--front-door",
@@ -313,22 +338,26 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default="auto",
         help="auto is nginx, or else HAProxy, or else none",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.pod_ports = options.pod_ports or [options.port + number for number in range(1, PODS + 1)]
+    return options
 
 
 def main() -> None:
     """Run the cluster; exit with 1 and one line where it cannot be started."""
-    options = parse()
     environ.Env.read_env(ROOT / ".env")
     logging.basicConfig(format="[CLUSTER] %(message)s", level=logging.INFO)
     redis: Any = None
     try:
+        settings = read_settings(os.environ)
+        options = parse(settings.port)
         door = find_front_door(options.front_door)
-        redis = embedded.start_if_needed(read_settings(os.environ))
+        redis = embedded.start_if_needed(settings)
         with tempfile.TemporaryDirectory(prefix="sse-cluster-") as directory:
             # The front door's own workers may run as another user.
             Path(directory).chmod(0o755)
-            asyncio.run(run(Cluster(options.port, options.pod_ports, door, Path(directory))))
+            with hold_ports([*options.pod_ports, *([options.port] if door else [])]):
+                asyncio.run(run(Cluster(options.port, options.pod_ports, door, Path(directory))))
     except (ClusterError, ConfigurationError) as error:
         sys.exit(f"[CLUSTER] {error}")
     finally:

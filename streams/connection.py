@@ -41,6 +41,7 @@ class ConnectionSnapshot(NamedTuple):
 
     client_name: str
     address: str
+    user_agent: str
     connected_at: float
     last_activity: float
     event_count: int
@@ -54,6 +55,7 @@ class ConnectionEnd(msgspec.Struct, frozen=True, gc=False):
 
     client_name: str
     address: str
+    user_agent: str
     connected_at: float
     ended_at: float
     event_count: int
@@ -108,13 +110,23 @@ class Connection:
         "pending",
         "resume",
         "slot",
+        "user_agent",
         "writer",
     )
 
-    def __init__(self, client_name: str, writer: Writer, address: str = "", resume: Resume | None = None) -> None:
+    def __init__(
+        self,
+        client_name: str,
+        writer: Writer,
+        address: str = "",
+        resume: Resume | None = None,
+        user_agent: str = "",
+    ) -> None:
         self.client_name = client_name
         self.writer = writer
         self.address = address
+        # What the client calls itself, as it was sent: text from outside, to be escaped.
+        self.user_agent = user_agent
         self.connected_at = self.last_activity = time.time()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
@@ -137,6 +149,7 @@ class Connection:
         return ConnectionSnapshot(
             self.client_name,
             self.address,
+            self.user_agent,
             self.connected_at,
             self.last_activity,
             self.event_count,

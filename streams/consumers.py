@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,7 +31,8 @@ PATH_PREFIX = "/events/"
 RETRY_AFTER_SECONDS = (1, 5)
 ALLOW = b"GET, HEAD, OPTIONS"
 # All that this consumer reads of a request's head.
-STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id")
+STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id", b"user-agent")
+MAX_USER_AGENT = 200
 STREAM_HEADERS: Headers = [
     (b"Content-Type", b"text/event-stream"),
     (b"Cache-Control", b"no-cache, no-transform"),
@@ -84,13 +86,14 @@ class EventStreamConsumer(AsyncHttpConsumer):
             retry_after = (b"Retry-After", str(random.randint(*RETRY_AFTER_SECONDS)).encode())
             await self._refuse(503, sentence, [*cors, retry_after])
             return
-        connection = Connection(name, open_writer(send, current_task(), self._worker.socket_options), address, resume)
+        writer = open_writer(send, current_task(), self._worker.socket_options)
+        connection = Connection(name, writer, address, resume, client_user_agent(scope))
         if refusal is None:
             self._worker.registry.open(connection, headers)
         else:
             self._worker.registry.refuse(connection, headers, refusal)
         # What is not let go here lives as long as this coroutine, which is as long as the stream.
-        del scope, send, cors, headers, self.base_send
+        del scope, send, writer, cors, headers, self.base_send
         await self._hold(connection, receive)
 
     async def _hold(self, connection: Connection, receive: Receive) -> None:
@@ -163,3 +166,10 @@ def client_address(scope: dict[str, Any]) -> str:
     """Return the peer's address and port, or an empty string where the server knows none."""
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else ""
+
+
+def client_user_agent(scope: dict[str, Any]) -> str:
+    """Return what the client calls itself, cut to MAX_USER_AGENT characters; nothing where it does not say."""
+    value: bytes = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    # Thousands of devices call themselves the same: interned, all of them share one string.
+    return sys.intern(value[:MAX_USER_AGENT].decode("latin-1"))

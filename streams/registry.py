@@ -212,7 +212,8 @@ class Registry:
         self.closed[reason] += 1
         self.bytes_closed += connection.bytes_written
         name, events = connection.client_name, connection.event_count
-        self.ended.append(ConnectionEnd(name, connection.address, connection.connected_at, now, events, reason))
+        address, user_agent = connection.address, connection.user_agent
+        self.ended.append(ConnectionEnd(name, address, user_agent, connection.connected_at, now, events, reason))
         disconnect_log.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             name,

@@ -103,7 +103,7 @@ def photograph(pod: Pod, redis_server: RedisServer, browser: Browser) -> None:
             browser.get(f"{url}/admin")
             capture(browser, "dashboard")
             browser.get(f"{url}/admin/clients/{NAMES[2]}")
-            clients.connect(NAMES[2])
+            clients.connect(NAMES[2], headers="User-Agent: LaneTerminal/4.2 (Linux; armv7l)\r\n")
             capture(browser, "client")
             browser.get(f"{url}/admin/clients/{NAMES[2]}/disconnect")
             capture(browser, "disconnect")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from selenium.webdriver.common.by import By
 
 from tests.dashboard.axe import serious_violations
-from tests.dashboard.browser import Browser
+from tests.dashboard.browser import PHONE, WIDE, Browser
 from tests.dashboard.conftest import STAFF, TOKEN
 from tests.support.http import HOST, EventStream, request_bytes
 from tests.support.pods import Pod
@@ -64,6 +65,7 @@ def test_the_login_wall(browser: Browser, production_pod: Pod) -> None:
     browser.find_element(By.NAME, "password").send_keys("wrong")
     browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
     wait_until("the refusal", lambda: browser.find_elements(By.CSS_SELECTOR, ".errornote"))
+    assert serious_violations(browser) == []
     browser.find_element(By.NAME, "username").clear()
     browser.find_element(By.NAME, "username").send_keys(user)
     browser.find_element(By.NAME, "password").send_keys(password)
@@ -78,6 +80,63 @@ def test_the_login_wall(browser: Browser, production_pod: Pod) -> None:
     assert browser.current_url == f"{url}/admin"
     browser.find_element(By.CSS_SELECTOR, "#logout-form button").click()
     wait_until("the end of the session", lambda: "logged" in browser.page_source.lower())
+    assert serious_violations(browser) == []
     browser.get(f"{url}/admin")
     assert "/admin/login/" in browser.current_url
+    assert browser.console() == []
+
+
+@pytest.fixture
+def sign_in(browser: Browser, production_pod: Pod) -> Callable[[str], None]:
+    """Fill the login form in, with the right user and any password."""
+
+    def fill(password: str) -> None:
+        browser.get(f"http://{HOST}:{production_pod.port}/admin/login/?next=/admin")
+        browser.find_element(By.NAME, "username").send_keys(STAFF[0])
+        browser.find_element(By.NAME, "password").send_keys(password)
+        browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+
+    return fill
+
+
+def look_closely(browser: Browser, dark: bool) -> None:
+    """Hold the page that is there against axe-core, wide and on a phone."""
+    for size in (PHONE, WIDE):
+        browser.look(size=size, dark=dark)
+        assert serious_violations(browser) == [], browser.current_url
+        wider: int = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        assert wider <= 0, f"{browser.current_url} is wider than the screen"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_pages_of_the_login_are_accessible(
+    browser: Browser, production_pod: Pod, sign_in: Callable[[str], None], dark: bool
+) -> None:
+    url = f"http://{HOST}:{production_pod.port}"
+    sign_in("wrong")
+    wait_until("the refusal", lambda: browser.find_elements(By.CSS_SELECTOR, ".errornote"))
+    look_closely(browser, dark)
+    sign_in(STAFF[1])
+    wait_until("the dashboard", lambda: browser.current_url == f"{url}/admin")
+    for path in (
+        "/admin",
+        "/admin/clients/STORE001-LANE01",
+        "/admin/auth/",
+        "/admin/auth/user/",
+        "/admin/auth/user/?q=nobody",
+        "/admin/auth/user/1/change/",
+        "/admin/auth/user/1/password/",
+        "/admin/auth/user/1/history/",
+        "/admin/auth/user/1/delete/",
+        "/admin/auth/user/add/",
+        "/admin/password_change/",
+        "/admin/password_change/done/",
+    ):
+        browser.get(f"{url}{path}")
+        assert browser.current_url == f"{url}{path}"
+        look_closely(browser, dark)
+    browser.find_element(By.CSS_SELECTOR, "#logout-form button").click()
+    wait_until("the end of the session", lambda: "logged" in browser.page_source.lower())
+    look_closely(browser, dark)
     assert browser.console() == []

@@ -72,6 +72,8 @@ def names(browser: Browser) -> list[str]:
         "/admin/clients/STORE001-LANE01",
         "/admin/clients/STORE001-LANE01/disconnect",
         "/admin/clients/STORE001-LANE01/send",
+        "/admin/clients/STORE404-LANE01",
+        "/admin/clients/STORE404-LANE01/send",
         "/admin/login/",
     ],
 )
@@ -81,12 +83,89 @@ def test_a_page_loads_in_silence_and_is_accessible(
     for size in ((1440, 900), PHONE):
         browser.look(size=size, dark=dark)
         browser.get(f"http://{HOST}:{own_pod.port}{path}")
-        if path in ("/admin", "/admin/clients/STORE001-LANE01"):
+        if browser.find_elements(By.CSS_SELECTOR, "[data-live]"):
             wait_until("a live page", lambda: one(browser, "[data-live-state]").text == "Live")
         assert serious_violations(browser) == []
-        wider: int = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
-        assert wider <= 0, "the page is wider than the screen"
+        assert_fits(browser)
     assert browser.console() == []
+
+
+def assert_fits(browser: Browser) -> None:
+    wider: int = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    assert wider <= 0, f"{browser.current_url} is wider than the screen"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_dashboard_without_connections_is_accessible(browser: Browser, own_pod: Pod, dark: bool) -> None:
+    for size in ((1440, 900), PHONE):
+        browser.look(size=size, dark=dark)
+        browser.get(f"http://{HOST}:{own_pod.port}/admin")
+        wait_until("a live page", lambda: one(browser, "[data-live-state]").text == "Live")
+        assert "No client is connected" in one(browser, "[data-shown=no_connection]").text
+        assert serious_violations(browser) == []
+        assert_fits(browser)
+    assert browser.console() == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_name_that_no_client_can_have_leads_to_a_page(browser: Browser, own_pod: Pod, dark: bool) -> None:
+    for size in ((1440, 900), PHONE):
+        browser.look(size=size, dark=dark)
+        browser.get(f"http://{HOST}:{own_pod.port}/admin/clients/-<img src=x onerror=alert(1)>")
+        assert "No client can have the name" in one(browser, "main").text
+        assert serious_violations(browser) == []
+        assert_fits(browser)
+    assert_only_said(browser, "404 (Not Found)")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_form_that_has_expired_says_so(browser: Browser, own_pod: Pod, clients: Clients, dark: bool) -> None:
+    browser.look(dark=dark)
+    browser.get(f"http://{HOST}:{own_pod.port}/admin/clients/STORE001-LANE01/disconnect")
+    browser.delete_all_cookies()
+    one(browser, "button.danger").click()
+    wait_until("the answer", lambda: "This form has expired" in browser.title)
+    assert own_pod.connections() == 3
+    for size in ((1440, 900), PHONE):
+        browser.look(size=size, dark=dark)
+        assert serious_violations(browser) == []
+        assert_fits(browser)
+    assert_only_said(browser, "403 (Forbidden)")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_page_full_of_trouble_is_accessible(
+    browser: Browser, start_pod: StartPod, mortal_redis: RedisServer, dark: bool
+) -> None:
+    """Long names, a bad state, a message, a refused form: what the everyday pages do not show."""
+    mortal_redis.start()
+    pod = start_pod(REDIS_URL=mortal_redis.url)
+    longest = "STORE001-" + "W" * 119
+    with connected(pod.port, [longest]) as clients:
+        clients.connect(longest, headers=f"User-Agent: {'Lane/1.0 ' * 22}\r\n")
+        mortal_redis.stop()
+        browser.get(f"http://{HOST}:{pod.port}/admin")
+        wait_until("a bad state", lambda: one(browser, ".verdict").get_attribute("data-level") == "bad")
+        for path in ("/admin", f"/admin/clients/{longest}", f"/admin/clients/{longest}/send?data=x"):
+            for size in ((1440, 900), PHONE):
+                browser.look(size=size, dark=dark)
+                browser.get(f"http://{HOST}:{pod.port}{path}")
+                if path.endswith("data=x"):
+                    one(browser, "main button").click()
+                    wait_until("the refusal", lambda: texts(browser, ".errornote"))
+                assert serious_violations(browser) == []
+                assert_fits(browser)
+        browser.get(f"http://{HOST}:{pod.port}/admin/clients/{longest}/disconnect")
+        one(browser, "button.danger").click()
+        wait_until("the message", lambda: texts(browser, ".messagelist li"))
+        assert serious_violations(browser) == []
+        assert_fits(browser)
+    assert_only_said(browser, "422 (")
+
+
+def assert_only_said(browser: Browser, status: str) -> None:
+    """Allow for what Chromium says of any page whose status is an error, and for nothing else."""
+    assert [message for message in browser.console() if status not in message] == []
 
 
 def test_connections_come_and_go_without_a_reload(
@@ -205,6 +284,15 @@ def test_nothing_that_a_stranger_sends_becomes_markup(
     for path in ("/admin", "/admin/clients/STORE666-LANE01"):
         visit(path)
         assert not browser.find_elements(By.CSS_SELECTOR, "img, main script")
+    # They are there, as text: that nothing happened is not for want of them.
+    assert one(browser, "[data-text=user_agent]").text == SCRIPT
+    wait_until("the event", lambda: texts(browser, "[data-rows=events] strong") == [SCRIPT])
+    clients.leave("STORE666-LANE01")
+    # This row is made by the page's script, the one after the reload by the server.
+    wait_until("the end", lambda: texts(browser, "[data-rows=ends] .wordy") == [SCRIPT])
+    visit("/admin/clients/STORE666-LANE01")
+    assert texts(browser, "[data-rows=ends] .wordy") == [SCRIPT]
+    assert not browser.find_elements(By.CSS_SELECTOR, "img, main script")
     assert browser.console() == []
 
 

@@ -98,6 +98,25 @@ async def test_a_client_page_shows_what_its_connections_were(
     assert "duel" not in html
 
 
+async def test_a_client_page_shows_what_the_client_calls_itself(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
+    worker.registry.close(connect("STORE001-LANE01", user_agent="Lane/1.0"), CloseReason.EVICTED)
+    connect("STORE001-LANE01", user_agent="Lane/2.0")
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert html.index("Lane/2.0") < html.index("Lane/1.0")
+    connect("STORE001-LANE02")
+    assert "not told" in text(await async_client.get("/admin/clients/STORE001-LANE02"))
+
+
+async def test_the_user_agent_is_no_key_of_the_originals_json(
+    worker: Worker, async_client: AsyncClient, connect: Connect
+) -> None:
+    connect("STORE001-LANE01", user_agent="Lane/2.0")
+    for path in ("/admin/connections", "/admin/client/STORE001-LANE01"):
+        assert "Lane/2.0" not in text(await async_client.get(path))
+
+
 async def test_events_are_shown_newest_first(worker: Worker, async_client: AsyncClient) -> None:
     name, script = "STORE001-LANE01", SCRIPT.encode()
     message = b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (script, script)
@@ -121,13 +140,14 @@ async def test_a_pod_without_history_shows_no_place_for_it(
 async def test_whatever_a_stranger_wrote_is_escaped(
     worker: Worker, async_client: AsyncClient, connect: Connect
 ) -> None:
-    connect("STORE001-LANE01", address=SCRIPT)
-    worker.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}'), CloseReason.EVICTED)
+    connect("STORE001-LANE01", address=SCRIPT, user_agent=SCRIPT)
+    worker.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}', user_agent=SCRIPT), CloseReason.EVICTED)
     worker.subscriber.subscribed = False
     worker.subscriber.last_error = SCRIPT
     for path in (
         f"/admin?q={SCRIPT}&store=%22{SCRIPT}&sort={SCRIPT}",
         "/admin",
+        "/admin/clients/STORE001-LANE01",
         "/admin/clients/STORE001-LANE02",
         f"/admin/clients/STORE001-LANE01/send?action={SCRIPT}&data={SCRIPT}",
     ):
@@ -140,6 +160,16 @@ async def test_whatever_a_stranger_wrote_is_escaped(
 async def test_what_cannot_be_a_client_has_no_page(worker: Worker, async_client: AsyncClient, name: str) -> None:
     for suffix in ("", "/disconnect", "/send"):
         assert (await async_client.get(f"/admin/clients/{name}{suffix}")).status_code == 404
+
+
+async def test_a_browser_reads_a_page_where_a_program_reads_json(worker: Worker, async_client: AsyncClient) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    response = await async_client.get("/admin/clients/-x", headers=browser)
+    assert response.status_code == 404
+    assert "No client can have the name" in text(response)
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        response = await async_client.get("/admin/clients/-x", headers=headers)
+        assert response.json()["error"] == "There is nothing at /admin/clients/-x."
 
 
 async def test_disconnect_asks_first_and_then_ends_the_connection(

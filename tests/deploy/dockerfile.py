@@ -71,6 +71,39 @@ def as_user(uid: int, gid: int) -> dict[str, Any]:
     return {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
+# A file system as a container has it with --read-only: a mount namespace of its own in which
+# nothing can be written, by whichever user, but the volume on /data and /tmp. Then it does
+# what a runtime does that drops all rights. Each step replaces the one before, so the
+# process that signals are sent to is the pod.
+CONFINE = """
+root=$1 user=$2 group=$3; shift 3
+mount --bind "$root" "$root"
+mount --bind "$root/data" "$root/data"
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -o remount,bind,ro "$root"
+mount -o remount,bind,ro /
+cd "$root/app"
+exec setpriv --reuid "$user" --regid "$group" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"
+"""
+
+
+def confined(root: Path, user: int, group: int, arguments: list[str]) -> list[str]:
+    """Return a command that runs another one as a container with a read-only root would."""
+    unshare = ["unshare", "--mount", "--propagation", "private", "--"]
+    return [*unshare, "/bin/sh", "-ec", CONFINE, "confine", str(root), str(user), str(group), *arguments]
+
+
+def obstacle(root: Path) -> str:
+    """Say what keeps this machine from confining a process, or nothing."""
+    if os.geteuid() != 0:
+        return "only root may mount"
+    missing = [tool for tool in ("unshare", "mount", "setpriv") if shutil.which(tool) is None]
+    if missing:
+        return f"{' and '.join(missing)} of util-linux is not installed"
+    done = subprocess.run(confined(root, 0, 0, ["true"]), capture_output=True, text=True, check=False)
+    return f"no mount namespace may be made here: {done.stderr.strip()}" if done.returncode else ""
+
+
 class Build:
     """Carries out the steps of every stage below one directory."""
 
@@ -152,18 +185,23 @@ class Build:
         uid, gid = self.image.value("USER").split(":")
         return int(uid), int(gid)
 
-    def start(self, arguments: list[str], log_path: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def start(
+        self, arguments: list[str], log_path: Path, variables: Mapping[str, str], *, read_only: bool = False
+    ) -> subprocess.Popen[bytes]:
         """Start a command of the image as its user, in its directory, with its environment."""
+        arguments = [self.localize(argument) for argument in arguments]
+        if read_only:
+            arguments = confined(self.root(self.image.name), *self.user(), arguments)
         with log_path.open("ab") as log:
             return subprocess.Popen(
-                [self.localize(argument) for argument in arguments],
+                arguments,
                 cwd=self.localize(self.image.value("WORKDIR")),
                 env=self.environment(self.image) | dict(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **as_user(*self.user()),
+                **({} if read_only else as_user(*self.user())),
             )
 
     def command(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import statistics
@@ -177,15 +178,24 @@ async def test_the_clients_of_a_draining_pod_go_to_the_others_until_those_are_fu
         await close_all([*streams, *late])
 
 
-def test_says_in_one_line_why_it_cannot_start(tmp_path: Path, redis_server: RedisServer):
-    # Bound, and listening to nobody: the script asks the pod again and again whether it is ready.
-    with socket.socket() as taken:
-        taken.bind((HOST, 0))
+@pytest.mark.parametrize("option", ["--port", "--pod-ports"])
+def test_says_in_one_line_that_a_port_is_taken(option: str, tmp_path: Path, redis_server: RedisServer):
+    tool("nginx", "the package nginx")
+    with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        cluster = RunningCluster(
-            tmp_path / "log", "--front-door", "none", "--pod-ports", *[str(port)] * 3, REDIS_URL=redis_server.url
-        )
+        ports = [str(port)] if option == "--port" else [str(port), str(free_port()), str(free_port())]
+        cluster = RunningCluster(tmp_path / "log", "--front-door", "nginx", option, *ports, REDIS_URL=redis_server.url)
         assert cluster.process.wait(30) == 1
+    (line,) = cluster.log.splitlines()
+    assert line == f"[CLUSTER] Port {port} on {HOST} cannot be used: Address already in use."
+
+
+def test_says_which_pod_did_not_start(tmp_path: Path, redis_server: RedisServer):
+    port = free_port()
+    cluster = RunningCluster(
+        tmp_path / "log", "--front-door", "none", "--pod-ports", *[str(port)] * 3, REDIS_URL=redis_server.url
+    )
+    assert cluster.process.wait(30) == 1
     assert f"Port {port} on {HOST} cannot be used" in cluster.log
-    assert "[CLUSTER] pod-1 ended with status 1" in cluster.log
+    assert re.search(r"(?m)^\[CLUSTER\] pod-[12] ended with status 1", cluster.log)
     assert "Traceback" not in cluster.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from tests.deploy.dockerfile import Build, Stage, as_user, read_dockerfile
+from tests.deploy.dockerfile import Build, Stage, as_user, confined, obstacle, read_dockerfile
 from tests.deploy.files import DEPLOY, run, tool
 from tests.support.http import fetch, open_stream
 from tests.support.pods import ROOT
@@ -80,8 +81,9 @@ def test_the_context_holds_what_is_copied_and_little_else(stages: list[Stage]):
 @pytest.fixture(scope="module")
 def build(stages: list[Stage]) -> Iterator[Build]:
     """The steps of the Dockerfile, carried out in a clean directory and a fresh environment."""
-    with tempfile.TemporaryDirectory(prefix="sse-image-") as name:
-        # pytest's own directories are closed to the other user who is to read this one.
+    # Not below /tmp, on which a container has a file system of its own. pytest's own
+    # directories are closed to the other user who is to read this one.
+    with tempfile.TemporaryDirectory(prefix="sse-image-", dir="/var/tmp") as name:
         directory = Path(name)
         directory.chmod(0o755)
         build = Build(stages, directory, find_python(build_user(stages)))
@@ -113,9 +115,33 @@ def find_python(uid: int) -> str:
     pytest.skip(f"there is no {version} that user {uid} may run")
 
 
+WRITABLE = ("/data/x", "/tmp/x")
+READ_ONLY = ("/app/x", "/opt/venv/x", "/var/tmp/x", "/x")
+
+
 @pytest.mark.timeout(400)
-async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(build: Build, redis_server: RedisServer):
+def test_a_read_only_root_refuses_even_those_who_own_it(build: Build):
     root = build.root("image")
+    if reason := obstacle(root):
+        pytest.skip(reason)
+    for paths, (user, group), error in ((WRITABLE, build.user(), ""), (READ_ONLY, (0, 0), "Read-only file system")):
+        for path in paths:
+            command = confined(root, user, group, ["touch", build.localize(path)])
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert (done.returncode == 0) is (not error), f"{path}: {done.stderr}"
+            assert error in done.stderr
+    (root / "data/x").unlink()
+    assert not Path("/tmp/x").exists(), "its /tmp is its own"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("read_only", [False, True], ids=["another-user", "read-only"])
+async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
+    build: Build, redis_server: RedisServer, read_only: bool
+):
+    root = build.root("image")
+    if read_only and (reason := obstacle(root)):
+        pytest.skip(reason)
     assert not (root / "opt/venv/bin/pip").exists()
     if os.geteuid() != 0:
         run("chmod", "-R", "a-w", str(root / "app"), str(root / "opt"))
@@ -126,26 +152,30 @@ async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(build:
         "REDIS_URL": redis_server.url,
         "POD_NAME": "image",
         "PORT": str(port),
-        "TMPDIR": str(root / "data"),
     }
     log_path = root.parent / "log"
-    migrate = build.start(["python", "manage.py", "migrate", "--verbosity", "0"], log_path, variables)
-    assert migrate.wait(60) == 0, log_path.read_text()
-    pod = build.start(build.command(), log_path, variables)
+
+    def start(arguments: list[str]) -> subprocess.Popen[bytes]:
+        return build.start(arguments, log_path, variables, read_only=read_only)
+
+    assert start(["python", "manage.py", "migrate", "--verbosity", "0"]).wait(60) == 0, log_path.read_text()
+    pod = start(build.command())
     try:
         wait_until("the pod to be ready", lambda: answers(port, pod, log_path), 40)
         process = psutil.Process(pod.pid)
         assert process.cwd() == str(root / "app")
         assert process.uids().real == (build.user()[0] if os.geteuid() == 0 else os.geteuid())
-        assert build.start(build.healthcheck(), log_path, variables).wait(20) == 0, log_path.read_text()
+        assert start(build.healthcheck()).wait(20) == 0, log_path.read_text()
         async with await open_stream(port, "IMAGE-1") as stream:
             redis_server.publish(event("IMAGE-1"))
             assert await stream.next_json() == event("IMAGE-1")
+        login = await asyncio.to_thread(fetch, port, "/admin/login/")
+        assert (login.status, b"csrfmiddlewaretoken" in login.body) == (200, True), "the users' database is there"
     finally:
         pod.terminate()
         status = pod.wait(60)
     assert status == 0, log_path.read_text()
-    assert build.start(build.healthcheck(), log_path, variables).wait(20) != 0, "nobody answers any more"
+    assert start(build.healthcheck()).wait(20) != 0, "nobody answers any more"
     assert {path: path.stat().st_mtime_ns for path in (root / "app").rglob("*")} == before
 
 

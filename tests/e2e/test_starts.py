@@ -21,6 +21,13 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 pytestmark = pytest.mark.parametrize("start", STARTS)
 
 
+async def test_shows_what_a_client_calls_itself(start: str, pods: Callable[[str], Pod], client_name: str):
+    pod = pods(start)
+    async with await open_stream(pod.port, client_name, headers={"User-Agent": "Lane/1.0 <b>"}):
+        page = await asyncio.to_thread(pod.fetch, f"/admin/clients/{client_name}")
+    assert b"Lane/1.0 &lt;b&gt;" in page.body
+
+
 async def test_streams_an_event(start: str, pods: Callable[[str], Pod], redis_server: RedisServer, client_name: str):
     pod = pods(start)
     async with await open_stream(pod.port, client_name, headers={"Origin": "https://shop.example"}) as stream:

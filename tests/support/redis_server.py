@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,15 +26,44 @@ CHANNEL = "events-to-store"
 PORTS = range(10_000, 32_000)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on, and never one that the service defaults to."""
+# A port that was given out is held until these tests end, so that it is given out once only,
+# to whichever of the tests that run at once. Bound and not listening, a socket lets in the
+# server that the port is for, since that one sets SO_REUSEADDR too; it refuses other holders.
+held_ports: list[socket.socket] = []
+
+
+def hold(port: int) -> bool:
+    """Hold a port; say whether it was free."""
+    holder = socket.socket()
+    try:
+        # Without SO_REUSEADDR yet, which would let it share the port with another holder.
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        holder.close()
+        return False
+    if sys.platform == "linux":
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held_ports.append(holder)
+    else:
+        # Other systems do not let the server in.
+        holder.close()
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports in a row that nobody listens on, and none that the service defaults to."""
     # Not pytest's seed, which is the same in all that run at once.
     draw = random.SystemRandom().choice
     while True:
-        port = draw(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        first = draw(PORTS)
+        ports = list(range(first, first + count))
+        if all(hold(port) for port in ports):
+            return ports
+
+
+def free_port() -> int:
+    """Return one such port."""
+    return free_ports(1)[0]
 
 
 class Valkey(ValkeyServer):  # type: ignore[misc]  # which publishes no types
