@@ -19,7 +19,7 @@ django: Callable[..., Awaitable[None]] = get_asgi_application()
 from dashboard.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.consumers import LiveConsumer, is_live  # noqa: E402
 from streams.consumers import EventStreamConsumer, Receive  # noqa: E402
-from streams.listening import lengthen_queue  # noqa: E402
+from streams.listening import widen_queue_behind  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.worker import Worker, get_worker  # noqa: E402
 from streams.writers import Send  # noqa: E402
@@ -57,7 +57,7 @@ class Application:
     def _start(self, send: Send) -> None:
         if not self._started:
             self._started = True
-            lengthen_queue(send)
+            widen_queue_behind(send)
         self._worker.start()
 
     async def _live(self, receive: Receive, send: Send) -> None:

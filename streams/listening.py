@@ -4,24 +4,62 @@ from __future__ import annotations
 
 import functools
 import socket
+from collections.abc import Callable
 from typing import Any
 
 # Daphne's own is 50: after a restart thousands of devices knock within a second, and
-# those who find the queue full try again only after one, three and seven seconds. The
-# kernel caps it at net.core.somaxconn.
+# those who find the queue full try again only after one, two and three seconds. The
+# kernel caps it at net.core.somaxconn for each listening socket, so a pod has several.
 LISTEN_BACKLOG = 4096
+LISTENING_SOCKETS = 4
 
 
-def lengthen_queue(send: Any) -> bool:
-    """Lengthen the listen queue of the Daphne server behind an ASGI `send`; say whether there is one.
+def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda _socket: None) -> None:
+    """Lengthen the queue of a listening port of Twisted, and set more of them beside it.
+
+    The kernel spreads the clients over all sockets that share an address. The first was
+    bound alone, and so is that of any other pod, which is how a second one on the same
+    port is still refused. What `set_options` sets, accepted connections inherit. A port
+    that was widened stays as it is.
+    """
+    if hasattr(socket, "SO_REUSEPORT") and port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
+        return
+    listening = [port.socket]
+    # Listening anew on a socket that listens only sets the length.
+    port.socket.listen(LISTEN_BACKLOG)
+    if hasattr(socket, "SO_REUSEPORT"):
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening += [_listen_beside(port) for _ in range(LISTENING_SOCKETS - 1)]
+    for each in listening:
+        set_options(each)
+
+
+def widen_queue_behind(send: Any) -> bool:
+    """Widen the queue of the Daphne server behind an ASGI `send`; say whether there is one.
 
     The plain `daphne` command has no option for it but an endpoint string, which nobody
-    knows by heart. Listening anew on a socket that listens only sets the length.
+    knows by heart.
     """
     request = send.args[0] if isinstance(send, functools.partial) and send.args else None
     transport = getattr(getattr(request, "channel", None), "transport", None)
-    listening = getattr(getattr(transport, "server", None), "socket", None)
-    if not isinstance(listening, socket.socket):
+    port = getattr(transport, "server", None)
+    if not isinstance(getattr(port, "socket", None), socket.socket):
         return False
-    listening.listen(LISTEN_BACKLOG)
+    widen_queue(port)
     return True
+
+
+def _listen_beside(port: Any) -> socket.socket:
+    first = port.socket
+    with socket.socket(first.family, first.type) as beside:
+        beside.setblocking(False)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            beside.setsockopt(socket.SOL_SOCKET, option, 1)
+        if first.family == socket.AF_INET6:
+            only = first.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            beside.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        beside.bind(first.getsockname())
+        beside.listen(LISTEN_BACKLOG)
+        # Twisted listens on a copy of the descriptor.
+        adopted: socket.socket = port.reactor.adoptStreamPort(beside.fileno(), first.family, port.factory).socket
+        return adopted

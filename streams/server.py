@@ -27,7 +27,7 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
 
-from streams.listening import LISTEN_BACKLOG
+from streams.listening import LISTEN_BACKLOG, widen_queue
 from streams.requests import REQUEST_SECONDS, RequestReader
 from streams.worker import Worker
 
@@ -100,8 +100,8 @@ class StreamServer(Server):
     def listen_success(self, port: Any) -> None:
         """Say where the pod is found."""
         super().listen_success(port)
-        # Linux hands them on to every connection that is accepted here.
-        self._worker.socket_options.set_on(port.socket)
+        # Linux hands a listening socket's options on to every connection that it accepts.
+        widen_queue(port, self._worker.socket_options.set_on)
         address = port.getHost()
         log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
 
