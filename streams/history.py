@@ -72,7 +72,7 @@ class ClientChain(msgspec.Struct, gc=False):
     # When the last of its events arrived that is forgotten.
     forgotten_at: float
     first: int
-    last: int = 0
+    last: int
     count: int = 0
     # Whether any of its events went before the others.
     dropped: bool = False
@@ -112,33 +112,48 @@ class History:
 
     def append(self, name: str, message: bytes, now: float) -> None:
         """Remember a message that decode_event took, and let go what is over a limit."""
+        self.extend([name], [message], now)
+
+    def extend(self, names: list[str], messages: list[bytes], now: float) -> None:
+        """Remember messages that arrived together, with the client names in them, as append() does.
+
+        Every event of every pod comes this way, so that what one costs counts more than
+        what any other line here does.
+        """
         if not self._seconds:
             return
-        position = self._base + len(self._messages)
-        client = self._clients.get(name)
-        if client is None:
-            self._clients[name] = client = ClientChain(name, self._forgotten_at, position)
-            self._bytes += CLIENT_BYTES + len(name)
-        else:
-            self._steps[client.last - self._base] = position - client.last
-        client.last = position
-        client.count += 1
-        self._messages.append(message)
-        self._arrivals.append(now)
-        self._owners.append(client)
-        self._steps.append(0)
-        self._bytes += EVENT_BYTES + len(message)
-        if client.count > self._per_client:
-            self._forget_first_of(client)
+        clients, owners, steps, per_client = self._clients, self._owners, self._steps, self._per_client
+        base = self._base
+        position = base + len(self._messages)
+        added = 0
+        self._messages += messages
+        self._arrivals.extend([now] * len(messages))
+        for name, message in zip(names, messages, strict=True):
+            client = clients.get(name)
+            if client is None:
+                clients[name] = client = ClientChain(name, self._forgotten_at, position, position)
+                added += CLIENT_BYTES + len(name)
+            else:
+                steps[client.last - base] = position - client.last
+                client.last = position
+            owners.append(client)
+            steps.append(0)
+            added += EVENT_BYTES + len(message)
+            client.count += 1
+            if client.count > per_client:
+                self._forget_first_of(client)
+            position += 1
+        self._bytes += added
         if self._bytes > self._max_bytes or now >= self._due:
             self._forget(now)
 
     def _forget_first_of(self, client: ClientChain) -> None:
         index = client.first - self._base
-        self._bytes -= EVENT_BYTES + len(self._messages[index]) - PLACE_BYTES
+        messages = self._messages
+        self._bytes -= EVENT_BYTES + len(messages[index]) - PLACE_BYTES
         self._overtaken += 1
         # No message is empty: this is the mark of a place whose event is gone.
-        self._messages[index] = b""
+        messages[index] = b""
         client.forgotten_at = self._arrivals[index]
         client.first += self._steps[index]
         client.count -= 1

@@ -49,11 +49,13 @@ class Router:
         go out in one write: it is the system call that costs.
         """
         self.received += len(messages)
-        max_event_bytes, find, remember = self._max_event_bytes, self._registry.get, self._history.append
-        debug, now = log.isEnabledFor(logging.DEBUG), time.monotonic()
+        max_event_bytes, find = self._max_event_bytes, self._registry.get
+        debug = log.isEnabledFor(logging.DEBUG)
+        names: list[str] = []
+        heard: list[bytes] = []
         deliveries: dict[Connection, list[bytes]] = {}
+        delivered = foreign = 0
         sent: Any = None
-        foreign = 0
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
@@ -61,10 +63,12 @@ class Router:
                     self.expired += 1
                     continue
                 name = event.client_name
-                remember(name, message, now)
+                names.append(name)
+                heard.append(message)
                 connection = find(name)
                 if connection is not None and connection.greeted:
                     frame = event_frame(event.event_id, payload_line(message))
+                    delivered += 1
                     frames = deliveries.get(connection)
                     if frames is None:
                         deliveries[connection] = [frame]
@@ -77,7 +81,9 @@ class Router:
                         self._log_foreign(name)
             except UnusableMessage as reason:
                 self._skip(message, reason)
+        self.delivered += delivered
         self.foreign += foreign
+        self._history.extend(names, heard, time.monotonic())
         if deliveries:
             self._deliver(deliveries)
             # One event stands for those that were read with it: reading a time costs as much as routing.
@@ -148,7 +154,6 @@ class Router:
     def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
         now, write = time.time(), self._registry.write
         for connection, frames in deliveries.items():
-            self.delivered += len(frames)
             connection.event_count += len(frames)
             connection.last_activity = now
             write(connection, frames[0] if len(frames) == 1 else b"".join(frames))

@@ -32,8 +32,16 @@ PING_TIMEOUT_SECONDS = 5.0
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
-# The most that gathering messages adds to an event's way, and only where there are many.
-GATHER_SECONDS = 0.001
+# Redis writes each few messages as they come, and waking up for them costs more than they
+# do. From this rate on, messages a second, a pod reads at most once in GATHER_SECONDS,
+# which is also the most that gathering adds to an event's way.
+BUSY_RATE = 20_000
+BUSY_SECONDS = 0.02
+GATHER_SECONDS = 0.004
+# What asyncio and uvloop read at once: a read that is full has more behind it. As much as
+# MAX_READ_BYTES is handed on together, so that a client's events go out in one write.
+FULL_READ_BYTES = 256_000
+MAX_READ_BYTES = 1_024_000
 CLIENT_NAME_MARKS = re.compile(r"[^!-~]")
 
 
@@ -58,6 +66,14 @@ class Subscription(asyncio.Protocol):
         self._on_canary = on_canary
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
+        # What was read and not handed on yet, and who will do so.
+        self._messages: list[bytes] = []
+        self._read_bytes = 0
+        self._rest: asyncio.TimerHandle | None = None
+        # The rate at which messages come, which decides whether they are gathered.
+        self._busy = False
+        self._counted = 0
+        self._counted_since = self.heard_at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake in one write."""
@@ -65,11 +81,9 @@ class Subscription(asyncio.Protocol):
         self._transport.write(b"".join(hiredis.pack_command(command) for command in self._commands))
 
     def data_received(self, data: bytes) -> None:
-        """Hand on the messages that are complete."""
-        now = time.monotonic()
-        hurried = now - self.heard_at < GATHER_SECONDS
-        self.heard_at = now
-        gets, messages = self._reader.gets, []
+        """Take what was read, and hand on the messages that are complete once no more is waiting."""
+        self.heard_at = time.monotonic()
+        gets, messages = self._reader.gets, self._messages
         try:
             self._reader.feed(data)
             while (reply := gets()) is not False:
@@ -79,17 +93,34 @@ class Subscription(asyncio.Protocol):
                     self._answered(reply)
         except hiredis.ProtocolError as error:
             self._fail(LinkLost(f"this does not speak Redis: {error}"))
+        self._read_bytes += len(data)
+        if len(data) < FULL_READ_BYTES or self._read_bytes >= MAX_READ_BYTES:
+            self._hand_on()
+        elif self._rest is None:
+            # Unless the read was full by chance.
+            self._rest = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._hand_on)
+
+    def _hand_on(self) -> None:
+        started = self.heard_at
+        messages, self._messages = self._messages, []
+        self._read_bytes = 0
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         if messages:
             self._on_messages(messages)
-        if hurried:
-            self._gather()
+        self._counted += len(messages)
+        counting = started - self._counted_since
+        if counting >= BUSY_SECONDS:
+            self._busy = self._counted >= BUSY_RATE * counting
+            self._counted, self._counted_since = 0, started
+        if self._busy and (pause := started + GATHER_SECONDS - time.monotonic()) > 0:
+            self._pause(pause)
 
-    def _gather(self) -> None:
-        # Redis writes each few messages as they come. Waking up for them costs more than
-        # they do, so a pod that was woken twice in a moment lets the next ones gather.
+    def _pause(self, seconds: float) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._go_on)
+            asyncio.get_running_loop().call_later(seconds, self._go_on)
 
     def _go_on(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
