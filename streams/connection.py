@@ -105,6 +105,7 @@ class Connection:
         "last_activity",
         "moved_at",
         "moved_bytes",
+        "opened_at",
         "pending",
         "resume",
         "slot",
@@ -116,6 +117,8 @@ class Connection:
         self.writer = writer
         self.address = address
         self.connected_at = self.last_activity = time.time()
+        # The same on the clock that never steps, to tell which of two connections is older.
+        self.opened_at = time.monotonic()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
         self.greeted = False
