@@ -30,6 +30,8 @@ FIRST_BEAT_SECONDS = 0.1
 FIRST_ROLL_SECONDS = 0.25
 # A pod calls its roll at most this often, and not in step with the others.
 ROLL_SECONDS = 2.0
+# A connection that could not be announced for so long did not just open: its age is to count.
+LATE_SECONDS = 1.0
 # Pods whose numbers are remembered; each start of a pod makes a new one.
 PODS_KEPT = 4096
 # Of these the younger connection stays; anything else is younger by being announced.
@@ -103,6 +105,8 @@ class Order:
         self.hearing = False
         self._roll_due = True
         self._roll_at = roll_at
+        # What opened in an outage would be the newest, were it announced ahead of the roll.
+        self._forget()
         self.heard_at = self._beat_at = now
 
     def announce(self, connection: Connection) -> None:
@@ -188,16 +192,21 @@ class Order:
         self._due[kind].append(connection)
 
     def _call_roll(self, now: float) -> None:
-        for connections in self._due.values():
-            connections.clear()
-        self._flying.clear()
+        self._forget()
         for connection in self._registry:
             self._reannounce("roll", connection)
         self._roll_due = False
         self._roll_at = now + ROLL_SECONDS * random.uniform(1, 2)
         self.rolls += 1
 
+    def _forget(self) -> None:
+        for connections in self._due.values():
+            connections.clear()
+        self._flying.clear()
+
     def _message(self, kind: str, batch: list[Connection], now: float) -> Announcement:
+        if kind == "open" and now - batch[0].opened_at > LATE_SECONDS:
+            kind = "roll"
         self._number += 1
         self._flying[self._number] = batch
         self._beat_at = now + (BEAT_SECONDS if self.hearing and not self._roll_due else FIRST_BEAT_SECONDS)

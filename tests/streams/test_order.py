@@ -15,6 +15,7 @@ from streams.lags import Lags
 from streams.order import (
     BEAT_SECONDS,
     FIRST_ROLL_SECONDS,
+    LATE_SECONDS,
     MAX_NAMES,
     MAX_TURNS,
     PODS_KEPT,
@@ -347,6 +348,35 @@ def test_ages_are_those_of_the_sending_as_in_the_version_before():
     assert [message.ages for message in channel.speak(pod)] == [[5.0 + FIRST_ROLL_SECONDS]]
 
 
+def test_what_opened_in_an_outage_is_not_announced_ahead_of_the_roll():
+    channel = Channel()
+    first, second, _ = channel.pods
+    # Neither has noticed yet that Redis is away.
+    first.connect()
+    channel.now += 0.1
+    second.connect()
+    for pod in (second, first):
+        pod.begin()
+        channel.speak(pod)
+        channel.listen(pod)
+        assert channel.speak(pod) == []
+    channel.settle()
+    assert channel.holders() == [second]
+
+
+def test_what_redis_kept_waiting_is_announced_with_its_age():
+    channel = Channel()
+    first, second, _ = channel.pods
+    first.connect()
+    channel.now += LATE_SECONDS / 2
+    second.connect()
+    channel.now += 2 * LATE_SECONDS
+    assert [message.type for message in channel.speak(second)] == ["roll"]
+    assert [message.type for message in channel.speak(first)] == ["roll"]
+    channel.exchange()
+    assert channel.holders() == [second]
+
+
 def test_a_pod_that_missed_another_sees_so():
     channel = Channel()
     first, second, _ = channel.pods
@@ -412,6 +442,7 @@ def test_one_that_was_announced_anew_waits_to_hear_that():
     second.connect()
     channel.speak(second)
     channel.listen(second)
+    channel.now += LATE_SECONDS
     channel.come_back(first)
     assert [message.type for message in channel.speak(first)] == ["roll"]
     channel.listen(second)
