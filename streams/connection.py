@@ -107,6 +107,7 @@ class Connection:
         "last_activity",
         "moved_at",
         "moved_bytes",
+        "opened_at",
         "pending",
         "resume",
         "slot",
@@ -128,6 +129,8 @@ class Connection:
         # What the client calls itself, as it was sent: text from outside, to be escaped.
         self.user_agent = user_agent
         self.connected_at = self.last_activity = time.time()
+        # The same on the clock that never steps, to tell which of two connections is older.
+        self.opened_at = time.monotonic()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
         self.greeted = False
