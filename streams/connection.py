@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -70,23 +70,29 @@ class Resume(NamedTuple):
 
 
 class Pending:
-    """A replay too long for one write, whose frames are made when there is room, and what follows it."""
+    """A replay too long for one write, and what came behind it; each message is framed when its turn comes."""
 
-    __slots__ = ("frames", "replayed", "room_bytes")
+    __slots__ = ("_frame", "_queue", "room_bytes")
 
-    def __init__(self, replayed: Iterator[bytes], max_backlog_bytes: int) -> None:
-        self.replayed = replayed
-        self.frames: deque[bytes] = deque()
+    def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], max_backlog_bytes: int) -> None:
+        # Gives nothing for a message whose deadline has passed meanwhile.
+        self._frame = frame
+        # What waits, and whether it is a message or a frame already.
+        self._queue = deque((message, True) for message in messages)
         # What may still come behind the replay before its client counts as slow.
         self.room_bytes = max_backlog_bytes
+
+    def add(self, data: bytes, *, is_message: bool) -> None:
+        """Put a message or a frame behind the rest."""
+        self._queue.append((data, is_message))
+        self.room_bytes -= len(data)
 
     def take(self, batch_bytes: int) -> bytes:
         """Return the next frames, of about so many bytes; none when all are taken."""
         batch, taken_bytes = [], 0
-        while taken_bytes < batch_bytes:
-            frame = next(self.replayed, b"") or (self.frames.popleft() if self.frames else b"")
-            if not frame:
-                break
+        while self._queue and taken_bytes < batch_bytes:
+            data, is_message = self._queue.popleft()
+            frame = self._frame(data) if is_message else data
             batch.append(frame)
             taken_bytes += len(frame)
         return b"".join(batch)

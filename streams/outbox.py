@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from streams.connection import Connection, Pending, Writer
 from streams.errors import CloseReason
@@ -28,23 +28,27 @@ class Outbox:
 
     def write(self, connection: Connection, frame: bytes) -> None:
         """Write a frame to a connection, and close it if too much waits for its client."""
-        pending = connection.pending
-        if pending is not None:
-            pending.frames.append(frame)
-            pending.room_bytes -= len(frame)
-            if pending.room_bytes < 0:
-                self._close(connection, CloseReason.SLOW_READER)
+        if connection.pending is not None:
+            self._wait(connection, connection.pending, frame, is_message=False)
             return
         connection.bytes_written += len(frame)
         backlog_bytes = connection.writer.write(frame)
         if backlog_bytes:
             self._watch(connection, backlog_bytes)
 
-    def replay(self, connection: Connection, replayed: Iterator[bytes]) -> None:
-        """Write the frames of a replay as fast as its client takes them; what comes meanwhile goes behind."""
-        connection.pending = Pending(replayed, self._max_backlog_bytes)
+    def replay(self, connection: Connection, messages: list[bytes], frame: Callable[[bytes], bytes]) -> None:
+        """Write messages as fast as their client takes them; what comes meanwhile goes behind.
+
+        `frame(message)` is asked when a message's turn comes, and gives nothing for one that is too late.
+        """
+        connection.pending = Pending(messages, frame, self._max_backlog_bytes)
         self._replaying.add(connection)
         self._continue_replay(connection)
+
+    def queue(self, connection: Connection, message: bytes) -> None:
+        """Put a live message behind a replay that is under way, to be framed as those in it are."""
+        if connection.pending is not None:
+            self._wait(connection, connection.pending, message, is_message=True)
 
     def continue_replays(self) -> bool:
         """Write what clients have taken room for; return whether any replay is unfinished."""
@@ -97,6 +101,11 @@ class Outbox:
     def backlog_bytes(self) -> int:
         """Return the bytes that wait for clients that are behind."""
         return sum(connection.writer.backlog_bytes() for connection in self._backlogged)
+
+    def _wait(self, connection: Connection, pending: Pending, data: bytes, *, is_message: bool) -> None:
+        pending.add(data, is_message=is_message)
+        if pending.room_bytes < 0:
+            self._close(connection, CloseReason.SLOW_READER)
 
     def _watch(self, connection: Connection, backlog_bytes: int) -> None:
         if backlog_bytes > self._max_backlog_bytes:

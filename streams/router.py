@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from streams.connection import Connection
 from streams.errors import UnusableMessage
 from streams.events import MAX_NAME_CHARACTERS, decode_event, has_expired, payload_line
 from streams.frames import event_frame, named_frame
-from streams.history import Gap, GapReason, History, Replay
+from streams.history import Gap, GapReason, History
 from streams.registry import Registry
 from streams.times import iso, now_iso, unix_seconds
 from streams.vitals import DelayHistogram
@@ -49,7 +49,7 @@ class Router:
         go out in one write: it is the system call that costs.
         """
         self.received += len(messages)
-        max_event_bytes, find = self._max_event_bytes, self._registry.get
+        max_event_bytes, find, outbox = self._max_event_bytes, self._registry.get, self._registry.outbox
         debug = log.isEnabledFor(logging.DEBUG)
         names: list[str] = []
         heard: list[bytes] = []
@@ -66,7 +66,9 @@ class Router:
                 names.append(name)
                 heard.append(message)
                 connection = find(name)
-                if connection is not None and connection.greeted:
+                if connection is not None and connection.pending is not None:
+                    outbox.queue(connection, message)
+                elif connection is not None and connection.greeted:
                     frame = event_frame(event.event_id, payload_line(message))
                     delivered += 1
                     frames = deliveries.get(connection)
@@ -115,26 +117,25 @@ class Router:
             replay = self._history.after(connection.client_name, wanted.last_event_id, now)
         else:
             replay = self._history.since(connection.client_name, wanted.since_seconds or 0.0, now)
-        if replay.gap or replay.messages:
-            self._registry.outbox.replay(connection, self._replay_frames(connection, replay, wanted.last_event_id))
-
-    def _replay_frames(self, connection: Connection, replay: Replay, last_event_id: str | None) -> Iterator[bytes]:
-        # Each when its turn comes: a deadline may pass while its client reads what is before.
         if replay.gap:
-            yield self.gap_frame(replay.gap, last_event_id)
-        for message in replay.messages:
-            try:
-                event = decode_event(message, self._max_event_bytes)
-                if has_expired(event, time.time()):
-                    self.expired += 1
-                    continue
-                frame = event_frame(event.event_id, payload_line(message))
-            except UnusableMessage as reason:
-                self._skip(message, reason)
-                continue
-            connection.event_count += 1
-            self.replayed += 1
-            yield frame
+            self._registry.write(connection, self.gap_frame(replay.gap, wanted.last_event_id))
+        if replay.messages:
+            self._registry.outbox.replay(connection, replay.messages, functools.partial(self._frame_late, connection))
+
+    def _frame_late(self, connection: Connection, message: bytes) -> bytes:
+        # A deadline may have passed while the client read what is before.
+        try:
+            event = decode_event(message, self._max_event_bytes)
+            if has_expired(event, time.time()):
+                self.expired += 1
+                return b""
+            frame = event_frame(event.event_id, payload_line(message))
+        except UnusableMessage as reason:
+            self._skip(message, reason)
+            return b""
+        connection.event_count += 1
+        self.replayed += 1
+        return frame
 
     def gap_frame(self, gap: Gap, last_event_id: str | None) -> bytes:
         """Frame what tells a client that events may be missing, and count it."""
