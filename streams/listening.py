@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger("sse.server")
 
 # Daphne's own is 50: after a restart thousands of devices knock within a second, and
 # those who find the queue full try again only after one, two and three seconds. The
@@ -22,16 +25,22 @@ def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda
     port is still refused. What `set_options` sets, accepted connections inherit. A port
     that was widened stays as it is.
     """
-    if hasattr(socket, "SO_REUSEPORT") and port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
+    first = port.socket
+    shareable = hasattr(socket, "SO_REUSEPORT") and first.family in (socket.AF_INET, socket.AF_INET6)
+    if shareable and first.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
         return
-    listening = [port.socket]
+    set_options(first)
     # Listening anew on a socket that listens only sets the length.
-    port.socket.listen(LISTEN_BACKLOG)
-    if hasattr(socket, "SO_REUSEPORT"):
-        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening += [_listen_beside(port) for _ in range(LISTENING_SOCKETS - 1)]
-    for each in listening:
-        set_options(each)
+    first.listen(LISTEN_BACKLOG)
+    if not shareable:
+        return
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        for _ in range(LISTENING_SOCKETS - 1):
+            _listen_beside(port, set_options)
+    except OSError as error:
+        # Such as for a port that only root may listen on, when the pod is root no more.
+        log.warning("A herd of clients finds less room in the queue: %s", error)
 
 
 def widen_queue_behind(send: Any) -> bool:
@@ -49,7 +58,7 @@ def widen_queue_behind(send: Any) -> bool:
     return True
 
 
-def _listen_beside(port: Any) -> socket.socket:
+def _listen_beside(port: Any, set_options: Callable[[socket.socket], None]) -> None:
     first = port.socket
     with socket.socket(first.family, first.type) as beside:
         beside.setblocking(False)
@@ -58,8 +67,8 @@ def _listen_beside(port: Any) -> socket.socket:
         if first.family == socket.AF_INET6:
             only = first.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
             beside.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        set_options(beside)
         beside.bind(first.getsockname())
         beside.listen(LISTEN_BACKLOG)
         # Twisted listens on a copy of the descriptor.
-        adopted: socket.socket = port.reactor.adoptStreamPort(beside.fileno(), first.family, port.factory).socket
-        return adopted
+        port.reactor.adoptStreamPort(beside.fileno(), first.family, port.factory)
