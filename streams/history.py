@@ -139,9 +139,10 @@ class History:
             owners.append(client)
             steps.append(0)
             added += EVENT_BYTES + len(message)
-            client.count += 1
-            if client.count > per_client:
+            if client.count == per_client:
                 self._forget_first_of(client)
+            else:
+                client.count += 1
             position += 1
         self._bytes += added
         if self._bytes > self._max_bytes or now >= self._due:
@@ -156,8 +157,8 @@ class History:
         messages[index] = b""
         client.forgotten_at = self._arrivals[index]
         client.first += self._steps[index]
-        client.count -= 1
-        client.dropped = True
+        if not client.dropped:
+            client.dropped = True
 
     def _forget(self, now: float) -> None:
         messages, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
