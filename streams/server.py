@@ -33,6 +33,9 @@ from streams.worker import Worker
 
 log = logging.getLogger("sse.server")
 
+# How often it is looked for requests that take too long.
+LOOK_SECONDS = 1.0
+
 
 class Inbox:
     """What a request's application receives: its body, then its end.
@@ -81,6 +84,8 @@ class StreamServer(Server):
             server_name="",
         )
         self._worker = worker
+        # Connections that may still send a request, and until when.
+        self.deadlines: dict[RequestReader, float] = {}
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._listen_failure = ""
@@ -146,7 +151,12 @@ class StreamServer(Server):
         """Do nothing: Daphne looks at every connection each second for what callbacks tell here."""
 
     def timeout_checker(self) -> None:
-        """Do nothing: no request has a time limit here."""
+        """End the connections whose requests take too long to come, and look again in a second."""
+        now = time.monotonic()
+        for reader in [reader for reader, deadline in self.deadlines.items() if now >= deadline]:
+            reader.setTimeout(None)
+            reader.timeoutConnection()
+        reactor.callLater(LOOK_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         """Cancel every request's task; one that was only half received has none."""

@@ -13,9 +13,19 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import HOST, Answer, exchange, open_response, open_stream, parse_answer, request_bytes
+from tests.support.http import (
+    HOST,
+    Answer,
+    EventStream,
+    exchange,
+    open_response,
+    open_stream,
+    parse_answer,
+    request_bytes,
+)
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
+from tests.support.waiting import eventually
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ORIGIN = {"Origin": "https://shop.example"}
@@ -175,6 +185,37 @@ def test_head_of_a_stream_has_its_headers_and_opens_none(pod: Pod, client_name: 
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert pod.status(f"/admin/client/{client_name}") == 404
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"Host: x\r\nOrigin: https://shop.example\r\n\r\n",),
+        (b"host:x\r\norigin:https://shop.example\t \r\n\r\n",),
+        (b"Host: x\r\nOrigin: https://shop.example\r\nX-Odd-_Name!: 1\r\n\r\n",),
+        (b"Host: x\r\nOrigin: https://shop.example\r\nContent-Length: 0\r\n\r\n",),
+        (b"Host: x\r\nCookie: a=b\r\n c\r\nOrigin: https://shop.example\r\n\r\n",),
+        (b"Host: x\r\nOrigin: https://sh", b"op.example\r\n\r\n"),
+        (b"Host: x\r\nOrigin: https://shop.example\r\n\r\nGET /health HTTP/1.1\r\n\r\n",),
+        (b"Host: x\r\nOrigin: https://shop.example\r\nUser-Agent: " + b"x" * 9000 + b"\r\n\r\n",),
+    ],
+)
+async def test_a_stream_is_the_same_however_it_is_asked_for(pod: Pod, client_name: str, pieces: tuple[bytes, ...]):
+    reader, writer = await asyncio.open_connection(HOST, pod.port)
+    async with EventStream(reader, writer) as stream:
+        # Plain heads that come in one piece are read in a way of their own.
+        writer.write(f"GET /events/{client_name} HTTP/1.1\r\n".encode() + pieces[0])
+        for piece in pieces[1:]:
+            await writer.drain()
+            writer.write(piece)
+        await stream.read_head()
+        assert stream.status == 200
+        assert stream.headers["access-control-allow-origin"] == "*"
+        assert stream.headers["transfer-encoding"] == "chunked"
+        connected = await stream.next()
+        assert connected is not None
+        assert connected.json()["clientName"] == client_name
+    await eventually("the pod to see it go", lambda: pod.status(f"/admin/client/{client_name}") == 404)
 
 
 async def test_query_and_unknown_headers_change_nothing(pod: Pod, redis_server: RedisServer, client_name: str):
