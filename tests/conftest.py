@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -22,6 +23,11 @@ class StartPod(Protocol):
     def __call__(
         self, start: str = ..., *, ready: bool = ..., application: str | None = ..., **variables: str | float
     ) -> Pod: ...
+
+
+def pytest_configure() -> None:
+    """Let what the tests start be interrupted: a shell's background jobs ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
