@@ -11,8 +11,7 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
-import msgspec
-
+from streams.chains import Chains
 from streams.events import decode_event, valid_event_id
 
 # What an event and a client cost beside the bytes of the message and of the name, so that
@@ -64,20 +63,6 @@ class HistoryStatistics(NamedTuple):
     complete_since: float
 
 
-# Outside the garbage collector, as all that grows with the events and their clients.
-class ClientChain(msgspec.Struct, gc=False):
-    """Where a client's events stand in the log: the positions of the first and the last, and how many."""
-
-    name: str
-    # When the last of its events arrived that is forgotten.
-    forgotten_at: float
-    first: int
-    last: int
-    count: int = 0
-    # Whether any of its events went before the others.
-    dropped: bool = False
-
-
 class History:
     """The recent events of all clients, bounded by age, by bytes, and by events for each client.
 
@@ -93,7 +78,7 @@ class History:
         self._deaf: list[Gap] = []
         self._bytes = 0
         self._overtaken = 0
-        self._clients: dict[str, ClientChain] = {}
+        self._chains = Chains()
         # The id of the last event of clients of whom nothing is remembered any more: one
         # that comes back with it has missed nothing, however long ago that event was.
         self._last_ids: dict[str, str] = {}
@@ -103,7 +88,8 @@ class History:
         # the pod's start, an index from `_base`; those below `_first` are forgotten.
         self._messages: list[bytes] = []
         self._arrivals = array("d")
-        self._owners: list[ClientChain] = []
+        # The client's number.
+        self._owners: list[int] = []
         # How many positions further the client's next event is.
         self._steps = array("I")
         self._base = 0
@@ -122,46 +108,53 @@ class History:
         """
         if not self._seconds:
             return
-        clients, owners, steps, per_client = self._clients, self._owners, self._steps, self._per_client
-        base = self._base
-        position = base + len(self._messages)
-        added = 0
-        self._messages += messages
-        self._arrivals.extend([now] * len(messages))
-        for name, message in zip(names, messages, strict=True):
-            client = clients.get(name)
+        chains, arrivals, log, base, per_client = (
+            self._chains,
+            self._arrivals,
+            self._messages,
+            self._base,
+            self._per_client,
+        )
+        numbers, owners, steps = chains.numbers, self._owners, self._steps
+        firsts, lasts, counts = chains.firsts, chains.lasts, chains.counts
+        start = base + len(log)
+        log += messages
+        arrivals.extend(array("d", (now,)) * len(messages))
+        steps.extend(array("I", (0,)) * len(messages))
+        grown = EVENT_BYTES * len(messages)
+        overtaken = 0
+        for position, (name, message) in enumerate(zip(names, messages, strict=True), start):
+            grown += len(message)
+            client = numbers.get(name)
             if client is None:
-                clients[name] = client = ClientChain(name, self._forgotten_at, position, position)
-                added += CLIENT_BYTES + len(name)
-            else:
-                steps[client.last - base] = position - client.last
-                client.last = position
+                owners.append(chains.add(name, position, self._forgotten_at))
+                grown += CLIENT_BYTES + len(name)
+                continue
             owners.append(client)
-            steps.append(0)
-            added += EVENT_BYTES + len(message)
-            if client.count == per_client:
-                self._forget_first_of(client)
-            else:
-                client.count += 1
-            position += 1
-        self._bytes += added
+            last = lasts[client]
+            steps[last - base] = position - last
+            lasts[client] = position
+            count = counts[client]
+            if count < per_client:
+                counts[client] = count + 1
+                continue
+            # The client's oldest event goes before its turn.
+            first = firsts[client]
+            index = first - base
+            grown -= len(log[index])
+            # No message is empty: this is the mark of a place whose event is gone.
+            log[index] = b""
+            firsts[client] = first + steps[index]
+            chains.forgotten_at[client] = arrivals[index]
+            chains.dropped[client] = True
+            overtaken += 1
+        self._overtaken += overtaken
+        self._bytes += grown - overtaken * (EVENT_BYTES - PLACE_BYTES)
         if self._bytes > self._max_bytes or now >= self._due:
             self._forget(now)
 
-    def _forget_first_of(self, client: ClientChain) -> None:
-        index = client.first - self._base
-        messages = self._messages
-        self._bytes -= EVENT_BYTES + len(messages[index]) - PLACE_BYTES
-        self._overtaken += 1
-        # No message is empty: this is the mark of a place whose event is gone.
-        messages[index] = b""
-        client.forgotten_at = self._arrivals[index]
-        client.first += self._steps[index]
-        if not client.dropped:
-            client.dropped = True
-
     def _forget(self, now: float) -> None:
-        messages, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
+        messages, arrivals, chains = self._messages, self._arrivals, self._chains
         horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
         if held > enough:
             enough -= enough // LUMP_PART
@@ -176,16 +169,16 @@ class History:
                 break
             held -= EVENT_BYTES + len(message)
             messages[index] = b""
-            client = owners[index]
-            client.forgotten_at = self._forgotten_at = arrival
-            if client.count > 1:
-                client.count -= 1
-                client.first += steps[index]
-                client.dropped = True
+            client = self._owners[index]
+            chains.forgotten_at[client] = self._forgotten_at = arrival
+            if chains.counts[client] > 1:
+                chains.counts[client] -= 1
+                chains.firsts[client] += self._steps[index]
+                chains.dropped[client] = True
             else:
-                held -= CLIENT_BYTES + len(client.name)
-                del self._clients[client.name]
-                self._keep_last_id(client.name, message, arrival)
+                name = chains.remove(client)
+                held -= CLIENT_BYTES + len(name)
+                self._keep_last_id(name, message, arrival)
         else:
             index = len(messages)
         self._bytes, self._first, self._due = held, index, now + LUMP_SECONDS
@@ -239,14 +232,14 @@ class History:
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
         """
         self.expire(now)
-        client = self._clients.get(name)
+        client = self._chains.numbers.get(name)
         indexes = self._indexes(client)
         possible = valid_event_id(last_event_id)
         place = self._find(indexes, last_event_id) if possible else None
         if place is not None:
             gap = self._unheard_after(self._arrivals[indexes[place]])
             return Replay([self._messages[index] for index in indexes[place + 1 :]], gap)
-        if self._last_ids.get(name) == last_event_id and (client is None or not client.dropped):
+        if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
             return Replay([self._messages[index] for index in indexes], self._deaf_after(-inf))
         gap = self._gap_after(-inf, self._started, client, now)
         if gap is not None and not possible:
@@ -256,14 +249,14 @@ class History:
     def since(self, name: str, seconds: float, now: float) -> Replay:
         """Return a client's events of the last `seconds`, and the gap if that is more than is known."""
         self.expire(now)
-        client = self._clients.get(name)
+        client = self._chains.numbers.get(name)
         moment = now - seconds
         messages = [self._messages[index] for index in self._indexes(client) if self._arrivals[index] > moment]
         return Replay(messages, self._gap_after(moment, self._complete_since, client, now))
 
     def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
         """Return when a client's latest events arrived, and their messages, newest last."""
-        indexes = self._indexes(self._clients.get(name))
+        indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._arrivals[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
     def statistics(self) -> HistoryStatistics:
@@ -271,13 +264,13 @@ class History:
         deaf_until = self._deaf[-1].ended if self._deaf else -inf
         complete_since = max(self._complete_since, deaf_until, self._forgotten_at)
         events = len(self._messages) - self._first - self._overtaken
-        return HistoryStatistics(events, len(self._clients), self._bytes, complete_since)
+        return HistoryStatistics(events, len(self._chains), self._bytes, complete_since)
 
-    def _indexes(self, client: ClientChain | None) -> list[int]:
+    def _indexes(self, client: int | None) -> list[int]:
         if client is None:
             return []
-        indexes = [client.first - self._base]
-        for _ in range(client.count - 1):
+        indexes = [self._chains.firsts[client] - self._base]
+        for _ in range(self._chains.counts[client] - 1):
             indexes.append(indexes[-1] + self._steps[indexes[-1]])
         return indexes
 
@@ -291,9 +284,9 @@ class History:
                 return place
         return None
 
-    def _gap_after(self, moment: float, started: float, client: ClientChain | None, now: float) -> Gap | None:
+    def _gap_after(self, moment: float, started: float, client: int | None, now: float) -> Gap | None:
         deaf = self._deaf_after(moment)
-        forgotten_at = self._forgotten_at if client is None else client.forgotten_at
+        forgotten_at = self._forgotten_at if client is None else self._chains.forgotten_at[client]
         expired_at = max(forgotten_at, now - self._seconds)
         reason, ended = GapReason.EXPIRED, expired_at
         if started > expired_at:
