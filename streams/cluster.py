@@ -28,7 +28,8 @@ GROUP = "pods"
 # The first connect after a pause is announced at once, so that the order is that of the
 # connects; what follows it within this time goes into one message.
 FLUSH_SECONDS = 0.02
-TICK_SECONDS = 0.1
+# A timer may ring a little early.
+SHORTEST_PAUSE_SECONDS = 0.01
 # Three beats that did not come back.
 DEAF_SECONDS = 6.0
 RETRY_SECONDS = (0.2, 0.6)
@@ -107,8 +108,9 @@ class Cluster:
                 raise Deaf(f"what this pod says has not come back for {DEAF_SECONDS:g} s")
             if spoke:
                 await asyncio.sleep(FLUSH_SECONDS)
+            pause = min(self.order.due_at(), self.order.heard_at + DEAF_SECONDS) - time.monotonic()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_SECONDS):
+                async with asyncio.timeout(max(pause, SHORTEST_PAUSE_SECONDS)):
                     await self._due.wait()
 
     async def _listen(self, layer: Any, channel: str) -> None:

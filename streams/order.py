@@ -130,6 +130,10 @@ class Order:
                         return self._message(kind, batch, now)
         return self._message("beat", [], now) if now >= self._beat_at else None
 
+    def due_at(self) -> float:
+        """Return when the next message is due if nothing is announced or heard until then."""
+        return min(self._beat_at, self._roll_at) if self.hearing and self._roll_due else self._beat_at
+
     def sent(self, message: Announcement) -> None:
         """Note that Redis has taken a message."""
         self._sent = message.number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from streams.errors import CloseReason
 
 # A replay goes out in writes of about this size, the next when the client has taken the last.
 REPLAY_BATCH_BYTES = 16 * 1024
+# How often it is looked whether clients in a long replay have taken what they were given.
+REPLAY_SECONDS = 0.01
 
 
 class Outbox:
@@ -23,6 +26,7 @@ class Outbox:
         self._stall_seconds = stall_seconds
         self._backlogged: set[Connection] = set()
         self._replaying: set[Connection] = set()
+        self._begun = asyncio.Event()
         # Writers that were told to finish while bytes waited, and when that takes too long.
         self._finishing: dict[Writer, float] = {}
 
@@ -44,17 +48,25 @@ class Outbox:
         connection.pending = Pending(messages, frame, self._max_backlog_bytes)
         self._replaying.add(connection)
         self._continue_replay(connection)
+        if connection.pending is not None:
+            self._begun.set()
 
     def queue(self, connection: Connection, message: bytes) -> None:
         """Put a live message behind a replay that is under way, to be framed as those in it are."""
         if connection.pending is not None:
             self._wait(connection, connection.pending, message, is_message=True)
 
-    def continue_replays(self) -> bool:
-        """Write what clients have taken room for; return whether any replay is unfinished."""
-        for connection in list(self._replaying):
-            self._continue_replay(connection)
-        return bool(self._replaying)
+    async def run(self) -> None:
+        """Go on with the replays that did not go out at once, until cancelled."""
+        # One of this loop; what began before it was there is looked for first.
+        self._begun = asyncio.Event()
+        while True:
+            while self._replaying:
+                await asyncio.sleep(REPLAY_SECONDS)
+                for connection in list(self._replaying):
+                    self._continue_replay(connection)
+            self._begun.clear()
+            await self._begun.wait()
 
     def close_stalled(self) -> None:
         """Cut the connections whose backlog has not moved for too long; call it every second."""

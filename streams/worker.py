@@ -32,9 +32,6 @@ WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
 # How often a drain with few clients looks whether they have all gone by themselves.
 DRAIN_LOOK_SECONDS = 0.2
-# How often clients in a long replay are looked at, and how often it is looked for any.
-REPLAY_SECONDS = 0.01
-REPLAY_IDLE_SECONDS = 0.1
 # File descriptors that are kept for Redis, probes, pages and the database.
 SPARE_DESCRIPTORS = 64
 # A full collection walks every object of every connection: with 10,000 of them it
@@ -86,7 +83,7 @@ class Worker:
             "cluster": self.cluster.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
-            "replay": self._replay,
+            "replay": self.registry.outbox.run,
             "vitals": self.vitals.run,
         }
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,12 +170,6 @@ class Worker:
             self.history.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds)
-
-    async def _replay(self) -> None:
-        unfinished = False
-        while True:
-            await asyncio.sleep(REPLAY_SECONDS if unfinished else REPLAY_IDLE_SECONDS)
-            unfinished = self.registry.outbox.continue_replays()
 
 
 def connection_limit(max_connections: int) -> int:
