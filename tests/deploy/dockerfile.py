@@ -21,7 +21,7 @@ from typing import Any
 from tests.support.pods import ROOT
 
 # The paths that ours makes; all others are the base image's.
-OWN_PATHS = re.compile(r"(?<![\w.])/(?=(?:opt/venv|build|app|data)\b)")
+OWN_PATHS = re.compile(r"(?<![\w.])/(?=(?:opt/venv|opt/bytecode|build|app|data)\b)")
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class Build:
         environment.pop("PIP_NO_CACHE_DIR", None)
         subprocess.run(
             ["/bin/sh", "-ec", self.localize(command, stage.name)],
-            cwd=self.root(stage.name),
+            cwd=self.localize(next(iter(stage.values("WORKDIR")), str(self.root(stage.name))), stage.name),
             env=environment,
             capture_output=True,
             text=True,

@@ -45,7 +45,7 @@ def test_the_image_has_no_step_that_needs_tools(stages: list[Stage]):
 
 def test_the_image_runs_as_a_fixed_user_that_is_not_root(stages: list[Stage]):
     assert stages[-1].value("USER") == "10001:10001"
-    assert "--uid 10001" in stages[-1].value("RUN")
+    assert "--uid 10001" in stages[-1].values("RUN")[0]
 
 
 def test_signals_reach_the_pod(stages: list[Stage]):
@@ -177,6 +177,26 @@ async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
     assert status == 0, log_path.read_text()
     assert start(build.healthcheck()).wait(20) != 0, "nobody answers any more"
     assert {path: path.stat().st_mtime_ns for path in (root / "app").rglob("*")} == before
+
+
+# Prints the modules of a pod that Python would have to compile at each start.
+UNCOMPILED = """
+import os, sys
+import sseproject.asgi, sseproject.urls, streams.server
+# A module that is frozen into Python itself has none.
+cached = [getattr(getattr(module, "__spec__", None), "cached", None) for module in sys.modules.values()]
+len(cached) > 500 or sys.exit("too few modules")
+print(*(path for path in cached if path and path.endswith(".pyc") and not os.path.exists(path)))
+"""
+
+
+@pytest.mark.timeout(400)
+def test_whatever_a_pod_loads_is_compiled_without_docstrings_and_asserts(build: Build, tmp_path: Path):
+    log_path = tmp_path / "log"
+    variables = {"SECRET_KEY": "for-this-test"}
+    assert build.environment(build.image)["PYTHONOPTIMIZE"] == "2"
+    status = build.start(["python", "-c", UNCOMPILED], log_path, variables).wait(60)
+    assert (status, log_path.read_text().split()) == (0, [])
 
 
 def answers(port: int, pod: subprocess.Popen[bytes], log_path: Path) -> bool:
