@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.pods import AS_IN_THE_IMAGE
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPRESS = Path(__file__).parent / "peers" / "express"
 CHANNELS_DOCS = Path(__file__).parent / "peers" / "channels_docs"
@@ -40,15 +42,18 @@ class Pod:
     ready_path: str
 
     def environment(self, port: int, redis_url: str) -> dict[str, str]:
-        """Give the variables that it is started with: the same for all."""
-        return os.environ | {
-            "REDIS_URL": redis_url,
-            "PORT": str(port),
-            "POD_NAME": f"bench-{self.key}",
-            "ENVIRONMENT": "development",
-            "NODE_ENV": "production",
-            "PYTHONUNBUFFERED": "1",
-        }
+        """Give the variables that it is started with: the same for all, each as in production."""
+        return (
+            os.environ
+            | AS_IN_THE_IMAGE
+            | {
+                "REDIS_URL": redis_url,
+                "PORT": str(port),
+                "POD_NAME": f"bench-{self.key}",
+                "ENVIRONMENT": "development",
+                "NODE_ENV": "production",
+            }
+        )
 
 
 REFERENCE = "c"

@@ -14,8 +14,10 @@ NONE = "-"
 HOW = """\
 Each server runs alone, started anew for every workload, on the same Valkey, and so do the runs: one of
 every server, then the next. The server has one core for itself; Valkey, the publisher and the readers
-share the rest. CPU is user and system time of the server's process; memory is PSS from
-`/proc/PID/smaps_rollup`, after the connects less before them. At saturation 8,000 events are on
+share the rest. The Python servers run with the image's `PYTHONOPTIMIZE=2`, Express with `NODE_ENV=production`.
+CPU is user and system time of the server's process; memory is PSS from `/proc/PID/smaps_rollup`, after the
+connects less before them; the load tool is written in Python too, so that an idle Python server's PSS has a
+share of the libraries, and RSS has all of them. At saturation 8,000 events are on
 their way at any time: the publisher sends as fast as events are read, so that the server always
 has work and no backlog grows. A server that writes a client's events of one moment together saves
 system calls there; at 10,000 events a second it has none to save. From the CPU time of the foreign

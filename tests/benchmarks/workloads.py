@@ -163,6 +163,10 @@ METRICS = (
         "base memory of an idle server, MiB (PSS)",
         figures("idle", lambda result: result.base_pss_kib and result.base_pss_kib / 1024),
     ),
+    Metric(
+        "resident memory of an idle server, MiB (RSS)",
+        figures("idle", lambda result: result.base_rss_kib and result.base_rss_kib / 1024),
+    ),
     Metric("CPU per connect, µs", figures("idle", lambda result: result.cpu_connect_microseconds), digits=0),
     Metric(
         "p50 latency, 10,000 connections at 10,000 events/s, ms",

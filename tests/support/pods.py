@@ -22,6 +22,14 @@ BIN = Path(sys.executable).parent
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
+# Python's own settings in production, with a place for bytecode that the developer may write to.
+AS_IN_THE_IMAGE = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
+}
+
 # Where tests.support.observed answers.
 OBSERVED = "/observed"
 
@@ -59,7 +67,7 @@ def environment(**variables: str | float) -> dict[str, str]:
     unset = dict.fromkeys(documented_variables(), "") | {"ALLOWED_HOSTS": "*"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     given = {name: str(value) for name, value in variables.items()}
-    return inherited | unset | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | given
+    return inherited | unset | AS_IN_THE_IMAGE | {"NO_COLOR": "1"} | given
 
 
 def run_python(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
