@@ -108,23 +108,16 @@ class History:
         """
         if not self._seconds:
             return
-        chains, arrivals, log, base, per_client = (
-            self._chains,
-            self._arrivals,
-            self._messages,
-            self._base,
-            self._per_client,
-        )
-        numbers, owners, steps = chains.numbers, self._owners, self._steps
-        firsts, lasts, counts = chains.firsts, chains.lasts, chains.counts
+        chains, base, per_client = self._chains, self._base, self._per_client
+        numbers, firsts, lasts, counts = chains.numbers, chains.firsts, chains.lasts, chains.counts
+        log, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
         start = base + len(log)
         log += messages
         arrivals.extend(array("d", (now,)) * len(messages))
         steps.extend(array("I", (0,)) * len(messages))
-        grown = EVENT_BYTES * len(messages)
-        overtaken = 0
-        for position, (name, message) in enumerate(zip(names, messages, strict=True), start):
-            grown += len(message)
+        grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
+        overtaken: list[int] = []
+        for position, name in enumerate(names, start):
             client = numbers.get(name)
             if client is None:
                 owners.append(chains.add(name, position, self._forgotten_at))
@@ -141,17 +134,26 @@ class History:
             # The client's oldest event goes before its turn.
             first = firsts[client]
             index = first - base
-            grown -= len(log[index])
-            # No message is empty: this is the mark of a place whose event is gone.
-            log[index] = b""
+            overtaken.append(index)
             firsts[client] = first + steps[index]
             chains.forgotten_at[client] = arrivals[index]
             chains.dropped[client] = True
-            overtaken += 1
-        self._overtaken += overtaken
-        self._bytes += grown - overtaken * (EVENT_BYTES - PLACE_BYTES)
+        self._bytes += grown
+        if overtaken:
+            self._drop(overtaken)
         if self._bytes > self._max_bytes or now >= self._due:
             self._forget(now)
+
+    def _drop(self, indexes: list[int]) -> None:
+        """Empty the places of events that go before their turn."""
+        log = self._messages
+        # All at once: they left the processor's cache long ago, and so it fetches several at a time.
+        gone = list(map(log.__getitem__, indexes))
+        # No message is empty: this is the mark of a place whose event is gone.
+        for index in indexes:
+            log[index] = b""
+        self._bytes -= sum(map(len, gone)) + len(gone) * (EVENT_BYTES - PLACE_BYTES)
+        self._overtaken += len(gone)
 
     def _forget(self, now: float) -> None:
         messages, arrivals, chains = self._messages, self._arrivals, self._chains
