@@ -37,7 +37,7 @@ ERROR_LOG_SECONDS = 10.0
 # which is also the most that gathering adds to an event's way.
 BUSY_RATE = 20_000
 BUSY_SECONDS = 0.02
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.003
 # What asyncio and uvloop read at once: a read that is full has more behind it. As much as
 # MAX_READ_BYTES is handed on together, so that a client's events go out in one write.
 FULL_READ_BYTES = 256_000
