@@ -76,7 +76,7 @@ class Bench:
         for number in range(1, runs + 1):
             for key in keys:
                 for workload in workloads:
-                    if not workload.only or key in workload.only:
+                    if key in workload.only:
                         self._measure(PODS[key], workload, number)
         return Measurement(
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -96,7 +96,7 @@ class Bench:
 
     def _measure(self, pod: Pod, workload: Workload, number: int) -> None:
         log = self._logs / f"{pod.key}-{workload.name}-{number}.log"
-        title = f"run {number} ({pod.key}) {workload.name:<10} "
+        title = f"run {number} ({pod.key}) {workload.name:<11} "
         print(f"{title}…", file=sys.stderr)
         try:
             with running(pod, self._redis_url, self._pod_cpus, log) as (pid, url), Bar(title) as bar:

@@ -22,6 +22,11 @@ their way at any time: the publisher sends as fast as events are read, so that t
 has work and no backlog grows. A server that writes a client's events of one moment together saves
 system calls there; at 10,000 events a second it has none to save. From the CPU time of the foreign
 events, the one in a hundred that is delivered is taken off at its cost at saturation.
+From the CPU time of 1,000 and of 19,000 connections, what as many cost at rest is taken off, heartbeats
+above all. At 4,000 events a second every client hears one seldom, few clients or many, and the growth
+is that of a server whose clients grow in number. At 20,000 events a second the few are in another state
+than the many: a client's kernel acknowledges at once after a pause of 200 ms, which on one machine is
+done in the server's time; without such pauses it is done when the client reads, in the client's.
 Latency is counted from the publish to the read, on one clock. Every event of every connection is checked."""
 
 
@@ -44,7 +49,9 @@ class Measurement:
         return [key for key in PODS if key in self.results]
 
     def ratio(self, metric: Metric, key: str) -> float | None:
-        """Divide a server's figure by that of the reference, None where one is missing."""
+        """Divide a server's figure by that of the reference, None where one is missing or it says nothing."""
+        if not metric.has_ratio:
+            return None
         value = metric.value(self.results[key])
         reference = metric.value(self.results.get(REFERENCE, {}))
         return value / reference if value is not None and reference else None

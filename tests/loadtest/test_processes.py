@@ -1,16 +1,18 @@
-"""What is read from /proc."""
+"""What the kernel says of a process."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
 
 from loadtest.errors import LoadTestError
-from loadtest.processes import TICKS_PER_SECOND, Memory, cpu_seconds, memory, parse_smaps_rollup, parse_stat
+from loadtest.processes import Memory, cpu_seconds, memory, parse_smaps_rollup
 
-STAT = "4242 (a (strange) name) S 1 4242 4242 0 -1 4194304 100 0 0 0 250 50 7 9 20 0 11 0 100 1000 200"
 ROLLUP = """\
 55d0c0a00000-7ffd1b5f9000 ---p 00000000 00:00 0                          [rollup]
 Rss:               61500 kB
@@ -19,20 +21,34 @@ Pss_Dirty:         40000 kB
 """
 
 
-def test_cpu_time_is_user_and_system_whatever_the_name_holds():
-    assert parse_stat(STAT) == 300 / TICKS_PER_SECOND
-
-
 def test_memory():
     assert parse_smaps_rollup(ROLLUP) == Memory(pss_kib=58700, rss_kib=61500)
 
 
-def test_reads_a_real_process():
+def test_the_cpu_time_of_another_process_is_what_that_process_says_of_itself():
+    work = "import sys, time; sum(range(3_000_000)); print(time.process_time(), flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        said = float(child.stdout.readline())
+        # From its own reading on it prints a line and waits.
+        assert said <= cpu_seconds(child.pid) < said + 0.5
+
+
+def test_the_cpu_time_of_threads_that_ended_counts():
+    worked: list[float] = []
+
+    def work() -> None:
+        sum(range(3_000_000))
+        worked.append(time.thread_time())
+
     before = cpu_seconds(os.getpid())
-    deadline = time.process_time() + 0.1
-    while time.process_time() < deadline:
-        pass
-    assert 0.05 < cpu_seconds(os.getpid()) - before < 5
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert cpu_seconds(os.getpid()) - before >= worked[0] > 0
+
+
+def test_the_memory_of_a_real_process():
     assert 1000 < memory(os.getpid()).pss_kib <= memory(os.getpid()).rss_kib + 100
 
 
