@@ -247,6 +247,12 @@ class Newcomer:
         except AssertionError:
             pytest.fail(f"{step.command}\ndid not show {missing()}\nbut\n{self._output.read_text()[offset:]}")
 
+    def wait_until_ready(self) -> None:
+        """Ask the pod until it says that it hears everything."""
+        url = self._with_ports("http://localhost:3000/health/ready")
+        ask = ["curl", "--fail", "--silent", "--output", os.devnull, url]
+        wait_until("the pod to be ready", lambda: subprocess.run(ask).returncode == 0)
+
     def leave(self) -> None:
         """Press Ctrl-C in every terminal, the last one first."""
         for process in reversed(self._open):
@@ -316,3 +322,6 @@ def test_tour_runs_as_it_stands(newcomer: Newcomer, title: str, steps: int):
     assert len(found) >= steps
     for step in found:
         newcomer.follow(step)
+        if step.command == "make run":
+            # The pod says that it is subscribed a moment before it has caught up; nobody types that fast.
+            newcomer.wait_until_ready()
