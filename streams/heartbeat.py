@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from streams.connection import Connection
 from streams.errors import CloseReason
@@ -53,7 +54,7 @@ class Heartbeat:
                 log.debug("Sent to %d client(s)", len(connections))
         self._close_dead(slots[(tick - round(self._check_seconds / self._tick_seconds)) % len(slots)])
 
-    def _close_dead(self, connections: set[Connection]) -> None:
+    def _close_dead(self, connections: Iterable[Connection]) -> None:
         for connection in list(connections):
             # One tick of grace: the heartbeat may have left that much after its time.
             if connection.writer.silent_seconds() >= self._check_seconds - self._tick_seconds:

@@ -13,6 +13,7 @@ from streams.connection import Connection, ConnectionEnd, Headers
 from streams.duels import Duels
 from streams.errors import CloseReason
 from streams.outbox import Outbox
+from streams.slots import Slots
 from streams.times import iso, now_iso
 
 registry_log = logging.getLogger("sse.registry")
@@ -64,7 +65,7 @@ class Registry:
         self.closed: Counter[CloseReason] = Counter()
         self.ended: deque[ConnectionEnd] = deque(maxlen=ENDS_KEPT)
         self.bytes_closed = 0
-        self.slots: list[set[Connection]] = [set() for _ in range(slots)]
+        self.slots = Slots(slots)
         self.outbox = Outbox(self.close, max_backlog_bytes=max_backlog_bytes, stall_seconds=stall_seconds)
         self.duels = Duels(duel_limit)
         # Called with each connection that opens, and with each that is to get a replay;
@@ -100,9 +101,7 @@ class Registry:
             self.close(older, CloseReason.EVICTED)
         self._connections[name] = connection
         self._hosts[host_of(connection.address)] += 1
-        # A place drawn at random spreads the heartbeats over their period.
-        connection.slot = int(random.random() * len(self.slots))
-        self.slots[connection.slot].add(connection)
+        self.slots.add(connection, len(self))
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
         if self.subscribed:
@@ -151,7 +150,7 @@ class Registry:
             self.duels.note_eviction(connection.client_name)
         if self._connections.get(connection.client_name) is connection:
             del self._connections[connection.client_name]
-        self.slots[connection.slot].discard(connection)
+        self.slots.discard(connection)
         self._waiting.discard(connection)
         self._leave_host(connection)
         self._note_end(connection, reason)
@@ -172,7 +171,7 @@ class Registry:
             age = now - connection.connected_at
             if age < (1 - AGE_SPREAD) * max_stream_seconds:
                 break
-            if age >= max_stream_seconds * (1 - AGE_SPREAD * connection.slot / len(self.slots)):
+            if age >= max_stream_seconds * (1 - AGE_SPREAD * self.slots.share(connection)):
                 aged.append(connection)
         for connection in aged:
             self.close(connection, CloseReason.MAX_LIFE)
