@@ -46,19 +46,15 @@ FEW, MANY = 1_000, 19_000
 
 
 def scaling(name: str, connections: int) -> tuple[Workload, ...]:
-    """Make the workloads that show what so many connections cost, and what an event does among them."""
-    title, only = f"{connections:,} connections", "abc"
-    return (
-        Workload(f"{name}-rest", f"{title}, nothing published", Plan(connections=connections, rate=0, seconds=6), only),
-        *(
-            Workload(
-                f"{name}-{word}",
-                f"{title} at {rate:,} events a second",
-                Plan(connections=connections, rate=rate, seconds=8),
-                only,
-            )
-            for word, rate in (("seldom", SELDOM_RATE), ("often", OFTEN_RATE))
-        ),
+    """Make the workloads that show what an event costs among so many connections."""
+    return tuple(
+        Workload(
+            f"{name}-{word}",
+            f"{connections:,} connections at {rate:,} events a second",
+            Plan(connections=connections, rate=rate, seconds=seconds),
+            only="abc",
+        )
+        for word, rate, seconds in (("seldom", SELDOM_RATE, 16), ("often", OFTEN_RATE, 8))
     )
 
 
@@ -142,23 +138,9 @@ def foreign_microseconds(results: Results) -> list[float]:
     ]
 
 
-def beside_rest(name: str, word: str) -> Callable[[Results], list[float]]:
-    """Read the CPU per event in microseconds, without what as many connections cost at rest."""
-
-    def read(results: Results) -> list[float]:
-        pairs = zip(results.get(f"{name}-rest", ()), results.get(f"{name}-{word}", ()), strict=False)
-        return [
-            (busy.cpu_share - rest.cpu_share) * busy.seconds / busy.read * 1e6
-            for rest, busy in pairs
-            if busy.cpu_share is not None and rest.cpu_share is not None and busy.read
-        ]
-
-    return read
-
-
 def growth_percent(word: str) -> Callable[[Results], list[float]]:
     """Read by how much an event is dearer among many connections than among few."""
-    few, many = beside_rest("few", word), beside_rest("many", word)
+    few, many = (figures(f"{name}-{word}", lambda result: result.cpu_event_microseconds) for name in ("few", "many"))
 
     def read(results: Results) -> list[float]:
         return [(more / less - 1) * 100 for less, more in zip(few(results), many(results), strict=False)]
@@ -170,8 +152,13 @@ def scaling_metrics(word: str, rate: int) -> tuple[Metric, ...]:
     """Make the rows that compare few connections with many at one rate."""
     title = f"at {rate:,} events/s"
     return (
-        Metric(f"CPU per event, {FEW:,} connections {title}, µs", beside_rest("few", word)),
-        Metric(f"CPU per event, {MANY:,} connections {title}, µs", beside_rest("many", word)),
+        *(
+            Metric(
+                f"CPU per event, {connections:,} connections {title}, µs",
+                figures(f"{name}-{word}", lambda result: result.cpu_event_microseconds),
+            )
+            for name, connections in (("few", FEW), ("many", MANY))
+        ),
         Metric(
             f"growth from {FEW:,} to {MANY:,} connections {title}, %",
             growth_percent(word),
