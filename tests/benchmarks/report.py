@@ -25,8 +25,8 @@ events, the one in a hundred that is delivered is taken off at its cost at satur
 With 1,000 and with 19,000 connections everything is counted, heartbeats too. After a pause of 200 ms a
 client's kernel acknowledges at once, which on one machine is done in the server's time; without such
 pauses it is done when the client reads, in the client's. At 4,000 events a second every client has such
-pauses, few clients or many. At 20,000 only the many would, so all are told to acknowledge at once
-(`loadtest --quick-acks`). Without that the few look cheaper than they are, by what their clients do for them.
+pauses, few clients or many; at 20,000 only the many have them. In the rows "acknowledged at once" all
+clients are told to do so (`loadtest --quick-acks`), which makes the few dearer and not the many cheaper.
 Latency is counted from the publish to the read, on one clock. Every event of every connection is checked."""
 
 
