@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadtest.acks import can_acknowledge_at_once
 from loadtest.errors import ImpossiblePlan
 
 # Five digits in a name keep all names, and so all messages, equally long.
@@ -44,7 +43,6 @@ class Plan:
     concurrency: int = 50
     timeout_seconds: float = 60.0
     reconnect: bool = False
-    quick_acks: bool = False
     pid: int | None = None
     prefix: str = "LOAD"
     # Events of another test, or of an earlier one still on their way, are not counted.
@@ -122,8 +120,6 @@ def check(plan: Plan) -> None:
     if plan.rate is None and plan.foreign >= 1:
         raise ImpossiblePlan("--rate max waits for delivered events: give a number with --foreign 1.")
     Target.resolve(plan)
-    if plan.quick_acks and not can_acknowledge_at_once():
-        raise ImpossiblePlan("--quick-acks needs a newer Linux, with the socket option TCP_RTO_MIN_US.")
     per_process = max(len(share) for share in plan.shares())
     limit = raise_descriptor_limit()
     if per_process + SPARE_DESCRIPTORS > limit:

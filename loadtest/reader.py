@@ -19,7 +19,6 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from loadtest.acks import acknowledge_at_once
 from loadtest.board import CONNECTED, FAILED, READ, Board
 from loadtest.errors import LoadTestError, ProtocolError
 from loadtest.latency import Histogram
@@ -174,8 +173,6 @@ class Reader:
         connection = socket.socket(self._target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         stream = Stream(index, self._tallies[index - self._clients.start], connection, deadline)
         try:
-            if self._plan.quick_acks:
-                acknowledge_at_once(connection)
             if source:
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((source, 0))

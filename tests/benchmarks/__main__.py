@@ -18,7 +18,7 @@ from loadtest.errors import LoadTestError
 from loadtest.progress import Bar
 from loadtest.result import Result
 from loadtest.running import LoadTest
-from tests.benchmarks.machine import busy_share, machine, versions
+from tests.benchmarks.machine import CannotSteer, busy_share, machine, receiving_on, versions
 from tests.benchmarks.pods import PODS, ROOT, Pod, PodFailed, free_port, install_express, pinned, running
 from tests.benchmarks.report import Measurement, as_json, faults, page, table
 from tests.benchmarks.workloads import WORKLOADS, Workload
@@ -39,7 +39,7 @@ def main() -> int:
         server = ValkeyServer(port=free_port(), host="127.0.0.1")
         server.start(timeout=10)
         try:
-            bench = Bench(f"redis://127.0.0.1:{server.port}", pod_cpus, Path(logs))
+            bench = Bench(f"redis://127.0.0.1:{server.port}", pod_cpus, other_cpus, Path(logs))
             measurement = bench.run(options.only, options.workloads, options.runs)
         finally:
             server.stop()
@@ -57,9 +57,10 @@ def main() -> int:
 class Bench:
     """Runs workloads on servers and keeps what came out."""
 
-    def __init__(self, redis_url: str, pod_cpus: set[int], logs: Path) -> None:
+    def __init__(self, redis_url: str, pod_cpus: set[int], other_cpus: set[int], logs: Path) -> None:
         self._redis_url = redis_url
         self._pod_cpus = pod_cpus
+        self._other_cpus = other_cpus
         self._logs = logs
         self._results: dict[str, dict[str, list[Result]]] = {}
         self._failures: list[str] = []
@@ -70,6 +71,7 @@ class Bench:
         self._busy_share = busy_share()
         if self._busy_share > BUSY_SHARE:
             print(f"The machine is {self._busy_share:.0%} busy already: figures will be too high.", file=sys.stderr)
+        workloads = self._possible(workloads)
         self._results = {key: {workload.name: [] for workload in workloads} for key in keys}
         for key in keys:
             self._compile(PODS[key])
@@ -89,6 +91,21 @@ class Bench:
             busy_share=self._busy_share,
         )
 
+    def _possible(self, workloads: list[Workload]) -> list[Workload]:
+        """Leave out what this machine cannot do, and name it among the failures."""
+        apart = [workload.name for workload in workloads if workload.apart]
+        try:
+            if apart and self._pod_cpus & self._other_cpus:
+                raise CannotSteer("This machine has a single core.")
+            with self._cores_for(bool(apart)):
+                return workloads
+        except CannotSteer as error:
+            self._failures.append(f"Left out: {', '.join(apart)}. {error}")
+            return [workload for workload in workloads if not workload.apart]
+
+    def _cores_for(self, apart: bool) -> contextlib.AbstractContextManager[None]:
+        return receiving_on(self._other_cpus) if apart else contextlib.nullcontext()
+
     def _compile(self, pod: Pod) -> None:
         """Start a server once: whatever it compiles is compiled then, and is not counted as its memory."""
         with contextlib.suppress(PodFailed), running(pod, self._redis_url, self._pod_cpus, self._logs / pod.key):
@@ -99,7 +116,11 @@ class Bench:
         title = f"run {number} ({pod.key}) {workload.name:<11} "
         print(f"{title}…", file=sys.stderr)
         try:
-            with running(pod, self._redis_url, self._pod_cpus, log) as (pid, url), Bar(title) as bar:
+            with (
+                self._cores_for(workload.apart),
+                running(pod, self._redis_url, self._pod_cpus, log) as (pid, url),
+                Bar(title) as bar,
+            ):
                 plan = replace(workload.plan, url=url, redis_url=self._redis_url, pid=pid, run=os.urandom(4).hex())
                 result = LoadTest(plan, bar.show).run()
         except (PodFailed, LoadTestError) as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +17,13 @@ import redis
 from tests.benchmarks.pods import express_versions
 
 PACKAGES = ("django", "channels", "daphne", "twisted", "uvloop", "hiredis", "msgspec", "redis")
+
+# Which CPUs take in what is sent over the loopback device (Linux' receive packet steering).
+LOOPBACK_STEERING = Path("/sys/class/net/lo/queues/rx-0/rps_cpus")
+
+
+class CannotSteer(Exception):
+    """This machine does not let packets be steered to chosen CPUs."""
 
 
 def machine() -> dict[str, str]:
@@ -51,6 +60,31 @@ def busy_share(seconds: float = 2.0) -> float:
     # The fourth is idle time, the fifth waiting for a disk.
     idle = sum(after[3:5]) - sum(before[3:5])
     return 1 - idle / total if total else 0.0
+
+
+@contextlib.contextmanager
+def receiving_on(cpus: set[int]) -> Iterator[None]:
+    """Let some CPUs take in all that is sent over the loopback device.
+
+    Otherwise the one that sends does it, within the send: the receiver's TCP and its acknowledgement.
+    Raises CannotSteer where that cannot be set.
+    """
+    try:
+        before = LOOPBACK_STEERING.read_text()
+        LOOPBACK_STEERING.write_text(cpu_mask(cpus))
+    except OSError as error:
+        raise CannotSteer(f"Linux lets root alone write {LOOPBACK_STEERING}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        LOOPBACK_STEERING.write_text(before)
+
+
+def cpu_mask(cpus: set[int]) -> str:
+    """Write a set of CPUs as the kernel does: in hexadecimal, 32 of them in a group."""
+    mask = sum(1 << cpu for cpu in cpus)
+    groups = [f"{mask >> shift & 0xFFFFFFFF:08x}" for shift in range(0, max(cpus) + 1, 32)]
+    return ",".join(reversed(groups))
 
 
 def _cpu_ticks() -> list[int]:

@@ -22,11 +22,14 @@ their way at any time: the publisher sends as fast as events are read, so that t
 has work and no backlog grows. A server that writes a client's events of one moment together saves
 system calls there; at 10,000 events a second it has none to save. From the CPU time of the foreign
 events, the one in a hundred that is delivered is taken off at its cost at saturation.
-With 1,000 and with 19,000 connections everything is counted, heartbeats too. After a pause of 200 ms a
-client's kernel acknowledges at once, which on one machine is done in the server's time; without such
-pauses it is done when the client reads, in the client's. At 4,000 events a second every client has such
-pauses, few clients or many; at 20,000 only the many have them. In the rows "acknowledged at once" all
-clients are told to do so (`loadtest --quick-acks`), which makes the few dearer and not the many cheaper.
+With 1,000 and with 19,000 connections everything is counted, heartbeats too. What goes over the loopback
+device is taken in by the core that sends it, within its send(): the server is charged with what the
+client's kernel does, and with the acknowledgement, which comes at once after a pause of 200 ms and
+otherwise when the client reads, in the client's time. At 4,000 events a second all clients have
+such pauses, few or many; at 20,000 only the many have them. In the rows "clients' packets on other cores"
+the kernel hands everything sent to the other cores (receive packet steering), as if the clients had a
+machine of their own. What is left to the server there is its own work and waking the other core for what
+it sends; the more there is to do over there, the less often it has to be woken.
 Latency is counted from the publish to the read, on one clock. Every event of every connection is checked."""
 
 

@@ -72,11 +72,6 @@ class Command(BaseCommand):
         add("--concurrency", type=_whole(100_000), default=DEFAULTS.concurrency, help="connects at a time (default 50)")
         add("--timeout", type=_seconds, default=DEFAULTS.timeout_seconds, help="seconds for one connect (60)")
         add("--reconnect", action="store_true", help="once connected, all drop and come back at once")
-        add(
-            "--quick-acks",
-            action="store_true",
-            help="clients acknowledge every event at once, as those do that hear one seldom (Linux)",
-        )
         add("--prefix", type=_prefix, default=DEFAULTS.prefix, help="how the clients' names begin (default LOAD)")
         add("--pid", type=_whole(4_194_304), help="process of the pod, on this machine: measures its CPU and memory")
         add("--json", action="store_true", help="print one JSON object instead of the table")
@@ -125,7 +120,6 @@ def _plan(options: dict[str, Any]) -> Plan:
         concurrency=options["concurrency"],
         timeout_seconds=options["timeout"],
         reconnect=options["reconnect"],
-        quick_acks=options["quick_acks"],
         pid=options["pid"],
         prefix=options["prefix"],
     )
