@@ -69,8 +69,9 @@ class LogReader:
         self._position: bytes | None = None
         # Where reading began: Redis's time at the first connect, less the history's length.
         self._beginning = b""
-        # Redis's clock, less this process's.
+        # Redis's clock, less this process's; by so much, a moment may come out later than it was.
         self._clock_ahead = 0.0
+        self._clock_doubt = 0.0
         # Redis's own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         self._heard_at = time.monotonic()
@@ -98,10 +99,7 @@ class LogReader:
                     await client.aclose()
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
-        if not self._beginning:
-            seconds, microseconds = await client.time()
-            self._clock_ahead = seconds + microseconds / 1e6 - time.monotonic()
-            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self.history_seconds)))
+        await self._compare_clocks(client)
         if await self._lost(client):
             self._on_loss(self._heard_at)
             self._position, self._beginning = await self._last_known(client), b"0-0"
@@ -121,13 +119,23 @@ class LogReader:
                     self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
             if before and len(entries) == READ_COUNT and not await self._holds(client, before):
                 # So far behind that the log was trimmed before it was read.
-                self._on_loss(self._moment(before))
+                self._on_loss(self._moment(before) - self._clock_doubt)
             if not self.caught_up and len(entries) < READ_COUNT:
                 first: Any = await client.xrange(self._key, count=1)
                 now = time.monotonic()
                 self.complete_since = max(now - self.history_seconds, self._moment(first[0][0]) if first else now)
                 self.caught_up = True
                 self._on_caught_up()
+
+    async def _compare_clocks(self, client: redis.asyncio.Redis) -> None:
+        asked = time.monotonic()
+        seconds, microseconds = await client.time()
+        answered = time.monotonic()
+        # Redis looked at its clock between the two, and nobody knows when.
+        self._clock_ahead = seconds + microseconds / 1e6 - answered
+        self._clock_doubt = answered - asked
+        if not self._beginning:
+            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self.history_seconds)))
 
     def _moment(self, entry_id: bytes) -> float:
         # When Redis took an entry, in time.monotonic()'s seconds.

@@ -18,11 +18,13 @@ RESET = b"\1\0\0\0\0\0\0\0"
 class Relay:
     """Listens on a port and passes each connection on to one of its targets, drawn at random.
 
-    A target that does not answer is passed over for another. Use it as a context manager.
+    A target that does not answer is passed over for another. All bytes take `delay_seconds`
+    each way. Use it as a context manager.
     """
 
-    def __init__(self, targets: Sequence[int]) -> None:
+    def __init__(self, targets: Sequence[int], delay_seconds: float = 0.0) -> None:
         self.targets = list(targets)
+        self.delay_seconds = delay_seconds
         self.port = 0
         self.passed = 0
         self._swallowing = False
@@ -98,6 +100,7 @@ class Relay:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(PIECE_BYTES):
+                await asyncio.sleep(self.delay_seconds)
                 if not self._swallowing:
                     writer.write(data)
                     await writer.drain()
