@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
@@ -26,24 +27,27 @@ class Canary:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
         self._channel = f"{channel}:canary:{secrets.token_hex(8)}"
-        self.heard_at = time.monotonic()
+        # When the last one that came back was published: whatever Redis took before it has been heard.
+        self.proven_at = time.monotonic()
         self._url = url
         self._canary_seconds = canary_seconds
 
     @property
     def age_seconds(self) -> float:
-        """Return how long ago the last one came back."""
-        return time.monotonic() - self.heard_at
+        """Return how long ago the last one that came back was published."""
+        return time.monotonic() - self.proven_at
 
     @property
     def alive(self) -> bool:
-        """Say whether one came back lately."""
+        """Say whether one that was published lately came back."""
         return self.age_seconds <= self._canary_seconds
 
     def heard(self, message: bytes) -> None:
         """Note one that came back; another pod's is ignored."""
-        if message == self._channel.encode():
-            self.heard_at = time.monotonic()
+        channel, _space, published_at = message.partition(b" ")
+        if channel == self._channel.encode():
+            with contextlib.suppress(ValueError):
+                self.proven_at = float(published_at)
 
     async def run(self) -> None:
         """Publish one after the other until cancelled."""
@@ -52,7 +56,7 @@ class Canary:
         try:
             while True:
                 try:
-                    await client.publish(self._channel, self._channel)
+                    await client.publish(self._channel, f"{self._channel} {time.monotonic()}")
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     log.debug("The canary was not published: %s", error)

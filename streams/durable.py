@@ -38,8 +38,9 @@ class LogReader:
     """Reads the log into `on_messages(messages)`, for as long as the pod lives.
 
     What was in the log before this pod started belongs to the memory for replays and to
-    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since)` tells that entries of the
-    log after that moment, in time.monotonic()'s seconds, may be gone unread.
+    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since, heard)` tells that entries of the
+    log after one moment may be gone unread, of which a gap tells already that ended after the other; both
+    are in time.monotonic()'s seconds.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class LogReader:
         on_messages: Callable[[list[bytes]], None],
         on_past: Callable[[list[bytes], list[float]], None],
         on_caught_up: Callable[[], None],
-        on_loss: Callable[[float], None],
+        on_loss: Callable[[float, float], None],
     ) -> None:
         self.read = 0
         self.caught_up = False
@@ -75,6 +76,8 @@ class LogReader:
         # Redis's own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         self._heard_at = time.monotonic()
+        # Up to when every entry has been read, for sure.
+        self._proven_at = self._heard_at
         self._error_log_due = 0.0
 
     async def run(self) -> None:
@@ -101,14 +104,16 @@ class LogReader:
     async def _read(self, client: redis.asyncio.Redis) -> None:
         await self._compare_clocks(client)
         if await self._lost(client):
-            self._on_loss(self._heard_at)
+            self._on_loss(self._proven_at, self._heard_at)
             self._position, self._beginning = await self._last_known(client), b"0-0"
         while True:
             block = BLOCK_MS if self.caught_up else None
-            before = self._position
+            before, asked_at = self._position, time.monotonic()
             reply: Any = await client.xread({self._key: self._position or self._beginning}, READ_COUNT, block)
             self._heard_at = time.monotonic()
             entries = read_entries(reply)
+            # A full reply leaves entries unread that may be as old as its last.
+            self._proven_at = asked_at if len(entries) < READ_COUNT else self._earliest(entries[-1][0])
             if entries:
                 self._position = entries[-1][0]
                 self.read += len(entries)
@@ -119,7 +124,7 @@ class LogReader:
                     self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
             if before and len(entries) == READ_COUNT and not await self._holds(client, before):
                 # So far behind that the log was trimmed before it was read.
-                self._on_loss(self._moment(before) - self._clock_doubt)
+                self._on_loss(self._earliest(before), self._earliest(before))
             if not self.caught_up and len(entries) < READ_COUNT:
                 first: Any = await client.xrange(self._key, count=1)
                 now = time.monotonic()
@@ -140,6 +145,9 @@ class LogReader:
     def _moment(self, entry_id: bytes) -> float:
         # When Redis took an entry, in time.monotonic()'s seconds.
         return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
+
+    def _earliest(self, entry_id: bytes) -> float:
+        return self._moment(entry_id) - self._clock_doubt
 
     async def _lost(self, client: redis.asyncio.Redis) -> bool:
         """Say whether entries after the last one that was read may be gone from the log."""

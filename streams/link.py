@@ -103,7 +103,9 @@ class Link:
         if not subscribed:
             self._registry.set_subscribed(False)
             if self._deaf_since is None:
-                self._deaf_since = self.subscriber.heard_at
+                # Not when Redis was last heard: what a pod reads late may have waited for long, and
+                # what Redis still held for it when it cut the link was published before that.
+                self._deaf_since = max(self._subscribed_at, self.canary.proven_at)
             if self._back is not None:
                 self._back.cancel()
             return
@@ -134,13 +136,13 @@ class Link:
         self._registry.set_subscribed(True)
         self.on_back()
 
-    def _log_lost(self, since: float) -> None:
+    def _log_lost(self, since: float, heard: float) -> None:
         now = time.monotonic()
         log.error("The log no longer holds what came after %.0f s ago; clients are told.", now - since)
         if self._deaf_since is not None:
             # The link itself is still down: one gap is told for both.
             self._entries_lost, self._deaf_since = True, min(self._deaf_since, since)
-        elif self._told is None or self._told.ended < since:
+        elif self._told is None or self._told.ended < heard:
             gap = self._history.note_gap(since, now, GapReason.REDIS_OUTAGE)
             self._telling = asyncio.create_task(self._tell(gap), name="sse-tell-gap")
 

@@ -175,8 +175,6 @@ class Subscriber:
         self.outages = 0
         self.changed_at = time.time()
         self.last_error = "not connected yet"
-        # When Redis last said anything, in time.monotonic()'s seconds.
-        self.heard_at = time.monotonic()
         self._deaf_seconds = 0.0
         self._deaf_since = time.monotonic()
         self._url = url
@@ -235,7 +233,6 @@ class Subscriber:
         try:
             await subscription.lost
         finally:
-            self.heard_at = subscription.heard_at
             await cancel([pinging])
             subscription.abort()
 

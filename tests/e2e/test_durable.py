@@ -283,6 +283,35 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
             assert gap_covers(gaps[0], lost_at, trimmed_at)
 
 
+async def test_a_log_that_was_lost_while_the_pod_stood_still_is_told_from_then(
+    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
+):
+    mortal_redis.start()
+    pod = start_pod(REDIS_URL=mortal_redis.url)
+    async with await open_stream(pod.port, client_name) as stream:
+        add(mortal_redis, event(client_name, 1))
+        await stream.until("evt-00000001")
+        await eventually("the pod to wait for more", lambda: mortal_redis.client.info("clients")["blocked_clients"])
+        pod.process.send_signal(signal.SIGSTOP)
+        try:
+            # This one waits for the pod, as the answer to its question.
+            add(mortal_redis, event(client_name, 2))
+            lost_at = time.time()
+            add(mortal_redis, event(client_name, 3))
+            mortal_redis.kill()
+            mortal_redis.start()
+            # The pod stands still for longer than the times of a gap are rounded by.
+            await asyncio.sleep(0.5)
+        finally:
+            pod.process.send_signal(signal.SIGCONT)
+        await eventually("the pod to be ready", lambda: ready(pod))
+        add(mortal_redis, event(client_name, 4))
+        got, gaps = await read_until(stream, "evt-00000004")
+        assert got == ["evt-00000002", "evt-00000004"]
+        assert [gap["reason"] for gap in gaps] == ["redis-outage"]
+        assert gap_covers(gaps[0], lost_at, lost_at), f"lost at {lost_at}, told {gaps[0]}"
+
+
 async def test_since_does_not_claim_more_than_the_log_holds(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):

@@ -23,6 +23,11 @@ from tests.support.waiting import eventually, wait_until
 
 STREAMS = 20
 CANARY_SECONDS = 3.0
+# Altogether more than the kernel and Redis hold for a subscriber. Valkey does not count
+# larger messages as held: it keeps them once for all subscribers.
+FILLER_BYTES, FILLERS, FILLS = 8_000, 100, 200
+# So much is held in Redis, and not just on its way to the kernel.
+HELD_BYTES = 1_000_000
 # A deadline, and by when it is surely over.
 TTL_MS = 400
 
@@ -129,6 +134,49 @@ async def test_a_link_that_died_in_silence_is_told_from_when_it_was_last_heard(
             assert ids == ["evt-00000003"]
             assert len(gaps) == 1
             assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
+
+
+async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
+    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
+):
+    """Redis drops what it holds for a subscriber that is too far behind: what was published before the cut."""
+    mortal_redis.start()
+    mortal_redis.client.config_set("client-output-buffer-limit", "pubsub 4mb 0 0")
+    pod = start_pod(REDIS_URL=mortal_redis.url, CANARY_SECONDS=CANARY_SECONDS)
+    filler = json.dumps(event("ELSE-ELSE0001", 0, data="x" * FILLER_BYTES))
+
+    def held_bytes() -> int | None:
+        held = [client["omem"] for client in mortal_redis.client.client_list() if client["psub"] == "1"]
+        return int(held[0]) if held else None
+
+    def fill(enough: Callable[[], bool]) -> None:
+        for _ in range(FILLS):
+            mortal_redis.publish_all([filler] * FILLERS)
+            if enough():
+                return
+        raise AssertionError("Redis was to hold back what the pod does not read")
+
+    async with await open_stream(pod.port, client_name) as stream:
+        mortal_redis.publish(event(client_name, 1))
+        await stream.until("evt-00000001")
+        pod.process.send_signal(signal.SIGSTOP)
+        try:
+            fill(lambda: (held_bytes() or 0) > HELD_BYTES)
+            earliest = time.time()
+            assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis keeps it for the pod"
+            latest = time.time()
+            fill(lambda: held_bytes() is None)
+            # The pod stands still for longer than the times of a gap are rounded by.
+            await asyncio.sleep(0.5)
+        finally:
+            pod.process.send_signal(signal.SIGCONT)
+        await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
+        await eventually("the pod to be ready", lambda: ready(pod))
+        mortal_redis.publish(event(client_name, 3))
+        ids, gaps = await read_until(stream, "evt-00000003")
+        assert ids == ["evt-00000003"]
+        assert [gap["reason"] for gap in gaps] == ["redis-outage"]
+        assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
 
 
 async def test_what_was_published_while_a_pod_started_is_told(
