@@ -109,7 +109,11 @@ class LogReader:
         while True:
             block = BLOCK_MS if self.caught_up else None
             before, asked_at = self._position, time.monotonic()
-            reply: Any = await client.xread({self._key: self._position or self._beginning}, READ_COUNT, block)
+            async with client.pipeline(transaction=False) as commands:
+                commands.xread({self._key: before or self._beginning}, READ_COUNT, block)
+                # Asked in the same breath, for the case that the log is trimmed faster than it is read.
+                commands.xrange(self._key, before or b"-", before or b"+", count=1)
+                reply, held = await commands.execute()
             self._heard_at = time.monotonic()
             entries = read_entries(reply)
             # A full reply leaves entries unread that may be as old as its last.
@@ -122,8 +126,8 @@ class LogReader:
                     self._on_messages(messages)
                 else:
                     self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
-            if before and len(entries) == READ_COUNT and not await self._holds(client, before):
-                # So far behind that the log was trimmed before it was read.
+            if before and entries and not held:
+                # While the one before is there, none between it and those that were read can be gone.
                 self._on_loss(self._earliest(before), self._earliest(before))
             if not self.caught_up and len(entries) < READ_COUNT:
                 first: Any = await client.xrange(self._key, count=1)
