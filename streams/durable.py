@@ -38,7 +38,7 @@ class LogReader:
     """Reads the log into `on_messages(messages)`, for as long as the pod lives.
 
     What was in the log before this pod started belongs to the memory for replays and to
-    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since, heard)` tells that entries of the
+    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since, until)` tells that entries of the
     log after one moment may be gone unread, of which a gap tells already that ended after the other; both
     are in time.monotonic()'s seconds.
     """
@@ -103,12 +103,15 @@ class LogReader:
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
         await self._compare_clocks(client)
-        if await self._lost(client):
+        lost = await self._lost(client)
+        if lost:
             self._on_loss(self._proven_at, self._heard_at)
             self._position, self._beginning = await self._last_known(client), b"0-0"
+        # Whether the entry at the position has been seen in this very log.
+        placed = self._position is not None and not lost
         while True:
             block = BLOCK_MS if self.caught_up else None
-            before, asked_at = self._position, time.monotonic()
+            before, proven_before, asked_at = self._position, self._proven_at, time.monotonic()
             async with client.pipeline(transaction=False) as commands:
                 commands.xread({self._key: before or self._beginning}, READ_COUNT, block)
                 # Asked in the same breath, for the case that the log is trimmed faster than it is read.
@@ -126,9 +129,10 @@ class LogReader:
                     self._on_messages(messages)
                 else:
                     self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
-            if before and entries and not held:
+            if placed and entries and not held:
                 # While the one before is there, none between it and those that were read can be gone.
-                self._on_loss(self._earliest(before), self._earliest(before))
+                self._on_loss(proven_before, self._moment(entries[0][0]))
+            placed = placed or bool(entries)
             if not self.caught_up and len(entries) < READ_COUNT:
                 first: Any = await client.xrange(self._key, count=1)
                 now = time.monotonic()

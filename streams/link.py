@@ -136,13 +136,13 @@ class Link:
         self._registry.set_subscribed(True)
         self.on_back()
 
-    def _log_lost(self, since: float, heard: float) -> None:
+    def _log_lost(self, since: float, until: float) -> None:
         now = time.monotonic()
         log.error("The log no longer holds what came after %.0f s ago; clients are told.", now - since)
         if self._deaf_since is not None:
             # The link itself is still down: one gap is told for both.
             self._entries_lost, self._deaf_since = True, min(self._deaf_since, since)
-        elif self._told is None or self._told.ended < heard:
+        elif self._told is None or self._told.ended < until:
             gap = self._history.note_gap(since, now, GapReason.REDIS_OUTAGE)
             self._telling = asyncio.create_task(self._tell(gap), name="sse-tell-gap")
 
