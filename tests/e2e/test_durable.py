@@ -42,6 +42,11 @@ def add(server: RedisServer, message: dict[str, Any]) -> None:
     server.client.xadd(LOG, {"event": json.dumps(message)}, maxlen=100_000, approximate=True)
 
 
+async def waits_for_more(server: RedisServer) -> None:
+    """Wait until a pod has read the log to its end, and Redis holds its question for more."""
+    await eventually("the pod to wait for more", lambda: server.client.info("clients")["blocked_clients"])
+
+
 async def by_function(_server: RedisServer, name: str) -> str:
     return (await asyncio.to_thread(publish, name, "payment", {"amount": 1}, durable=True)).event_id
 
@@ -259,9 +264,8 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
         async with await open_stream(pod.port, client_name) as stream:
             add(mortal_redis, event(client_name, 1))
             await stream.until("evt-00000001")
-            await eventually("the pod to wait for more", lambda: mortal_redis.client.info("clients")["blocked_clients"])
-            pod.process.send_signal(signal.SIGSTOP)
-            try:
+            await waits_for_more(mortal_redis)
+            with pod.standing_still():
                 lost_at = time.time()
                 with mortal_redis.client.pipeline(transaction=False) as pipeline:
                     for number in range(2, added + 2):
@@ -269,8 +273,6 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
                     pipeline.execute()
                 mortal_redis.client.xtrim(LOG, maxlen=kept, approximate=False)
                 trimmed_at = time.time()
-            finally:
-                pod.process.send_signal(signal.SIGCONT)
             got, gaps = await read_until(stream, event("", added + 1)["eventId"])
             assert event("", 4 * (added - kept) // 5)["eventId"] not in got, "Redis was to trim what was not read"
             # The gap comes behind the events that were read with it.
@@ -288,9 +290,8 @@ async def test_a_log_that_was_lost_while_the_pod_stood_still_is_told_from_then(
     async with await open_stream(pod.port, client_name) as stream:
         add(mortal_redis, event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually("the pod to wait for more", lambda: mortal_redis.client.info("clients")["blocked_clients"])
-        pod.process.send_signal(signal.SIGSTOP)
-        try:
+        await waits_for_more(mortal_redis)
+        with pod.standing_still():
             # This one waits for the pod, as the answer to its question.
             add(mortal_redis, event(client_name, 2))
             lost_at = time.time()
@@ -299,8 +300,6 @@ async def test_a_log_that_was_lost_while_the_pod_stood_still_is_told_from_then(
             mortal_redis.start()
             # The pod stands still for longer than the times of a gap are rounded by.
             await asyncio.sleep(0.5)
-        finally:
-            pod.process.send_signal(signal.SIGCONT)
         await eventually("the pod to be ready", lambda: ready(pod))
         add(mortal_redis, event(client_name, 4))
         got, gaps = await read_until(stream, "evt-00000004")

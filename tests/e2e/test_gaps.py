@@ -159,8 +159,7 @@ async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        pod.process.send_signal(signal.SIGSTOP)
-        try:
+        with pod.standing_still():
             fill(lambda: (held_bytes() or 0) > HELD_BYTES)
             earliest = time.time()
             assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis keeps it for the pod"
@@ -168,8 +167,6 @@ async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
             fill(lambda: held_bytes() is None)
             # The pod stands still for longer than the times of a gap are rounded by.
             await asyncio.sleep(0.5)
-        finally:
-            pod.process.send_signal(signal.SIGCONT)
         await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
         await eventually("the pod to be ready", lambda: ready(pod))
         mortal_redis.publish(event(client_name, 3))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import resource
-import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -139,9 +138,8 @@ def test_has_a_queue_for_a_herd(start: str, pods: Callable[[str], Pod]):
     if hard < herd + 500:
         pytest.skip(f"a herd of {herd} needs more than the {hard} open files allowed here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, herd + 500), hard))
-    pod.process.send_signal(signal.SIGSTOP)
     with contextlib.ExitStack() as opened:
-        opened.callback(pod.process.send_signal, signal.SIGCONT)
+        opened.enter_context(pod.standing_still())
         for _ in range(herd):
             # The pod takes in nobody, so that the kernel must; where it does not, this ends with TimeoutError.
             opened.enter_context(socket.create_connection((HOST, pod.port), timeout=5))

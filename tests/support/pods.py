@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,15 @@ class Pod:
             raise AssertionError(
                 f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}"
             ) from None
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the process do nothing, as on a machine that is paused; its sockets stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def assert_no_traceback(self) -> None:
         before, found, after = self.log.partition("Traceback (most recent call last)")
