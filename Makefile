@@ -51,4 +51,4 @@ soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 
 	$(BIN)/python -m tests.soak $(SOAK)
 
 screenshots: .venv/.installed-dev ## Photograph every page with Chromium; writes docs/images/
-	$(BIN)/python -m tests.dashboard.screenshots
+	$(BIN)/python -m tests.dashboard.browsers.screenshots

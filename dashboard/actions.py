@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from dashboard.board import get_board
+from dashboard.live.board import get_board
 from dashboard.rendering import is_name, no_such_client, operators_only, page
+from streams.broker.publisher import Receipt, apublish
 from streams.errors import CloseReason, PublishError
-from streams.events import ACTIONS
-from streams.publisher import Receipt, apublish
+from streams.http.views import error_response, json_response, not_found, refuse_method
 from streams.samples import sample_data
-from streams.views import error_response, json_response, not_found, refuse_method
+from streams.wire.events import ACTIONS
 
 
 @operators_only

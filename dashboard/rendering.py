@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from dashboard.board import get_board
-from streams.access import may_look
+from dashboard.live.board import get_board
+from streams.auth.access import may_look
 from streams.errors import InvalidName
-from streams.events import valid_name
-from streams.views import not_found
+from streams.http.views import not_found
+from streams.wire.events import valid_name
 
 Arguments = ParamSpec("Arguments")
 PageView = Callable[Concatenate[HttpRequest, Arguments], Coroutine[Any, Any, HttpResponse]]

@@ -6,13 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 
-from dashboard.board import get_board
+from dashboard.content.pages import ClientPage, PodPage, pod_content
+from dashboard.content.tables import COLUMNS, Roster, View, store_of
 from dashboard.csp import HEADER, policy
-from dashboard.pages import ClientPage, PodPage, pod_content
+from dashboard.live.board import get_board
 from dashboard.rendering import is_name, no_such_client, operators_only, page
-from dashboard.tables import COLUMNS, Roster, View, store_of
-from streams.events import ACTIONS
-from streams.views import refuse_method
+from streams.http.views import refuse_method
+from streams.wire.events import ACTIONS
 
 # So many are offered in the store filter; any other can be typed.
 STORES_OFFERED = 200

@@ -30,7 +30,7 @@ from typing import Any
 
 import environ
 
-from streams import embedded
+from streams.broker import embedded
 from streams.conf import read_settings
 from streams.errors import ConfigurationError
 

@@ -10,11 +10,11 @@ from typing import Any
 from loadtest import processes
 from loadtest.board import CONNECTED, FAILED, READ, Board
 from loadtest.children import TICK_SECONDS, Child, Children, cpu_of, wait_for
-from loadtest.latency import Histogram
-from loadtest.messages import MessageWriter
 from loadtest.plan import Plan, check
-from loadtest.publisher import STALL_SECONDS, Published, run_publisher
-from loadtest.reader import Reading, run_reader
+from loadtest.publishing.messages import MessageWriter
+from loadtest.publishing.publisher import STALL_SECONDS, Published, run_publisher
+from loadtest.reading.latency import Histogram
+from loadtest.reading.reader import Reading, run_reader
 from loadtest.result import Result, limits
 
 # Memory is read when what a pod does right after a connect is over.

@@ -16,13 +16,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
 django: Callable[..., Awaitable[None]] = get_asgi_application()
 
-from dashboard.board import Board, get_board  # noqa: E402 - Django has to be set up first
-from dashboard.consumers import LiveConsumer, is_live  # noqa: E402
-from streams.consumers import EventStreamConsumer, Receive  # noqa: E402
-from streams.listening import widen_queue_behind  # noqa: E402
+from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
+from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
+from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
+from streams.pod import Worker, get_worker  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
-from streams.worker import Worker, get_worker  # noqa: E402
-from streams.writers import Send  # noqa: E402
+from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
+from streams.transport.writers import Send  # noqa: E402
 
 
 class Application:

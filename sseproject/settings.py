@@ -58,7 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sseproject.middleware.Security",
     "servestatic.middleware.ServeStaticMiddleware",
-    "streams.cors.CorsMiddleware",
+    "streams.http.cors.CorsMiddleware",
     "dashboard.csp.ContentSecurityPolicyMiddleware",
     "sseproject.middleware.Session",
     "sseproject.middleware.Csrf",

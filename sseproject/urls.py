@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path, re_path
 
-from streams.views import not_found
+from streams.http.views import not_found
 
 urlpatterns = [
     path("", include("dashboard.urls")),
@@ -13,5 +13,5 @@ urlpatterns = [
     re_path(r"", not_found),
 ]
 
-handler400 = "streams.views.bad_request"
-handler500 = "streams.views.server_error"
+handler400 = "streams.http.views.bad_request"
+handler500 = "streams.http.views.server_error"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from streams.times import iso
+from streams.wire.timestamps import iso
 
 PREFIX_ROOT = "sse."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from streams import views
+from streams.http import views
 
 urlpatterns = [
     path("register", views.register),

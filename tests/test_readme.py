@@ -16,10 +16,10 @@ from typing import NamedTuple
 import pytest
 
 from streams.conf import StreamSettings, read_settings
+from streams.delivery.registry import FAREWELLS
 from streams.errors import CloseReason
-from streams.history import GapReason
+from streams.history.messages import GapReason
 from streams.management.commands.publish_event import EXAMPLES
-from streams.registry import FAREWELLS
 from streams.urls import urlpatterns
 from tests.support.redis_server import free_port, free_ports
 from tests.support.waiting import wait_until
@@ -162,10 +162,9 @@ def test_metrics_that_the_readme_names_exist():
     assert not [name for name in named if f'"{name.removesuffix("_total")}"' not in metrics]
 
 
-def test_modules_that_the_readme_names_are_all_that_there_are():
-    named = {name for row in rows(section("The code")) for name in re.findall(r"`(\w+\.py)`", row[0])}
-    modules = {path.name for path in (ROOT / "streams").glob("*.py")} - {"__init__.py"}
-    assert named == modules
+def test_packages_that_the_readme_names_are_all_that_there_are():
+    named = {name for row in rows(section("The code")) for name in re.findall(r"`(\w+)/`", row[0])}
+    assert named == {path.parent.name for path in (ROOT / "streams").glob("*/__init__.py")} | {"management"}
 
 
 def test_links_lead_somewhere():

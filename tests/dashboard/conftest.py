@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from dashboard.board import Board, get_board
-from streams.connection import Connection, Headers
-from streams.worker import Worker, get_worker
+from dashboard.live.board import Board, get_board
+from streams.delivery.connection import Connection, Headers
+from streams.pod import Worker, get_worker
 from tests.conftest import StartPod
-from tests.dashboard.browser import MISSING, Browser, open_browser
+from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
 from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.dashboard.axe import serious_violations
-from tests.dashboard.browser import PHONE, WIDE, Browser
+from tests.dashboard.browsers.axe import serious_violations
+from tests.dashboard.browsers.browser import PHONE, WIDE, Browser
 from tests.dashboard.conftest import STAFF, TOKEN
 from tests.support.http import HOST, EventStream, request_bytes
 from tests.support.pods import Pod

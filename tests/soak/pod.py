@@ -10,8 +10,8 @@ from tests.support.observed import application
 
 def main() -> None:
     # This module makes Twisted's reactor, and needs Django to be set up, as the application has done.
-    from streams.server import StreamServer
-    from streams.worker import get_worker
+    from streams.pod import get_worker
+    from streams.server.daphne import StreamServer
 
     StreamServer(application, get_worker(), host=HOST, port=int(sys.argv[1])).run()
 

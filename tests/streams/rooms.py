@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from streams.connection import Connection
-from streams.events import Event, decode_event, payload_line
-from streams.frames import event_frame
-from streams.history import History
-from streams.registry import Registry
-from streams.router import Router
+from streams.delivery.connection import Connection
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.history.messages import History
+from streams.wire.events import Event, decode_event, payload_line
+from streams.wire.frames import event_frame
 from tests.support.event_stream import ServerSentEvent, parse
 
 MAX_EVENT_BYTES = 4096

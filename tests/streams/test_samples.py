@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from streams.events import ACTIONS
 from streams.samples import sample_data
+from streams.wire.events import ACTIONS
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from streams.durable import LOG_SUFFIX
+from streams.broker.journal import LOG_SUFFIX
 from tests.support.event_stream import ServerSentEvent
 from tests.support.http import EventStream, open_response
 from tests.support.redis_server import CHANNEL

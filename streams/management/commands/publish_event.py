@@ -11,9 +11,10 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from streams import publisher, samples
+from streams import samples
+from streams.broker import publisher
 from streams.errors import InvalidEvent, RedisUnavailable
-from streams.events import ACTIONS
+from streams.wire.events import ACTIONS
 
 EXAMPLES = """
 examples:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from streams import embedded
+from streams.broker import embedded
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
 
@@ -35,8 +35,8 @@ class Command(BaseCommand):
         settings.STREAMS = dataclasses.replace(settings.STREAMS, host=host, port=port)
         # This module makes Twisted's reactor, which only a pod needs.
         from sseproject.asgi import application
-        from streams.server import ListenError, StreamServer
-        from streams.worker import get_worker
+        from streams.pod import get_worker
+        from streams.server.daphne import ListenError, StreamServer
 
         try:
             redis = embedded.start_if_needed(settings.STREAMS)

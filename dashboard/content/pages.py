@@ -1,0 +1,170 @@
+"""What each page shows: the same content for its template and for the stream that keeps it live.
+
+Content is made of strings only, already written for people, so that a page's script
+has nothing to do but put each in its place as text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from dashboard.content import formats
+from dashboard.content.events import recent_events
+from dashboard.content.figures import figures, points, redis_text
+from dashboard.content.sampler import Sampler
+from dashboard.content.tables import Roster, View
+from dashboard.content.verdict import REASONS, judge
+from streams.delivery.connection import Connection, ConnectionEnd
+from streams.errors import CloseReason
+from streams.pod import Worker
+
+ENDS_SHOWN = 12
+NO_USER_AGENT = "not told"
+
+# A row's key, then its cells.
+Row = list[str]
+
+
+@dataclass(slots=True)
+class Content:
+    """Texts by place, plot points by figure, rows by table, and which optional parts are shown."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    points: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    shown: dict[str, bool] = field(default_factory=dict)
+    levels: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON and templates take."""
+        return asdict(self)
+
+
+class PodPage(NamedTuple):
+    """The dashboard, with one view of its table."""
+
+    view: View
+
+    def content(self, worker: Worker, roster: Roster) -> Content:
+        """Return the table, which is this view's own; the rest is pod_content()."""
+        selection = roster.select(self.view)
+        now = time.time()
+        total = len(worker.registry)
+        found = formats.count(selection.matched)
+        of_total = "" if selection.matched == total else f" of {formats.count(total)}"
+        return Content(
+            texts={
+                "matched": f"{found}{of_total} connection{'' if total == 1 else 's'}",
+                "page": f"Page {selection.page} of {selection.pages}",
+            },
+            rows={"connections": [connection_row(connection, now) for connection in selection.connections]},
+            shown={
+                "no_match": total > 0 and not selection.matched,
+                "no_connection": total == 0,
+                "pages": selection.pages > 1,
+                "previous": selection.page > 1,
+                "next": selection.page < selection.pages,
+            },
+        )
+
+
+class ClientPage(NamedTuple):
+    """The page of one client."""
+
+    name: str
+
+    def content(self, worker: Worker, _roster: Roster | None = None) -> Content:
+        """Return the client's state, its ends and, where the pod remembers them, its events."""
+        connection = worker.registry.get(self.name)
+        now = time.time()
+        ends = [end for end in reversed(worker.registry.ended) if end.client_name == self.name]
+        content = Content(
+            rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
+            shown={"connected": connection is not None, "no_end": not ends},
+            levels={"client": "good" if connection else "quiet"},
+        )
+        if connection is None:
+            content.texts["headline"] = f"Not connected to this pod ({worker.conf.pod_name})."
+        else:
+            content.texts.update(connection_texts(connection, now))
+        events = recent_events(worker, self.name)
+        if events is not None:
+            content.rows["events"] = [list(event) for event in events]
+            content.shown["no_event"] = not events
+        return content
+
+
+def connection_texts(connection: Connection, now: float) -> dict[str, str]:
+    """Describe an open connection in full."""
+    snapshot = connection.snapshot()
+    uptime = formats.duration(now - snapshot.connected_at)
+    return {
+        "headline": f"Connected for {uptime}.",
+        "since": f"{formats.moment(snapshot.connected_at)} UTC",
+        "activity": f"{formats.moment(snapshot.last_activity)} UTC, {formats.ago(now - snapshot.last_activity)}",
+        "event_count": formats.count(snapshot.event_count),
+        "written": formats.size(snapshot.bytes_written),
+        "backlog": formats.size(snapshot.backlog_bytes),
+        "address": snapshot.address or "unknown",
+        "user_agent": snapshot.user_agent or NO_USER_AGENT,
+    }
+
+
+def pod_content(worker: Worker, sampler: Sampler) -> Content:
+    """Return what every view of the dashboard shares."""
+    verdict = judge(worker, sampler)
+    lately, closed = sampler.closed_lately(), worker.registry.closed
+    content = Content(
+        texts={
+            "headline": verdict.headline,
+            "uptime": formats.duration(time.time() - worker.started_at),
+            "redis": redis_text(worker),
+            **figures(worker, sampler.samples),
+        },
+        points=points(sampler.samples),
+        rows={
+            "notices": [[notice, notice] for notice in verdict.notices],
+            "closes": [
+                [reason, reason, formats.count(lately[reason]), formats.count(closed[reason]), REASONS[reason]]
+                for reason in CloseReason
+                if closed[reason]
+            ],
+            "ends": [end_row(end) for end in itertools.islice(reversed(worker.registry.ended), ENDS_SHOWN)],
+        },
+        levels={"pod": verdict.level},
+    )
+    content.shown["no_close"] = not content.rows["closes"]
+    return content
+
+
+def connection_row(connection: Connection, now: float) -> Row:
+    """Write one row of the table of connections."""
+    snapshot = connection.snapshot()
+    return [
+        snapshot.client_name,
+        snapshot.client_name,
+        formats.moment(snapshot.connected_at),
+        formats.ago(now - snapshot.last_activity),
+        formats.count(snapshot.event_count),
+        formats.size(snapshot.backlog_bytes),
+        snapshot.address,
+    ]
+
+
+def end_row(end: ConnectionEnd) -> Row:
+    """Write one row of the table of ends."""
+    return [
+        f"{end.client_name}@{end.ended_at}",
+        end.client_name,
+        formats.clock(end.ended_at),
+        end.reason.value,
+        formats.duration(end.ended_at - end.connected_at),
+        formats.count(end.event_count),
+        end.address,
+        formats.moment(end.ended_at),
+        formats.brief(end.ended_at - end.connected_at),
+        end.user_agent or NO_USER_AGENT,
+    ]

@@ -1,0 +1,84 @@
+"""Whether the lanes are fine, in words: the first thing that an operator reads."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from dashboard.content import formats
+from dashboard.content.sampler import Sampler
+from streams.errors import CloseReason
+from streams.pod import Worker
+
+REASONS = {
+    CloseReason.CLIENT_CLOSED: "The client went away by itself.",
+    CloseReason.EVICTED: "A newer connection of the same client took its place.",
+    CloseReason.SLOW_READER: "The client did not read what was sent to it.",
+    CloseReason.DEAD_PEER: "The client's machine stopped answering.",
+    CloseReason.DUEL: "Two devices with one name evicted each other again and again.",
+    CloseReason.DRAINING: "The pod is being replaced and sent its clients elsewhere.",
+    CloseReason.OVERLOADED: "The pod had more clients than it may have.",
+    CloseReason.MAX_LIFE: "The stream reached its longest allowed duration.",
+    CloseReason.OPERATOR: "Somebody disconnected it from this dashboard.",
+    CloseReason.SERVER_STOPPED: "The pod stopped.",
+}
+# Ends that say something is wrong with a device, the network or the pod's size.
+TROUBLE = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.DUEL, CloseReason.OVERLOADED)
+# A few lost devices are everyday life in a large estate.
+TROUBLE_FLOOR = 5
+TROUBLE_SHARE = 0.02
+
+
+class Verdict(NamedTuple):
+    """How the pod is: a level (good, warning, bad), a headline, and what deserves a look."""
+
+    level: str
+    headline: str
+    notices: list[str]
+
+
+def judge(worker: Worker, sampler: Sampler) -> Verdict:
+    """Say how this pod is."""
+    subscriber, connections = worker.subscriber, len(worker.registry)
+    lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
+    notices = list(_notices(worker, sampler))
+    if deafness := worker.link.deafness():
+        if subscriber.subscribed:
+            headline = f"Events may be late or missing. {lanes} connected."
+        else:
+            deaf = formats.duration(time.time() - subscriber.changed_at)
+            headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
+        return Verdict("bad", headline, [f"{deafness[0].upper()}{deafness[1:]}.", *notices])
+    if worker.draining:
+        return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
+    readiness = worker.readiness()
+    if not readiness.ready:
+        return Verdict("warning", f"Takes no new client: {readiness.reason}. {lanes} connected.", notices)
+    trouble = sum(sampler.closed_lately()[reason] for reason in TROUBLE)
+    if trouble > max(TROUBLE_FLOOR, connections * TROUBLE_SHARE):
+        return Verdict("warning", f"{lanes} connected, but many connections end in trouble.", notices)
+    if not connections:
+        return Verdict("good", "Ready: no client is connected yet.", notices)
+    return Verdict("good", f"All is well: {lanes} connected, events are heard.", notices)
+
+
+def _notices(worker: Worker, sampler: Sampler) -> list[str]:
+    notices = []
+    lately = sampler.closed_lately()
+    if any(lately[reason] for reason in TROUBLE):
+        named = ", ".join(f"{lately[reason]} {reason}" for reason in TROUBLE if lately[reason])
+        notices.append(f"Connections that ended in trouble in the last 5 minutes: {named}.")
+    if unusable := sampler.unusable_lately():
+        plural = "s" if unusable > 1 else ""
+        notices.append(
+            f"{formats.count(unusable)} message{plural} on the channel in the last 5 minutes could not be used; "
+            "the log says why."
+        )
+    subscriber = worker.subscriber
+    if subscriber.outages:
+        times = "once" if subscriber.outages == 1 else f"{subscriber.outages} times"
+        notices.append(
+            f"Redis was lost {times} since this pod started; "
+            f"it heard nothing for {formats.duration(subscriber.deaf_seconds)} altogether."
+        )
+    return notices

@@ -1,0 +1,90 @@
+"""The consumer behind GET /admin/live: the stream that keeps one open page up to date.
+
+Like a client's stream it bypasses Django's handler, which would cost a thread each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from channels.generic.http import AsyncHttpConsumer
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, QueryDict
+
+from dashboard.content.pages import ClientPage, PodPage
+from dashboard.content.tables import View
+from dashboard.live.board import Board, Page
+from streams.auth.access import may_look
+from streams.delivery.connection import Headers
+from streams.http.consumers import STREAM_HEADERS, Receive, current_task
+from streams.transport.writers import Send, open_writer
+
+LIVE_PATH = "/admin/live"
+# The page then connects again by itself, so that a login that ended does not go on here.
+MAX_LIVE_SECONDS = 600.0
+
+
+def is_live(scope: dict[str, Any]) -> bool:
+    """Say whether an ASGI request asks for the stream of a page."""
+    return bool(scope["path"] == LIVE_PATH)
+
+
+class LiveConsumer(AsyncHttpConsumer):
+    """One open page's stream."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self._board = board
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request until its page or this pod ends it."""
+        self.base_send = send
+        if scope["method"] != "GET":
+            await self._refuse(405, f"Method {scope['method']} is not allowed here; use GET.", [(b"Allow", b"GET")])
+            return
+        request = session_request(scope)
+        if not await may_look(request):
+            await self._refuse(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
+            return
+        page, writer = page_of(request.GET), open_writer(send, current_task(), self._board.worker.socket_options)
+        self._board.open(page, writer, STREAM_HEADERS)
+        try:
+            async with asyncio.timeout(MAX_LIVE_SECONDS):
+                await disconnect(receive)
+        except TimeoutError:
+            writer.finish()
+            await disconnect(receive)
+        finally:
+            self._board.close(page, writer)
+
+    async def _refuse(self, status: int, sentence: str, headers: Headers) -> None:
+        body = msgspec.json.encode({"success": False, "error": sentence})
+        length = str(len(body)).encode()
+        all_headers = [(b"Content-Type", b"application/json"), (b"Content-Length", length), *headers]
+        await self.send_headers(status=status, headers=all_headers)
+        await self.send_body(body)
+
+
+async def disconnect(receive: Receive) -> None:
+    """Wait until the page is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def page_of(parameters: QueryDict) -> Page:
+    """Read from the stream's address which page it is for."""
+    name = parameters.get("client")
+    return ClientPage(name) if name else PodPage(View.parse(parameters))
+
+
+def session_request(scope: dict[str, Any]) -> HttpRequest:
+    """Make of an ASGI scope a request with its session."""
+    request = ASGIRequest(scope, io.BytesIO())
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    return request

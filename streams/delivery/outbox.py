@@ -1,0 +1,141 @@
+"""Writing to clients within bounds: what waits for a slow one is limited in bytes and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from streams.delivery.connection import Connection, Pending, Writer
+from streams.errors import CloseReason
+
+# A replay goes out in writes of about this size, the next when the client has taken the last.
+REPLAY_BATCH_BYTES = 16 * 1024
+# How often it is looked whether clients in a long replay have taken what they were given.
+REPLAY_SECONDS = 0.01
+
+
+class Outbox:
+    """Writes frames to connections, and has those closed whose clients do not read."""
+
+    def __init__(
+        self, close: Callable[[Connection, CloseReason], None], *, max_backlog_bytes: int, stall_seconds: float
+    ) -> None:
+        self._close = close
+        self._max_backlog_bytes = max_backlog_bytes
+        self._stall_seconds = stall_seconds
+        self._backlogged: set[Connection] = set()
+        self._replaying: set[Connection] = set()
+        self._begun = asyncio.Event()
+        # Writers that were told to finish while bytes waited, and when that takes too long.
+        self._finishing: dict[Writer, float] = {}
+
+    def write(self, connection: Connection, frame: bytes) -> None:
+        """Write a frame to a connection, and close it if too much waits for its client."""
+        if connection.pending is not None:
+            self._wait(connection, connection.pending, frame, is_message=False)
+            return
+        connection.bytes_written += len(frame)
+        backlog_bytes = connection.writer.write(frame)
+        if backlog_bytes:
+            self._watch(connection, backlog_bytes)
+
+    def replay(self, connection: Connection, messages: list[bytes], frame: Callable[[bytes], bytes]) -> None:
+        """Write messages as fast as their client takes them; what comes meanwhile goes behind.
+
+        `frame(message)` is asked when a message's turn comes, and gives nothing for one that is too late.
+        """
+        connection.pending = Pending(messages, frame, self._max_backlog_bytes)
+        self._replaying.add(connection)
+        self._continue_replay(connection)
+        if connection.pending is not None:
+            self._begun.set()
+
+    def queue(self, connection: Connection, message: bytes) -> None:
+        """Put a live message behind a replay that is under way, to be framed as those in it are."""
+        if connection.pending is not None:
+            self._wait(connection, connection.pending, message, is_message=True)
+
+    async def run(self) -> None:
+        """Go on with the replays that did not go out at once, until cancelled."""
+        # One of this loop; what began before it was there is looked for first.
+        self._begun = asyncio.Event()
+        while True:
+            while self._replaying:
+                await asyncio.sleep(REPLAY_SECONDS)
+                for connection in list(self._replaying):
+                    self._continue_replay(connection)
+            self._begun.clear()
+            await self._begun.wait()
+
+    def close_stalled(self) -> None:
+        """Cut the connections whose backlog has not moved for too long; call it every second."""
+        now = time.monotonic()
+        for writer, deadline in list(self._finishing.items()):
+            if not writer.backlog_bytes():
+                del self._finishing[writer]
+            elif now >= deadline:
+                del self._finishing[writer]
+                writer.abort()
+        for connection in list(self._backlogged):
+            backlog_bytes = connection.writer.backlog_bytes()
+            left = connection.bytes_written - backlog_bytes
+            if not backlog_bytes:
+                self._backlogged.discard(connection)
+            elif left > connection.moved_bytes:
+                connection.moved_bytes, connection.moved_at = left, now
+            elif now - connection.moved_at >= self._stall_seconds:
+                # A machine that is there acknowledges what it gets, even if no program reads it.
+                silent = connection.writer.silent_seconds() >= self._stall_seconds
+                self._close(connection, CloseReason.DEAD_PEER if silent else CloseReason.SLOW_READER)
+
+    def finish(self, connection: Connection, farewell: bytes | None) -> None:
+        """End a response after what was written, but not later than a stalled client would be cut."""
+        self.drop(connection)
+        writer = connection.writer
+        if farewell is not None:
+            writer.write(farewell)
+        writer.finish()
+        if writer.backlog_bytes():
+            self._finishing[writer] = time.monotonic() + self._stall_seconds
+
+    def abort(self, connection: Connection) -> None:
+        """Cut a connection whose client does not read: a farewell would only wait behind the rest."""
+        self.drop(connection)
+        connection.writer.abort()
+
+    def drop(self, connection: Connection) -> None:
+        """Forget what is known of a connection that ends."""
+        self._backlogged.discard(connection)
+        self._replaying.discard(connection)
+        connection.pending = None
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes that wait for clients that are behind."""
+        return sum(connection.writer.backlog_bytes() for connection in self._backlogged)
+
+    def _wait(self, connection: Connection, pending: Pending, data: bytes, *, is_message: bool) -> None:
+        pending.add(data, is_message=is_message)
+        if pending.room_bytes < 0:
+            self._close(connection, CloseReason.SLOW_READER)
+
+    def _watch(self, connection: Connection, backlog_bytes: int) -> None:
+        if backlog_bytes > self._max_backlog_bytes:
+            self._close(connection, CloseReason.SLOW_READER)
+        elif connection not in self._backlogged and connection.close_reason is None:
+            connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
+            connection.moved_at = time.monotonic()
+            self._backlogged.add(connection)
+
+    def _continue_replay(self, connection: Connection) -> None:
+        writer = connection.writer
+        # Writing may close the connection, which drops what is pending.
+        while (pending := connection.pending) is not None and not writer.backlog_bytes():
+            batch = pending.take(REPLAY_BATCH_BYTES)
+            if not batch:
+                connection.pending = None
+                self._replaying.discard(connection)
+                return
+            connection.bytes_written += len(batch)
+            if backlog_bytes := writer.write(batch):
+                self._watch(connection, backlog_bytes)

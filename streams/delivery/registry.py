@@ -1,0 +1,251 @@
+"""This pod's clients: which connection each has, and how a connection opens and ends."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+
+from streams.delivery.connection import Connection, ConnectionEnd, Headers
+from streams.delivery.duels import Duels
+from streams.delivery.outbox import Outbox
+from streams.delivery.phases import Slots
+from streams.errors import CloseReason
+from streams.wire import frames
+from streams.wire.timestamps import iso, now_iso
+
+registry_log = logging.getLogger("sse.registry")
+disconnect_log = logging.getLogger("sse.disconnect")
+
+# Drawn anew for each connection, so that the clients of a pod do not come back in step.
+RETRY_MS = (1_000, 5_000)
+# A client that was evicted is replaced already; coming back soon would only evict its successor.
+EVICTED_RETRY_MS = (30_000, 60_000)
+# The event that tells a client why its stream ends: the few names that clients know.
+FAREWELLS = {
+    CloseReason.EVICTED: "evicted",
+    CloseReason.DUEL: "evicted",
+    CloseReason.OPERATOR: "evicted",
+    CloseReason.OVERLOADED: "overloaded",
+    CloseReason.DRAINING: "draining",
+    CloseReason.MAX_LIFE: "draining",
+    CloseReason.SERVER_STOPPED: "draining",
+}
+# The ends of clients that do not read.
+UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER)
+# The ends of clients whose name is served on another connection.
+REPLACED = (CloseReason.EVICTED, CloseReason.DUEL)
+# Ends that an operator can still look at; enough for a minute of a large store's trouble.
+ENDS_KEPT = 1000
+# The share of MAX_STREAM_SECONDS over which streams of one age are spread.
+AGE_SPREAD = 0.2
+
+
+class Registry:
+    """The pod's connections by client name, one for each.
+
+    It lives on one event loop, and nothing awaits between reading and changing it,
+    so it has no locks.
+    """
+
+    def __init__(
+        self,
+        pod_name: str,
+        *,
+        max_backlog_bytes: int,
+        stall_seconds: float,
+        duel_limit: int = 5,
+        slots: int = 120,
+    ) -> None:
+        self.pod_name = pod_name
+        self.subscribed = False
+        self.opened = 0
+        self.closed: Counter[CloseReason] = Counter()
+        self.ended: deque[ConnectionEnd] = deque(maxlen=ENDS_KEPT)
+        self.bytes_closed = 0
+        self.slots = Slots(slots)
+        self.outbox = Outbox(self.close, max_backlog_bytes=max_backlog_bytes, stall_seconds=stall_seconds)
+        self.duels = Duels(duel_limit)
+        # Called with each connection that opens, and with each that is to get a replay;
+        # whoever wires the pod sets them.
+        self.on_open: Callable[[Connection], None] = _ignore
+        self.on_resume: Callable[[Connection], None] = _ignore
+        self._connections: dict[str, Connection] = {}
+        self._hosts: Counter[str] = Counter()
+        self._waiting: set[Connection] = set()
+        # Without a step between, for the path that every event takes.
+        self.get = self._connections.get
+        self.write = self.outbox.write
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._connections.values()))
+
+    def open(self, connection: Connection, headers: Headers) -> None:
+        """Take a connection in, evict an older one of the same client, and begin its response.
+
+        The greeting waits until the pod is subscribed: what is published after a
+        client has read it must reach this pod.
+        """
+        name = connection.client_name
+        older = self._connections.get(name)
+        if older is not None:
+            if self.duels.dueling(name):
+                log_duel(older, connection)
+                self.refuse(connection, headers, CloseReason.DUEL)
+                return
+            self.close(older, CloseReason.EVICTED)
+        self._connections[name] = connection
+        self._hosts[host_of(connection.address)] += 1
+        self.slots.add(connection, len(self))
+        self.opened += 1
+        registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
+        if self.subscribed:
+            greeting = self._greeting(connection)
+            connection.bytes_written = len(greeting)
+            connection.writer.start(headers, greeting)
+            self._greeted(connection)
+        else:
+            connection.writer.start(headers, b"")
+            self._waiting.add(connection)
+        self.on_open(connection)
+
+    def refuse(self, connection: Connection, headers: Headers, reason: CloseReason) -> None:
+        """Answer a connection that is not taken in with a farewell, and end it.
+
+        With 200 all the same: a browser's EventSource gives up for ever on anything else.
+        """
+        connection.writer.start(headers, self._farewell(reason))
+        self._note_end(connection, reason)
+        self.outbox.finish(connection, None)
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        """Note whether the pod hears the channel; greet those who waited for it."""
+        self.subscribed = subscribed
+        if subscribed:
+            waiting, self._waiting = self._waiting, set()
+            for connection in waiting:
+                self.write(connection, self._greeting(connection))
+                self._greeted(connection)
+
+    def _greeted(self, connection: Connection) -> None:
+        # No await between this and the greeting, nor before the replay is queued: what
+        # comes live from now on goes behind it.
+        connection.greeted = True
+        if connection.resume is not None:
+            self.on_resume(connection)
+
+    def close(self, connection: Connection, reason: CloseReason) -> None:
+        """End a connection; only the first call does, and its reason is the one that counts.
+
+        What is removed is this connection and never a newer one of the same name.
+        """
+        if connection.close_reason is not None:
+            return
+        if reason is CloseReason.EVICTED:
+            self.duels.note_eviction(connection.client_name)
+        if self._connections.get(connection.client_name) is connection:
+            del self._connections[connection.client_name]
+        self.slots.discard(connection)
+        self._waiting.discard(connection)
+        self._leave_host(connection)
+        self._note_end(connection, reason)
+        if reason in UNREAD:
+            self.outbox.abort(connection)
+        else:
+            self.outbox.finish(connection, self._farewell(reason) if reason in FAREWELLS else None)
+
+    def close_aged(self, max_stream_seconds: float) -> None:
+        """Close the connections that have lived long enough; call it every second.
+
+        The age at which each goes is drawn from the last part of the limit.
+        """
+        now = time.time()
+        aged: list[Connection] = []
+        # The dict holds them by age.
+        for connection in self._connections.values():
+            age = now - connection.connected_at
+            if age < (1 - AGE_SPREAD) * max_stream_seconds:
+                break
+            if age >= max_stream_seconds * (1 - AGE_SPREAD * self.slots.share(connection)):
+                aged.append(connection)
+        for connection in aged:
+            self.close(connection, CloseReason.MAX_LIFE)
+
+    def count_from(self, address: str) -> int:
+        """Return how many connections there are from the host of a peer's address."""
+        return self._hosts[host_of(address)]
+
+    def bytes_total(self) -> int:
+        """Return the bytes of all frames that were written since the start."""
+        return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
+
+    def _greeting(self, connection: Connection) -> bytes:
+        greeting = {
+            "type": "connected",
+            "clientName": connection.client_name,
+            "podName": self.pod_name,
+            "timestamp": iso(connection.connected_at),
+        }
+        return frames.data_frame(greeting, retry_ms=draw(RETRY_MS))
+
+    def _farewell(self, reason: CloseReason) -> bytes:
+        name = FAREWELLS[reason]
+        data = {"type": name, "reason": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
+        retry_ms = draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS)
+        return frames.named_frame(name, data, retry_ms=retry_ms)
+
+    def _leave_host(self, connection: Connection) -> None:
+        host = host_of(connection.address)
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
+
+    def _note_end(self, connection: Connection, reason: CloseReason) -> None:
+        now = time.time()
+        connection.close_reason = reason
+        self.closed[reason] += 1
+        self.bytes_closed += connection.bytes_written
+        name, events = connection.client_name, connection.event_count
+        address, user_agent = connection.address, connection.user_agent
+        self.ended.append(ConnectionEnd(name, address, user_agent, connection.connected_at, now, events, reason))
+        disconnect_log.info(
+            "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
+            name,
+            reason,
+            self.pod_name,
+            now - connection.connected_at,
+            events,
+            connection.bytes_written,
+            len(self),
+        )
+
+
+def draw(bounds: tuple[int, int]) -> int:
+    """Draw a whole number between two bounds; random.randint() takes four times as long."""
+    low, high = bounds
+    return low + int(random.random() * (high - low + 1))
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address `host:port`."""
+    return address.rpartition(":")[0]
+
+
+def log_duel(incumbent: Connection, newcomer: Connection) -> None:
+    """Name both ends of a duel: an operator has to find the device that carries the wrong name."""
+    registry_log.warning(
+        "Duel for %s: %s holds it and %s asks for it again and again; the incumbent is kept. "
+        "Two devices have the same name.",
+        incumbent.client_name,
+        incumbent.address,
+        newcomer.address,
+    )
+
+
+def _ignore(_connection: Connection) -> None:
+    pass

@@ -1,0 +1,239 @@
+"""The JSON that other programs read: register, health and this pod's connections."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from streams.auth.access import may_look
+from streams.delivery.connection import ConnectionSnapshot
+from streams.errors import InvalidName
+from streams.pod import get_worker
+from streams.wire.events import valid_name
+from streams.wire.timestamps import iso, now_iso
+
+View = Callable[..., Coroutine[Any, Any, HttpResponse]]
+
+LISTED_AT_ONCE = 200
+MAX_REGISTER_BYTES = 64 * 1024
+
+
+def json_response(
+    data: dict[str, Any], status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    """Answer with JSON that no cache may keep."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    body = msgspec.json.encode(data)
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+
+
+def error_response(sentence: str, status: int, headers: dict[str, str] | None = None, **fields: Any) -> HttpResponse:
+    """Answer with a sentence that tells the caller what to change."""
+    data = {"success": False, "error": sentence, **fields, "timestamp": now_iso()}
+    return json_response(data, status, headers)
+
+
+def refuse_method(request: HttpRequest, *allowed: str) -> HttpResponse | None:
+    """Return a 405 answer unless the request's method is one of those allowed."""
+    if request.method in allowed:
+        return None
+    sentence = f"Method {request.method} is not allowed here; use {' or '.join(allowed)}."
+    return error_response(sentence, HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(allowed)})
+
+
+def answers(*methods: str, public: bool = True) -> Callable[[View], View]:
+    """Refuse other methods, and strangers where the answer is not public, in JSON.
+
+    None of these views changes anything for a browser's user, so none needs a CSRF
+    token, and its check must not answer in HTML before the method's does.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if refusal := refuse_method(request, *methods):
+                return refusal
+            if not public and not await may_look(request):
+                sentence = (
+                    "Sign in at /admin/login/, or send the header Authorization: Bearer with ADMIN_TOKEN's value."
+                )
+                return error_response(sentence, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            return await view(request, *args, **kwargs)
+
+        return csrf_exempt(wrapped)
+
+    return decorate
+
+
+@answers("POST")
+async def register(request: HttpRequest) -> HttpResponse:
+    """Check a client name; nothing is kept, since opening the stream is what registers."""
+    length = request.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > MAX_REGISTER_BYTES:
+        return too_large()
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        return too_large()
+    if len(body) > MAX_REGISTER_BYTES:
+        return too_large()
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return error_response("The body must be JSON.", HTTPStatus.BAD_REQUEST)
+    if not isinstance(document, dict) or "clientName" not in document:
+        sentence = 'clientName is required: send {"clientName": "STORE001-LANE01"}.'
+        return error_response(sentence, HTTPStatus.BAD_REQUEST)
+    try:
+        name = valid_name(document["clientName"])
+    except InvalidName as error:
+        return error_response(str(error), HTTPStatus.BAD_REQUEST)
+    return json_response(
+        {
+            "success": True,
+            "clientName": name,
+            "podName": get_worker().conf.pod_name,
+            "message": f"Client {name} registered. Connect to /events/{name} for SSE stream",
+            "timestamp": now_iso(),
+        }
+    )
+
+
+def too_large() -> HttpResponse:
+    """Answer a body over the limit."""
+    sentence = f"The body is over {MAX_REGISTER_BYTES} bytes."
+    return error_response(sentence, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+@answers("GET", "HEAD")
+async def health(_request: HttpRequest) -> HttpResponse:
+    """Report the pod's state with the original's keys; 503 unless it can deliver."""
+    worker = get_worker()
+    conf, connected = worker.conf, not worker.link.deafness()
+    status = "draining" if worker.draining else "healthy" if connected else "unhealthy"
+    return json_response(
+        {
+            "status": status,
+            "podName": conf.pod_name,
+            "uptime": int(time.time() - worker.started_at),
+            "connections": len(worker.registry),
+            "redis": {
+                "connected": connected,
+                "channel": conf.redis_channel,
+                "host": conf.redis_host,
+                "port": conf.redis_port,
+            },
+            "timestamp": now_iso(),
+            "environment": conf.environment,
+        },
+        HTTPStatus.OK if status == "healthy" else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+
+
+@answers("GET", "HEAD")
+async def live(_request: HttpRequest) -> HttpResponse:
+    """Answer: that this answer comes at all shows that the event loop turns."""
+    return json_response({"status": "alive", "podName": get_worker().conf.pod_name, "timestamp": now_iso()})
+
+
+@answers("GET", "HEAD")
+async def ready(_request: HttpRequest) -> HttpResponse:
+    """Say whether this pod can take a client now, and if not, why."""
+    worker = get_worker()
+    readiness = worker.readiness()
+    data: dict[str, Any] = {
+        "status": "ready" if readiness.ready else "not ready",
+        "reason": readiness.reason,
+        "podName": worker.conf.pod_name,
+        "timestamp": now_iso(),
+    }
+    if not readiness.ready:
+        data["error"] = f"This pod takes no clients now: {readiness.reason}."
+    return json_response(data, HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@answers("GET", "HEAD", public=False)
+async def connections(_request: HttpRequest) -> HttpResponse:
+    """List this pod's connections in the original's shape."""
+    worker = get_worker()
+    pod_name, now = worker.conf.pod_name, time.time()
+    listed: list[dict[str, Any]] = []
+    for number, connection in enumerate(worker.registry, 1):
+        listed.append(connection_json(connection.snapshot(), pod_name, now))
+        if number % LISTED_AT_ONCE == 0:
+            # Thousands take long; events go out between.
+            await asyncio.sleep(0)
+    return json_response(
+        {"podName": pod_name, "totalConnections": len(listed), "connections": listed, "timestamp": now_iso()}
+    )
+
+
+@answers("GET", "HEAD", public=False)
+async def client(_request: HttpRequest, name: str) -> HttpResponse:
+    """Describe one client of this pod in the original's shape."""
+    worker = get_worker()
+    pod_name = worker.conf.pod_name
+    connection = worker.registry.get(name)
+    if connection is None:
+        sentence = f"Client {name} is not on this pod."
+        return json_response(
+            {
+                "found": False,
+                "podName": pod_name,
+                "clientName": name,
+                "error": sentence,
+                "timestamp": now_iso(),
+            },
+            HTTPStatus.NOT_FOUND,
+        )
+    found = connection_json(connection.snapshot(), pod_name, time.time())
+    return json_response({"found": True, "podName": pod_name, "client": found, "timestamp": now_iso()})
+
+
+def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> dict[str, Any]:
+    """Describe a connection with the original's keys; `uptime` is in seconds."""
+    return {
+        "clientName": snapshot.client_name,
+        "podName": pod_name,
+        "connectedAt": iso(snapshot.connected_at),
+        "lastActivity": iso(snapshot.last_activity),
+        "eventCount": snapshot.event_count,
+        "isAlive": True,
+        "uptime": int(now - snapshot.connected_at),
+    }
+
+
+@answers("GET", "HEAD")
+async def metrics_text(_request: HttpRequest) -> HttpResponse:
+    """Answer a Prometheus scrape."""
+    # Loaded by the first scrape: a pod that nobody scrapes is a megabyte smaller.
+    from streams.http import metrics
+
+    body, content_type = metrics.render(get_worker())
+    return HttpResponse(body, content_type=content_type)
+
+
+@csrf_exempt
+async def not_found(request: HttpRequest) -> HttpResponse:
+    """Answer any path that nothing else serves."""
+    return error_response(f"There is nothing at {request.path}.", HTTPStatus.NOT_FOUND)
+
+
+async def bad_request(_request: HttpRequest, _exception: Exception) -> HttpResponse:
+    """Answer a request that Django itself refuses."""
+    return error_response("The request cannot be understood.", HTTPStatus.BAD_REQUEST)
+
+
+async def server_error(_request: HttpRequest) -> HttpResponse:
+    """Answer where this service failed; the log has the traceback."""
+    sentence = "The service failed on this request; its log says why."
+    return error_response(sentence, HTTPStatus.INTERNAL_SERVER_ERROR)

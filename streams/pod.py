@@ -1,0 +1,198 @@
+"""The life of a pod: its registry, its ear on Redis, its heartbeat, and their start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import resource
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from django.conf import settings
+
+from streams.broker.recovery import Link
+from streams.cluster.membership import Cluster
+from streams.conf import StreamSettings
+from streams.delivery.heartbeat import Heartbeat
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.errors import CloseReason
+from streams.footprint import trim_memory
+from streams.history.messages import History
+from streams.tasks import cancel, supervise
+from streams.transport.writers import SocketOptions
+from streams.vitals import Vitals
+
+log = logging.getLogger("sse.server")
+
+WATCH_SECONDS = 1.0
+DRAIN_TICK_SECONDS = 0.02
+# How often a drain with few clients looks whether they have all gone by themselves.
+DRAIN_LOOK_SECONDS = 0.2
+# File descriptors that are kept for Redis, probes, pages and the database.
+SPARE_DESCRIPTORS = 64
+# A full collection walks every object of every connection: with 10,000 of them it
+# stops the loop for hundreds of milliseconds. What a pod makes at its start stays for
+# its life, and what it makes afterwards is freed by reference counts, so that cycles
+# are few and a collection may be rare.
+GC_THRESHOLDS = (50_000, 50, 1_000)
+
+
+class Readiness(NamedTuple):
+    """Whether the pod can take a client now, and if not, why."""
+
+    ready: bool
+    reason: str
+
+
+class Worker:
+    """Everything that one pod does besides answering requests."""
+
+    def __init__(self, conf: StreamSettings) -> None:
+        self.conf = conf
+        self.started_at = time.time()
+        self.draining = False
+        self.registry = Registry(
+            conf.pod_name,
+            max_backlog_bytes=conf.max_backlog_bytes,
+            stall_seconds=conf.stall_seconds,
+            duel_limit=conf.duel_limit,
+        )
+        self.history = History(
+            conf.history_seconds, conf.history_bytes, conf.history_per_client, started=time.monotonic()
+        )
+        self.router = Router(self.registry, self.history, max_event_bytes=conf.max_event_bytes)
+        self.registry.on_resume = self.router.resume
+        self.link = Link(conf, self.registry, self.router, self.history)
+        self.subscriber = self.link.subscriber
+        self.heartbeat = Heartbeat(
+            self.registry,
+            heartbeat_seconds=conf.heartbeat_seconds,
+            dead_after_seconds=conf.dead_after_seconds,
+        )
+        self.cluster = Cluster(self.registry)
+        self.registry.on_open = self.cluster.announce
+        self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
+        self.vitals = Vitals()
+        # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
+        self.runs: dict[str, Callable[[], Awaitable[None]]] = {
+            **self.link.runs,
+            "cluster": self.cluster.run,
+            "heartbeat": self.heartbeat.run,
+            "watch": self._watch,
+            "replay": self.registry.outbox.run,
+            "vitals": self.vitals.run,
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
+        self._limit = connection_limit(conf.max_connections)
+
+    def start(self) -> None:
+        """Start the pod's tasks on the running event loop; do nothing where they run already."""
+        loop = asyncio.get_running_loop()
+        # A request that comes during the stop must not bring the pod back.
+        if self._stopped:
+            return
+        if self._loop is loop and self._tasks and not any(task.done() for task in self._tasks):
+            return
+        if self._loop is not loop:
+            tune_garbage_collector()
+            log.info(
+                "Pod %s (%s) started; heartbeat every %g s",
+                self.conf.pod_name,
+                self.conf.environment,
+                self.conf.heartbeat_seconds,
+            )
+        self._loop = loop
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in self.runs.items()]
+
+    async def drain(self) -> None:
+        """Send the clients away one by one, in an even flow over DRAIN_SECONDS.
+
+        The pod takes nobody in meanwhile, and goes on delivering to each client until its turn.
+        """
+        self.draining = True
+        connections = list(self.registry)
+        if not connections or not self.conf.drain_seconds:
+            return
+        log.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
+        loop = asyncio.get_running_loop()
+        started, pause = loop.time(), self.conf.drain_seconds / len(connections)
+        for number, connection in enumerate(connections, 1):
+            # Sleeping only when ahead of the plan keeps the pace where the pauses are short.
+            while (ahead := started + number * pause - loop.time()) > DRAIN_TICK_SECONDS:
+                await asyncio.sleep(min(ahead, DRAIN_LOOK_SECONDS))
+                if not len(self.registry):
+                    return
+            self.registry.close(connection, CloseReason.DRAINING)
+
+    async def stop(self) -> None:
+        """Say farewell to every client that is left, then stop the pod's tasks."""
+        self.draining = self._stopped = True
+        for connection in self.registry:
+            self.registry.close(connection, CloseReason.SERVER_STOPPED)
+        await cancel(self._tasks)
+        self._tasks = []
+
+    def refusal(self, address: str) -> CloseReason | None:
+        """Return why this pod takes in no stream from a peer's address now, or None."""
+        if self.draining:
+            return CloseReason.DRAINING
+        if self._limit and len(self.registry) >= self._limit:
+            return CloseReason.OVERLOADED
+        per_ip = self.conf.max_connections_per_ip
+        if per_ip and self.registry.count_from(address) >= per_ip:
+            return CloseReason.OVERLOADED
+        return None
+
+    def readiness(self) -> Readiness:
+        """Say whether this pod can take a client now."""
+        limit = self._limit
+        if self.draining:
+            return Readiness(False, "draining")
+        if deafness := self.link.deafness():
+            return Readiness(False, deafness)
+        if limit and len(self.registry) >= limit:
+            return Readiness(False, f"at its limit of {limit} connections")
+        return Readiness(True, "ready")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self.registry.outbox.close_stalled()
+            self.registry.duels.forget()
+            self.history.expire(time.monotonic())
+            if self.conf.max_stream_seconds:
+                self.registry.close_aged(self.conf.max_stream_seconds)
+
+
+def connection_limit(max_connections: int) -> int:
+    """Return how many streams this process can hold: MAX_CONNECTIONS, or fewer for want of descriptors.
+
+    0 is no limit.
+    """
+    descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return max_connections
+    possible = max(1, descriptors - SPARE_DESCRIPTORS)
+    return min(max_connections, possible) if max_connections else possible
+
+
+def tune_garbage_collector() -> None:
+    """Keep collections away from what lives as long as the pod, and make them rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    trim_memory()
+
+
+@functools.cache
+def get_worker() -> Worker:
+    """Return the one worker of this process; making it starts nothing."""
+    return Worker(settings.STREAMS)

@@ -1,0 +1,204 @@
+"""Our Daphne: the same server with a start, a stop and a listen queue fit for many long streams."""
+
+# isort: off - the order of these imports is what they are for
+import asyncio
+import contextlib
+
+from streams.footprint import without_unspoken_protocols
+
+# The event loop's policy has to stand before daphne.server makes Twisted's reactor of it.
+# uvloop takes 10 to 30 % off each event, and is not made for every platform.
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+with without_unspoken_protocols():
+    from daphne.server import Server
+# isort: on
+
+import logging
+import signal
+import time
+from functools import partial
+from typing import Any
+
+from twisted.internet import defer, reactor
+from twisted.internet.endpoints import quoteStringArgument
+from twisted.python.failure import Failure
+
+from streams.pod import Worker
+from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
+
+log = logging.getLogger("sse.server")
+
+# How often it is looked for requests that take too long.
+LOOK_SECONDS = 1.0
+
+
+class Inbox:
+    """What a request's application receives: its body, then its end.
+
+    One future for each message that is waited for, instead of an asyncio.Queue of 3 KiB
+    for each of thousands of streams that wait for a single message.
+    """
+
+    __slots__ = ("_messages", "_waiter")
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+        self._waiter: asyncio.Future[dict[str, Any]] | None = None
+
+    def put_nowait(self, message: dict[str, Any]) -> None:
+        """Hand over a message; the name is the one that Daphne calls."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(message)
+        else:
+            self._messages.append(message)
+
+    def get(self) -> asyncio.Future[dict[str, Any]]:
+        """Return the next message as ASGI's receive()."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        if self._messages:
+            self._waiter.set_result(self._messages.pop(0))
+        return self._waiter
+
+
+class ListenError(Exception):
+    """The pod's address cannot be listened on."""
+
+
+class StreamServer(Server):
+    """A Daphne server that starts its worker before it listens and stops it before it ends."""
+
+    def __init__(self, application: Any, worker: Worker, *, host: str, port: int) -> None:
+        interface = quoteStringArgument(host)
+        super().__init__(
+            application,
+            endpoints=[f"tcp:port={port}:interface={interface}:backlog={LISTEN_BACKLOG}"],
+            signal_handlers=False,
+            # A stream has no end of its own, so nothing here may limit its duration.
+            http_timeout=None,
+            ready_callable=self._ready,
+            server_name="",
+        )
+        self._worker = worker
+        # Connections that may still send a request, and until when.
+        self.deadlines: dict[RequestReader, float] = {}
+        self._draining: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._listen_failure = ""
+
+    # Read by the writer, which sets them on each connection of any other server.
+    socket_options_inherited = True
+
+    def run(self) -> None:
+        """Serve until a signal ends it.
+
+        Raises ListenError where the address cannot be listened on.
+        """
+        super().run()
+        if self._listen_failure:
+            raise ListenError(self._listen_failure)
+
+    def listen_success(self, port: Any) -> None:
+        """Say where the pod is found."""
+        super().listen_success(port)
+        # Linux hands a listening socket's options on to every connection that it accepts.
+        widen_queue(port, self._worker.socket_options.set_on)
+        address = port.getHost()
+        log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+
+    def listen_error(self, failure: Failure) -> None:
+        """Keep the reason for whoever called run()."""
+        self._listen_failure = failure.getErrorMessage()
+        self.stop()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
+        """Run the application for a request, and look after it when it ends."""
+        # The request may be gone before its application was made.
+        if protocol not in self.connections:
+            return None
+        inbox = Inbox()
+        scope["asgi"] = {"version": "3.0"}
+        coroutine = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
+        task = self.connections[protocol]["application_instance"] = asyncio.ensure_future(coroutine)
+        task.add_done_callback(partial(self._application_ended, protocol))
+        return inbox
+
+    def _application_ended(self, protocol: Any, task: asyncio.Task[None]) -> None:
+        details = self.connections[protocol]
+        del details["application_instance"]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("A request failed: %s", error, exc_info=error)
+        if "disconnected" in details:
+            del self.connections[protocol]
+        elif error is not None:
+            protocol.handle_exception(error)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Forget a request once both it and its application have ended."""
+        details = self.connections.get(protocol)
+        if details is None:
+            return
+        details["disconnected"] = True
+        if "application_instance" not in details:
+            del self.connections[protocol]
+
+    def application_checker(self) -> None:
+        """Do nothing: Daphne looks at every connection each second for what callbacks tell here."""
+
+    def timeout_checker(self) -> None:
+        """End the connections whose requests take too long to come, and look again in a second."""
+        now = time.monotonic()
+        for reader in [reader for reader, deadline in self.deadlines.items() if now >= deadline]:
+            reader.setTimeout(None)
+            reader.timeoutConnection()
+        reactor.callLater(LOOK_SECONDS, self.timeout_checker)
+
+    def kill_all_applications(self) -> defer.Deferred[Any]:
+        """Cancel every request's task; one that was only half received has none."""
+        tasks = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        for task in tasks:
+            task.cancel()
+        return defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks))) if tasks else defer.succeed(None)
+
+    def _ready(self) -> None:
+        # Daphne has made its factory by now, and the loop that accepts connections does not turn yet.
+        self.http_factory.protocol = RequestReader
+        self.http_factory.timeOut = REQUEST_SECONDS
+        loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_on_signal, number)
+        loop.call_soon(self._worker.start)
+
+    def _stop_on_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._draining is not None:
+            log.warning("%s again: stopping now", name)
+            self._draining.cancel()
+            return
+        log.info("%s: stopping; %d connection(s) open", name, len(self._worker.registry))
+        # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
+        drain = self._worker.drain() if number == signal.SIGTERM else asyncio.sleep(0)
+        self._draining = asyncio.ensure_future(drain)
+        # A callback, because a task that is cancelled before its first step runs no line of its own.
+        self._draining.add_done_callback(self._drained)
+
+    def _drained(self, draining: asyncio.Task[None]) -> None:
+        if not draining.cancelled() and (error := draining.exception()) is not None:
+            log.error("The drain failed: %s", error, exc_info=error)
+        self._stopping = asyncio.ensure_future(self._stop())
+
+    async def _stop(self) -> None:
+        try:
+            await self._worker.stop()
+        finally:
+            log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
+            self.stop()

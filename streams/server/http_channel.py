@@ -1,0 +1,212 @@
+"""Reading requests: what a client sends is bounded in bytes and in time before anything serves it.
+
+Import this module after daphne.server, which decides how Twisted is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from daphne.http_protocol import WebRequest
+from twisted.web.http import HTTPChannel
+
+from streams.http.consumers import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.http.views import MAX_REGISTER_BYTES
+from streams.wire.timestamps import now_iso
+
+STREAM_PATH = PATH_PREFIX.encode()
+# A whole head, in one piece, that asks for a stream in the plainest way. Anything that is
+# written otherwise is Twisted's to read, whatever it means.
+STREAM_HEAD = re.compile(
+    rb"GET (%b[A-Za-z0-9][A-Za-z0-9._:-]{0,127}) HTTP/1\.1\r\n"
+    rb"((?:[A-Za-z0-9-]+:[ \t\x21-\x7e\x80-\xff]*\r\n){1,50})\r\n" % re.escape(STREAM_PATH)
+)
+MAX_STREAM_HEAD_BYTES = 8192
+# Headers that change nothing about how a request is read or answered, but for those that
+# the stream's consumer reads. `Prefer` may ask for an answer that is none of a stream.
+PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"cache-control",
+    b"connection",
+    b"cookie",
+    b"dnt",
+    b"forwarded",
+    b"host",
+    b"pragma",
+    b"priority",
+    b"referer",
+    b"sec-fetch-dest",
+    b"sec-fetch-mode",
+    b"sec-fetch-site",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+    b"x-request-id",
+}
+# From the moment at which a connection may send a request until all of it is there.
+REQUEST_SECONDS = 20
+# How long the rest of a refused request is read, and dropped.
+LINGER_SECONDS = 5
+# No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
+# answer; this is where reading ends, with room for the framing of a body sent in chunks.
+MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
+
+
+class StreamRequest(WebRequest):
+    """A request, with a short way for those that ask for a stream.
+
+    Daphne validates, copies and decodes every header of a request for applications that
+    it knows nothing of. The stream's is known: it reads a few headers and no body.
+    """
+
+    def process(self) -> Any:
+        """Start the application for a request whose head and body are there."""
+        if not self.path.startswith(STREAM_PATH) or not self.path.isascii() or not self.uri.isascii():
+            return super().process()
+        headers = self.requestHeaders
+        self.open_stream(
+            [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
+        )
+        return None
+
+    def open_stream(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Start the application with the headers that it reads."""
+        self.client_addr = [self.client.host, self.client.port]
+        path, _mark, query = self.uri.partition(b"?")
+        scope = {
+            "type": "http",
+            "http_version": self.clientproto[-3:].decode(),
+            "method": self.method.decode(),
+            "path": unquote(path.decode()),
+            "query_string": query,
+            "headers": headers,
+            "client": self.client_addr,
+        }
+        self.application_queue = self.server.create_application(self, scope)
+
+
+class RequestReader(HTTPChannel):
+    """One client's connection while it sends requests.
+
+    Twisted itself bounds the head: 500 headers, 16 KiB. It keeps a body of any size,
+    and gives a connection a minute more for each byte.
+    """
+
+    timeOut: float | None  # noqa: N815 - Twisted's name
+    _body_bytes = 0
+    # Whether nothing was read yet.
+    _fresh = True
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Begin with a request of our own kind; Daphne's factory has just set its own."""
+        self.requestFactory = StreamRequest
+        super().connectionMade()
+
+    def setTimeout(self, period: float | None) -> float | None:  # noqa: N802 - Twisted's name
+        """Note when the time for a request is over, or that there is no limit; return the period before.
+
+        Twisted makes a timer for each connection, which a stream needs for a moment only.
+        """
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self.factory.server.deadlines.pop(self, None)
+        else:
+            self.factory.server.deadlines[self] = time.monotonic() + period
+        return before
+
+    def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
+        """Do nothing: the time is for the whole of a request."""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Take what was read, unless the client has reset the connection since it sent it."""
+        # uvloop tells of an error on a socket once and then watches it no more. An error that came
+        # together with data would be missed: https://github.com/MagicStack/uvloop/issues/552
+        if self.transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abortConnection()
+        elif not self._fresh or not self._opens_stream(data):
+            self._fresh = False
+            super().dataReceived(data)
+
+    def _opens_stream(self, data: bytes) -> bool:
+        """Serve a plain head that asks for a stream; say whether it was one.
+
+        Twisted reads a head line by line into objects of its own, which is a sixth of what
+        a connect costs, and a stream reads next to nothing of it.
+        """
+        head = STREAM_HEAD.fullmatch(data) if len(data) <= MAX_STREAM_HEAD_BYTES else None
+        if head is None:
+            return False
+        lines = [line.partition(b":") for line in head[2].split(b"\r\n")[:-1]]
+        headers = [(name.lower(), value.strip(b" \t")) for name, _colon, value in lines]
+        if not PLAIN_HEADERS.issuperset([name for name, _value in headers]):
+            return False
+        self._fresh = False
+        request = self.requestFactory(self, len(self.requests))
+        request.method, request.clientproto = b"GET", b"HTTP/1.1"
+        request.uri = request.path = head[1]
+        # What Twisted does before it hands a request over.
+        self.requests.append(request)
+        self._savedTimeOut = self.setTimeout(None)
+        self._handlingRequest = True
+        self.setRawMode()
+        request.open_stream(headers)
+        return True
+
+    def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Look at what the head announces before its body is read."""
+        # A server may ignore this (RFC 9110, section 7.8), and no other protocol is spoken here.
+        self.requests[-1].requestHeaders.removeHeader(b"Upgrade")
+        if self.length is not None and self.length > MAX_BODY_BYTES:
+            self._refuse_body()
+        else:
+            super().allHeadersReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Count a body, whose length is not known beforehand where it comes in chunks."""
+        if not self._handlingRequest:
+            self._body_bytes += len(data)
+            if self._body_bytes > MAX_BODY_BYTES:
+                self._refuse_body()
+                return
+        super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Hand a whole request over."""
+        self._body_bytes = 0
+        super().allContentReceived()
+
+    def _refuse_body(self) -> None:
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is over {MAX_REGISTER_BYTES} bytes.")
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
+        self._refuse(
+            HTTPStatus.BAD_REQUEST, "The request cannot be understood: it breaks HTTP or its head is too long."
+        )
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+        body = msgspec.json.encode({"success": False, "error": sentence, "timestamp": now_iso()})
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), len(body), body)
+        )
+        # Closing on a client that still sends would reset the connection, and the reset
+        # would overtake the answer. So only this direction ends, and the other is dropped.
+        for receive in ("dataReceived", "lineReceived", "rawDataReceived"):
+            setattr(self, receive, _drop)
+        self.transport.loseWriteConnection()
+        self.setTimeout(LINGER_SECONDS)
+
+
+def _drop(_data: Any) -> None:
+    pass

@@ -1,0 +1,149 @@
+"""The message on the Redis channel: decode what routes it, check what a publisher may say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+from streams.wire.timestamps import unix_seconds
+
+MAX_NAME_CHARACTERS = 128
+CLIENT_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
+NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
+MAX_EVENT_ID_CHARACTERS = 128
+
+ACTIONS = ("signature", "payment", "receipt", "alert", "inventory", "status", "notification")
+
+
+# The fields that route an event are all that is decoded; the rest is checked for being
+# JSON and skipped. Outside the garbage collector: there is one for every message that
+# Redis sends, and it never refers to itself.
+class Event(msgspec.Struct, gc=False, rename="camel"):
+    """The fields of a message that this service acts upon."""
+
+    client_name: str
+    event_id: Any = None
+    timestamp: Any = None
+    ttl_ms: Any = None
+    deliver_by: Any = None
+
+
+_decode = msgspec.json.Decoder(Event).decode
+
+# As numbers: Python looks for a byte string in another one by way of an exception.
+LINE_FEED, CARRIAGE_RETURN = b"\n\r"
+
+
+def valid_name(name: str) -> str:
+    """Return the client name, or raise InvalidName with a sentence for the person who chose it."""
+    if not isinstance(name, str):
+        raise InvalidName("clientName must be a string.")
+    if not CLIENT_NAME.fullmatch(name):
+        raise InvalidName(f"clientName must be {NAME_RULE}.")
+    return name
+
+
+def valid_event_id(event_id: str) -> bool:
+    """Say whether an eventId may be an SSE `id:`: 1 to 128 printable ASCII characters."""
+    return 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS and event_id.isascii() and event_id.isprintable()
+
+
+def decode_event(message: bytes, max_bytes: int) -> Event:
+    """Decode the fields of a message from the channel that route it.
+
+    Raises UnusableMessage with the reason.
+    """
+    if len(message) > max_bytes:
+        raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
+    try:
+        return _decode(message)
+    except msgspec.DecodeError as error:
+        raise UnusableMessage(str(error)) from None
+    except UnicodeDecodeError:
+        raise UnusableMessage("not UTF-8") from None
+    except RecursionError:
+        raise UnusableMessage("nested too deeply") from None
+
+
+def has_expired(event: Event, now: float) -> bool:
+    """Say whether an event's deadline has passed; `now` is Unix time in seconds.
+
+    `deliverBy` is a time; `ttlMs` counts milliseconds from the event's own `timestamp`.
+    What cannot be read as such sets no deadline: better late than lost by a typing error.
+    """
+    deadline = unix_seconds(event.deliver_by)
+    if deadline is not None and now >= deadline:
+        return True
+    ttl_ms, sent = event.ttl_ms, unix_seconds(event.timestamp)
+    if sent is None or not isinstance(ttl_ms, int | float) or isinstance(ttl_ms, bool):
+        return False
+    return now >= sent + ttl_ms / 1000
+
+
+def payload_line(message: bytes) -> bytes:
+    """Return a decoded message as one line of valid UTF-8, ready to stand behind `data:`.
+
+    That is the message's own bytes, or, where it was printed over several lines, its
+    compact form. Raises UnusableMessage where a string that decoding skipped is not UTF-8.
+    """
+    # A line break outside a string is legal JSON, and the end of an SSE line.
+    if LINE_FEED in message or CARRIAGE_RETURN in message:
+        message = msgspec.json.format(message, indent=-1)
+    if not message.isascii():
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            raise UnusableMessage("not UTF-8") from None
+    return message
+
+
+def encode_event(
+    client_name: str,
+    action: str,
+    data: Any,
+    *,
+    event_id: str,
+    timestamp: str,
+    max_bytes: int,
+    ttl_ms: int | None = None,
+    deliver_by: str | None = None,
+) -> bytes:
+    """Encode an event for the channel.
+
+    Raises InvalidEvent with a sentence for the publisher where a pod could not
+    deliver it as it stands.
+    """
+    try:
+        valid_name(client_name)
+    except InvalidName as error:
+        raise InvalidEvent(str(error)) from None
+    if not isinstance(action, str) or not action:
+        raise InvalidEvent("action must be a string that is not empty.")
+    if not isinstance(event_id, str) or not valid_event_id(event_id):
+        raise InvalidEvent(f"eventId must be 1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters.")
+    event: dict[str, Any] = {"clientName": client_name, "action": action, "eventId": event_id, "timestamp": timestamp}
+    event |= _deadline_fields(ttl_ms, deliver_by)
+    event["data"] = data
+    try:
+        message = msgspec.json.encode(event)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"data cannot be written as JSON: {error}") from None
+    if len(message) > max_bytes:
+        raise InvalidEvent(f"The event has {len(message)} bytes, more than MAX_EVENT_BYTES ({max_bytes}).")
+    return message
+
+
+def _deadline_fields(ttl_ms: int | None, deliver_by: str | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if ttl_ms is not None:
+        if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or ttl_ms < 1:
+            raise InvalidEvent("ttlMs must be a whole number of milliseconds, 1 or more.")
+        fields["ttlMs"] = ttl_ms
+    if deliver_by is not None:
+        if unix_seconds(deliver_by) is None:
+            raise InvalidEvent("deliverBy must be an ISO 8601 time, such as 2026-01-05T12:00:00.000Z.")
+        fields["deliverBy"] = deliver_by
+    return fields

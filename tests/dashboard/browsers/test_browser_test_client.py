@@ -1,0 +1,250 @@
+"""The test client in a real Chromium, against real pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.conftest import StartPod
+from tests.dashboard.browsers.browser import Browser
+from tests.dashboard.clients import connected
+from tests.support.http import HOST
+from tests.support.pods import Pod
+from tests.support.redis_server import CHANNEL, RedisServer, event
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+
+
+class LaneOnScreen:
+    """One column of the page."""
+
+    def __init__(self, browser: Browser, number: int = 0) -> None:
+        self.browser = browser
+        self.root = browser.find_elements(By.CSS_SELECTOR, ".lane")[number]
+
+    def part(self, name: str) -> WebElement:
+        return self.root.find_element(By.CSS_SELECTOR, f"[data-part='{name}']")
+
+    def rename(self, name: str) -> None:
+        self.part("name").clear()
+        self.part("name").send_keys(name, "\t")
+
+    def connect(self) -> None:
+        self.part("connect").click()
+        self.wait_state("Connected to")
+
+    def wait_state(self, text: str) -> None:
+        wait_until(f"the state {text!r}", lambda: self.part("state").text.startswith(text), 20)
+
+    def items(self) -> list[str]:
+        """Read what is listed and not filtered out, newest first."""
+        script = "return [...arguments[0].children].filter((item) => !item.hidden).map((item) => item.textContent)"
+        items: list[str] = self.browser.execute_script(script, self.part("events"))
+        return items
+
+    def wait_item(self, *words: str) -> str:
+        def found() -> str:
+            return next((item for item in self.items() if all(word in item for word in words)), "")
+
+        return str(wait_until(f"{words} in the list", found, 20))
+
+
+@pytest.fixture
+def publish(redis_server: RedisServer) -> Callable[..., None]:
+    def publish_event(name: str, number: int = 0, **fields: object) -> None:
+        redis_server.client.publish(CHANNEL, json.dumps(event(name, number, **fields)))
+
+    return publish_event
+
+
+@pytest.fixture
+def open_client(browser: Browser, pod: Pod, client_name: str) -> Callable[..., LaneOnScreen]:
+    """Open the page with one client of the test's own."""
+
+    def open_page(port: int = pod.port) -> LaneOnScreen:
+        browser.get(f"http://{HOST}:{port}/")
+        browser.execute_script("localStorage.clear()")
+        browser.refresh()
+        lane = LaneOnScreen(browser)
+        lane.rename(client_name)
+        return lane
+
+    return open_page
+
+
+def test_an_event_in_three_clicks(browser: Browser, open_client: Callable[..., LaneOnScreen]) -> None:
+    lane = open_client()
+    lane.connect()
+    browser.find_element(By.CSS_SELECTOR, "[data-publish] button").click()
+    item = lane.wait_item("signature", "evt-", " ms", '"transactionId"')
+    said = browser.find_element(By.CSS_SELECTOR, "[data-said]").text
+    assert said.startswith("Published evt-")
+    event_id = said.split()[1].rstrip(";")
+    assert event_id in item
+    assert lane.part("last-id").text == event_id
+    assert lane.part("pod").text == "pod-streamworker"
+    assert browser.console() == []
+
+
+def test_it_survives_a_restart_and_shows_what_happened(
+    browser: Browser,
+    open_client: Callable[..., LaneOnScreen],
+    publish: Callable[..., None],
+    start_pod: StartPod,
+    redis_server: RedisServer,
+    client_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pod = start_pod(REDIS_URL=redis_server.url, POD_NAME="pod-before")
+    lane = open_client(pod.port)
+    lane.connect()
+    publish(client_name, 1)
+    lane.wait_item("evt-00000001")
+    pod.terminate()
+    lane.wait_item("Trying again in")
+    lane.wait_state("Connection lost")
+    monkeypatch.setattr("tests.support.pods.free_port", lambda: pod.port)
+    start_pod(REDIS_URL=redis_server.url, POD_NAME="pod-after")
+    lane.wait_item("Connected again to pod-after")
+    lane.wait_state("Connected to pod-after")
+    publish(client_name, 2)
+    lane.wait_item("evt-00000002")
+    assert lane.part("last-id").text == "evt-00000002"
+
+
+def test_an_evicted_client_says_so_and_stays_away(
+    open_client: Callable[..., LaneOnScreen], pod: Pod, client_name: str
+) -> None:
+    lane = open_client()
+    lane.connect()
+    with connected(pod.port, [client_name]):
+        lane.wait_item("A newer connection took this client's name")
+        lane.wait_state("Stopped")
+        assert lane.part("connect").is_enabled()
+
+
+def test_an_operators_disconnect_is_told_and_overcome(
+    browser: Browser, open_client: Callable[..., LaneOnScreen], pod: Pod, client_name: str
+) -> None:
+    lane = open_client()
+    lane.connect()
+    page = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    browser.get(f"http://{HOST}:{pod.port}/admin/clients/{client_name}/disconnect")
+    browser.find_element(By.CSS_SELECTOR, "button.danger").click()
+    wait_until("the answer", lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist"))
+    browser.close()
+    browser.switch_to.window(page)
+    lane.wait_item("An operator disconnected this client.")
+    lane.wait_item("Connected again")
+
+
+def test_the_heartbeat_is_seen(
+    open_client: Callable[..., LaneOnScreen], start_pod: StartPod, redis_server: RedisServer
+) -> None:
+    pod = start_pod(REDIS_URL=redis_server.url, HEARTBEAT_SECONDS=1)
+    lane = open_client(pod.port)
+    lane.connect()
+    first = lane.part("heartbeat").text
+    wait_until("a later heartbeat", lambda: lane.part("heartbeat").text > first)
+    assert "beat" in (lane.part("pulse").get_attribute("class") or "").split()
+
+
+def test_filter_pause_clear_and_disconnect(
+    open_client: Callable[..., LaneOnScreen], publish: Callable[..., None], client_name: str
+) -> None:
+    lane = open_client()
+    lane.connect()
+    publish(client_name, 1, action="alert")
+    publish(client_name, 2, action="receipt")
+    lane.wait_item("evt-00000002")
+    lane.part("filter").send_keys("ALERT")
+    assert [item for item in lane.items() if "evt-" in item] == [lane.wait_item("evt-00000001")]
+    lane.part("filter").clear()
+    lane.part("filter").send_keys(" ")
+    lane.part("pause").click()
+    publish(client_name, 3)
+    wait_until("a held event", lambda: "paused, 1 waiting" in lane.part("count").text)
+    assert not any("evt-00000003" in item for item in lane.items())
+    lane.part("pause").click()
+    lane.wait_item("evt-00000003")
+    lane.part("clear").click()
+    assert lane.items() == []
+    lane.part("disconnect").click()
+    lane.wait_state("Not connected")
+    assert lane.items()[0].endswith("You disconnected this client.")
+
+
+def test_clients_stand_side_by_side_and_are_remembered(
+    browser: Browser, open_client: Callable[..., LaneOnScreen], publish: Callable[..., None], client_name: str
+) -> None:
+    first = open_client()
+    browser.find_element(By.CSS_SELECTOR, "[data-add]").click()
+    second = LaneOnScreen(browser, 1)
+    second.rename(f"{client_name}-B")
+    first.connect()
+    second.connect()
+    publish(f"{client_name}-B", 7)
+    second.wait_item("evt-00000007")
+    assert not any("evt-00000007" in item for item in first.items())
+    assert first.root.location["y"] == second.root.location["y"]
+    browser.refresh()
+    names = [lane.get_attribute("value") for lane in browser.find_elements(By.CSS_SELECTOR, "[data-part=name]")]
+    assert names == [client_name, f"{client_name}-B"]
+    LaneOnScreen(browser, 1).part("remove").click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".lane")) == 1
+
+
+def test_another_pod_is_reached_by_its_url(
+    browser: Browser, open_client: Callable[..., LaneOnScreen], start_pod: StartPod, redis_server: RedisServer
+) -> None:
+    other = start_pod(REDIS_URL=redis_server.url, POD_NAME="pod-elsewhere")
+    lane = open_client()
+    server = browser.find_element(By.CSS_SELECTOR, "[data-server]")
+    server.clear()
+    server.send_keys(f"http://{HOST}:{other.port}/\t")
+    lane.part("register").click()
+    lane.wait_item("registered. Connect to /events/")
+    lane.connect()
+    assert lane.part("pod").text == "pod-elsewhere"
+    lane.part("copy").click()
+    lane.wait_item(f"curl -N 'http://{HOST}:{other.port}/events/{lane.part('name').get_attribute('value')}'")
+    browser.refresh()
+    server = browser.find_element(By.CSS_SELECTOR, "[data-server]")
+    assert server.get_attribute("value") == f"http://{HOST}:{other.port}"
+    assert browser.console() == []
+
+
+def test_a_name_that_breaks_the_rule_is_refused_where_it_is_typed(open_client: Callable[..., LaneOnScreen]) -> None:
+    lane = open_client()
+    lane.rename("no spaces please")
+    lane.part("connect").click()
+    assert "A client name has" in (lane.part("name").get_property("validationMessage") or "")  # type: ignore[operator]
+    assert lane.part("state").text == "Not connected"
+    lane.rename("GOOD-NAME")
+    lane.connect()
+
+
+def test_nothing_in_an_event_becomes_markup(
+    browser: Browser,
+    open_client: Callable[..., LaneOnScreen],
+    publish: Callable[..., None],
+    redis_server: RedisServer,
+    client_name: str,
+) -> None:
+    lane = open_client()
+    lane.connect()
+    publish(client_name, action=SCRIPT, eventId=SCRIPT, timestamp=SCRIPT, data={SCRIPT: SCRIPT})
+    publish(client_name, action={"a": [1]}, eventId=5, timestamp=None, data=None)
+    redis_server.client.publish(CHANNEL, json.dumps({"clientName": client_name}))
+    wait_until("three events", lambda: lane.part("count").text.startswith("3 events"))
+    assert lane.wait_item(SCRIPT)
+    assert not browser.find_elements(By.CSS_SELECTOR, "main img, main script")
+    assert browser.console() == []

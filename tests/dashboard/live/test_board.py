@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dashboard.content.pages import ClientPage, PodPage
+from dashboard.content.tables import Roster, View
+from dashboard.live import board as board_module
+from dashboard.live.board import Board
+from streams.delivery.connection import Connection
+from streams.errors import CloseReason
+from streams.tasks import cancel
+from tests.dashboard.conftest import FakeWriter
+from tests.support.event_stream import parse
+from tests.support.waiting import eventually
+
+Connect = Callable[..., Connection]
+ALL = PodPage(View())
+
+
+def contents(writer: FakeWriter) -> list[dict[str, Any]]:
+    return [event.json() for event in parse(*writer.written)]
+
+
+async def test_a_page_is_told_everything_when_it_opens(board: Board, connect: Connect) -> None:
+    connect("STORE001-LANE01")
+    writer = FakeWriter()
+    board.open(ALL, writer, [])
+    shared, own = contents(writer)
+    assert shared["texts"]["connections"] == "1"
+    assert own["rows"]["connections"][0][:2] == ["STORE001-LANE01", "STORE001-LANE01"]
+
+
+async def test_pages_that_show_the_same_share_their_frames(board: Board) -> None:
+    writers = [FakeWriter() for _ in range(3)]
+    for writer in writers:
+        board.open(ALL, writer, [])
+    await board.tell()
+    frames = [writer.written[-1] for writer in writers]
+    assert frames[0] is frames[1] is frames[2]
+
+
+async def test_a_table_that_did_not_change_is_not_told_again(board: Board, connect: Connect) -> None:
+    connect("STORE001-LANE01", last_activity=0.0)
+    writer = FakeWriter()
+    board.open(ALL, writer, [])
+    await board.tell()
+    writer.written.clear()
+    await board.tell()
+    assert [content["rows"].keys() for content in contents(writer)] == [{"notices", "closes", "ends"}]
+
+
+async def test_each_view_is_told_its_own_rows(board: Board, connect: Connect) -> None:
+    connect("STORE001-LANE01")
+    connect("STORE002-LANE01")
+    writer = FakeWriter()
+    board.open(PodPage(View(query="store002")), writer, [])
+    await board.tell()
+    assert [row[0] for row in contents(writer)[-1]["rows"]["connections"]] == ["STORE002-LANE01"]
+
+
+async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -> None:
+    connection = connect("STORE001-LANE01")
+    writer = FakeWriter()
+    board.open(ClientPage("STORE001-LANE01"), writer, [])
+    board.worker.registry.close(connection, CloseReason.OPERATOR)
+    await board.tell()
+    content = contents(writer)[-1]
+    assert content["shown"]["connected"] is False
+    assert content["rows"]["ends"][0][3] == "operator"
+
+
+async def test_a_page_that_does_not_read_misses_frames_and_then_gets_a_whole_one(board: Board) -> None:
+    slow = FakeWriter()
+    board.open(ALL, slow, [])
+    await board.tell()
+    told = len(slow.written)
+    slow.backlog = 100
+    await board.tell()
+    assert len(slow.written) == told
+    slow.backlog = 0
+    await board.tell()
+    assert "connections" in contents(slow)[-1]["rows"]
+
+
+async def test_a_page_whose_machine_is_gone_is_cut(board: Board) -> None:
+    dead = FakeWriter()
+    board.open(ALL, dead, [])
+    dead.backlog, dead.silent = 100, 60.0
+    await board.tell()
+    assert dead.aborted
+
+
+async def test_closing_twice_is_fine(board: Board) -> None:
+    writer = FakeWriter()
+    board.open(ALL, writer, [])
+    board.close(ALL, writer)
+    board.close(ALL, writer)
+    await board.tell()
+    assert len(writer.written) == 1
+
+
+async def test_it_samples_while_it_runs_and_ends_its_streams(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_module, "TICK_SECONDS", 0.01)
+    writer = FakeWriter()
+    board.open(ALL, writer, [])
+    run = asyncio.create_task(board.run())
+    await eventually("three samples", lambda: len(board.sampler.samples) >= 3)
+    await cancel([run])
+    assert writer.finished
+    assert len(writer.written) > 1
+
+
+async def test_rates_are_per_second(board: Board) -> None:
+    board.sampler.take()
+    board.worker.router.received += 50
+    await asyncio.sleep(0.1)
+    board.sampler.take()
+    assert 200 < board.sampler.samples[-1].received_per_second <= 500
+
+
+def test_content_is_json_of_strings_only(board: Board, connect: Connect) -> None:
+    connect("STORE001-LANE01")
+    content = json.loads(json.dumps(ALL.content(board.worker, Roster(board.worker.registry)).as_dict()))
+    assert all(isinstance(cell, str) for row in content["rows"]["connections"] for cell in row)
+    assert all(isinstance(text, str) for text in content["texts"].values())

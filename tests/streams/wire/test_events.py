@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+from streams.wire.events import ACTIONS, encode_event, valid_name
+from tests.streams.rooms import MAX_EVENT_BYTES, decode
+
+NAME_CHARACTERS = string.ascii_letters + string.digits + "._:-"
+
+
+@given(st.text(NAME_CHARACTERS, min_size=1, max_size=128).filter(lambda name: name[0].isalnum()))
+def test_a_name_of_the_rule_is_returned_as_it_is(name: str):
+    assert valid_name(name) == name
+
+
+@given(st.text(max_size=200))
+@example("a\n")
+@example("Z" * 129)
+@example("-a")
+@example("\uff41")
+@example("٣")
+def test_any_other_name_is_refused(name: str):
+    allowed = 1 <= len(name) <= 128 and set(name) <= set(NAME_CHARACTERS) and name[0] not in "._:-"
+    if allowed:
+        assert valid_name(name) == name
+    else:
+        with pytest.raises(InvalidName, match="1 to 128 characters"):
+            valid_name(name)
+
+
+@pytest.mark.parametrize("name", [None, 5, b"bytes", ["a"], {}])
+def test_a_name_that_is_no_string_is_refused(name: Any):
+    with pytest.raises(InvalidName, match="string"):
+        valid_name(name)
+
+
+def test_decodes_what_routes_an_event():
+    event, line = decode(b'{"clientName":"a","action":"x","eventId":"evt-1","timestamp":"t","data":{"clientName":"b"}}')
+    assert (event.client_name, event.event_id, event.timestamp) == ("a", "evt-1", "t")
+    assert line == b'{"clientName":"a","action":"x","eventId":"evt-1","timestamp":"t","data":{"clientName":"b"}}'
+
+
+def test_only_the_name_is_needed():
+    event, _ = decode(b'{"clientName":"a"}')
+    assert (event.client_name, event.event_id, event.timestamp) == ("a", None, None)
+
+
+@pytest.mark.parametrize("event_id", [None, 5, 1.5, True, [], {}, "", "x" * 1000])
+def test_an_unusable_id_makes_no_event_unusable(event_id: Any):
+    event, _ = decode(json.dumps({"clientName": "a", "eventId": event_id, "timestamp": event_id}).encode())
+    assert event.client_name == "a"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"clientName":"a" , "n":1.50,"e":1E5}',
+        '{"clientName":"ü","x":"\\u00fc\u2028"}'.encode(),
+        b' {"clientName":"a"}\t ',
+    ],
+)
+def test_a_message_on_one_line_passes_through_byte_for_byte(message: bytes):
+    _, line = decode(message)
+    assert line == message
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n", "\n\n"])
+def test_a_message_on_several_lines_becomes_one_and_says_the_same(line_break: str):
+    says = {"clientName": "a", "data": {"text": "one\ntwo\r  three", "n": [1, 2.5, None, True], "ü": "ü"}}
+    text = json.dumps(says, indent=2, ensure_ascii=False).replace("\n", line_break)
+    event, line = decode(text.encode())
+    assert event.client_name == "a"
+    assert b"\n" not in line
+    assert b"\r" not in line
+    assert json.loads(line) == says
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b" ",
+        b"hello",
+        b"null",
+        b"5",
+        b"1e999",
+        b'"a"',
+        b"[]",
+        b'["a"]',
+        b'[{"clientName":"a"}]',
+        b"{}",
+        b'{"clientname":"a"}',
+        b'{"clientName":null}',
+        b'{"clientName":5}',
+        b'{"clientName":["a"]}',
+        b'{"clientName":{}}',
+        b'{"clientName":"a"',
+        b'{"clientName":"a"}}',
+        b'{"clientName":"a"}{"clientName":"a"}',
+        b'{"clientName":"a","data":NaN}',
+        b'{"clientName":"a","data":"\xff"}',
+        b'{"clientName":"a","data":"\n"}',
+        b'{"clientName":"a","data":"\0"}',
+        b'{"clientName":"a"}\0',
+        b'\xef\xbb\xbf{"clientName":"a"}',
+        b'{"clientName":"\xed\xa0\x80"}',
+    ],
+)
+def test_an_unusable_message_is_refused_with_a_reason(message: bytes):
+    with pytest.raises(UnusableMessage, match=r"\w"):
+        decode(message)
+
+
+def test_the_largest_message_and_one_byte_more():
+    message = b'{"clientName":"a"}'.ljust(MAX_EVENT_BYTES)
+    decode(message)
+    with pytest.raises(UnusableMessage, match="MAX_EVENT_BYTES"):
+        decode(message + b" ")
+
+
+@pytest.mark.parametrize("depth", [10, 100, 500, 900, 1000, 1100, 5000, 100_000])
+@pytest.mark.parametrize("line_break", ["", "\n"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_no_depth_is_too_much(depth: int, line_break: str, opening: str, closing: str):
+    message = f'{{"clientName":"a",{line_break}"data":{opening * depth}1{closing * depth}}}'.encode()
+    try:
+        _, line = decode(message, max_bytes=2**24)
+    except UnusableMessage:
+        assert depth > 100, "a depth that people use is usable"
+    else:
+        assert line == message.replace(b"\n", b"")
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def assert_one_usable_line(message: bytes) -> None:
+    """Decode it: refused in the one agreed way, or one line of JSON that says the same."""
+    try:
+        event, line = decode(message)
+    except UnusableMessage:
+        return
+    assert b"\n" not in line
+    assert b"\r" not in line
+    decoded = json.loads(line.decode())
+    assert decoded["clientName"] == event.client_name
+    assert decoded == json.loads(message.decode())
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_anything_else(message: bytes):
+    assert_one_usable_line(message)
+
+
+@given(json_values, st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_any_json_is_usable_or_refused(value: Any, indent: Any, ensure_ascii: bool):
+    text = json.dumps({"clientName": "a", "data": value}, indent=indent, ensure_ascii=ensure_ascii)
+    assert_one_usable_line(text.encode(errors="surrogatepass"))
+    assert_one_usable_line(json.dumps(value, indent=indent, ensure_ascii=ensure_ascii).encode(errors="surrogatepass"))
+
+
+@given(json_values, st.integers(0, 400), st.binary(max_size=5))
+def test_a_damaged_message_is_usable_or_refused(value: Any, position: int, damage: bytes):
+    text = json.dumps({"clientName": "a", "data": value}, indent=1).encode()
+    assert_one_usable_line(text[:position] + damage + text[position + len(damage) :])
+
+
+def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:
+    return encode_event(
+        client, action, data, event_id=event_id, timestamp="t", **{"max_bytes": MAX_EVENT_BYTES, **more}
+    )
+
+
+def test_encodes_the_fields_in_the_order_that_they_always_had():
+    message = encode(data={"x": 1})
+    assert message == b'{"clientName":"a","action":"payment","eventId":"evt-1","timestamp":"t","data":{"x":1}}'
+
+
+@given(json_values)
+def test_what_is_encoded_can_be_decoded(value: Any):
+    try:
+        message = encode(data=value)
+    except InvalidEvent:
+        # A lone surrogate is no text that UTF-8 can hold, and a message may be too long.
+        return
+    event, line = decode(message)
+    assert (event.client_name, event.event_id) == ("a", "evt-1")
+    assert json.loads(line)["data"] == value
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_there_are_seven_actions(action: str):
+    assert len(ACTIONS) == 7
+    assert json.loads(encode(action=action))["action"] == action
+
+
+recursive: list[Any] = []
+recursive.append(recursive)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"client": "-a"}, "clientName"),
+        ({"client": ""}, "clientName"),
+        ({"client": None}, "clientName"),
+        ({"action": ""}, "action"),
+        ({"action": None}, "action"),
+        ({"event_id": ""}, "eventId"),
+        ({"event_id": "x" * 129}, "eventId"),
+        ({"event_id": "a\nb"}, "eventId"),
+        ({"event_id": "é"}, "eventId"),
+        ({"event_id": 5}, "eventId"),
+        ({"data": object()}, "data"),
+        ({"data": recursive}, "data"),
+        ({"data": {1j: 2}}, "data"),
+        ({"data": "x" * MAX_EVENT_BYTES}, "MAX_EVENT_BYTES"),
+    ],
+)
+def test_an_event_that_no_pod_could_deliver_is_not_encoded(fields: dict[str, Any], sentence: str):
+    with pytest.raises(InvalidEvent, match=sentence):
+        encode(**fields)
