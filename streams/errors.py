@@ -59,3 +59,4 @@ class CloseReason(StrEnum):
     MAX_LIFE = "max-life"
     OPERATOR = "operator"
     SERVER_STOPPED = "server-stopped"
+    FAILED = "failed"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from streams.broker.recovery import Link
+from streams.broker.ingress import Ingresses
 from streams.cluster.membership import Cluster
 from streams.conf import StreamSettings
 from streams.delivery.heartbeat import Heartbeat
@@ -65,9 +65,8 @@ class Worker:
             conf.history_seconds, conf.history_bytes, conf.history_per_client, started=time.monotonic()
         )
         self.router = Router(self.registry, self.history, max_event_bytes=conf.max_event_bytes)
-        self.registry.on_resume = self.router.resume
-        self.link = Link(conf, self.registry, self.router, self.history)
-        self.subscriber = self.link.subscriber
+        self.ingresses = Ingresses(conf, self.registry, self.router, self.history)
+        self.subscriber = self.ingresses.subscriber
         self.heartbeat = Heartbeat(
             self.registry,
             heartbeat_seconds=conf.heartbeat_seconds,
@@ -79,7 +78,7 @@ class Worker:
         self.vitals = Vitals()
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
-            **self.link.runs,
+            **self.ingresses.runs,
             "cluster": self.cluster.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
@@ -156,8 +155,8 @@ class Worker:
         limit = self._limit
         if self.draining:
             return Readiness(False, "draining")
-        if deafness := self.link.deafness():
-            return Readiness(False, deafness)
+        if reason := self.ingresses.unready_reason():
+            return Readiness(False, reason)
         if limit and len(self.registry) >= limit:
             return Readiness(False, f"at its limit of {limit} connections")
         return Readiness(True, "ready")

@@ -42,13 +42,13 @@ def judge(worker: Worker, sampler: Sampler) -> Verdict:
     subscriber, connections = worker.subscriber, len(worker.registry)
     lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
     notices = list(_notices(worker, sampler))
-    if deafness := worker.link.deafness():
+    if reason := worker.ingresses.unready_reason():
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected."
         else:
             deaf = formats.duration(time.time() - subscriber.changed_at)
             headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
-        return Verdict("bad", headline, [f"{deafness[0].upper()}{deafness[1:]}.", *notices])
+        return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if worker.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
     readiness = worker.readiness()

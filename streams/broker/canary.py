@@ -1,65 +1,83 @@
-"""The proof that a pod hears: what it publishes to itself through Redis comes back."""
+"""What pods say to each other on the channel itself: the proof that each is heard, questions and answers."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
-import secrets
-import time
+from collections.abc import Callable
 
 import redis.asyncio
 
 from streams.broker.journal import LINK_ERRORS
+from streams.wire.pods import PodMessage, Statement, decode_pod_messages, encode_pod_messages
 
-log = logging.getLogger("sse.redis")
+logger = logging.getLogger("sse.redis")
 
-# Three tries fit into the time after which the pod counts as deaf.
+# Three tries fit into the time after which a pod counts as not hearing; and others rely on what was said last.
 TRIES = 3
+PAUSE_SECONDS = 1.0
 GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
 class Canary:
-    """Publishes on a channel of its own, which no client ever sees."""
+    """Publishes on channels that no client ever sees; `on_messages` takes what comes back and what others say."""
 
-    def __init__(self, url: str, channel: str, *, canary_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        channel: str,
+        life: str,
+        *,
+        canary_seconds: float,
+        statement: Callable[[], Statement],
+        on_messages: Callable[[list[PodMessage]], None],
+    ) -> None:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
-        self._channel = f"{channel}:canary:{secrets.token_hex(8)}"
-        # When the last one that came back was published: whatever Redis took before it has been heard.
-        self.proven_at = time.monotonic()
+        self._channel = f"{channel}:canary:{life}"
         self._url = url
-        self._canary_seconds = canary_seconds
+        self._pause = min(PAUSE_SECONDS, canary_seconds / TRIES)
+        self._statement = statement
+        self._on_messages = on_messages
+        self._outgoing: list[PodMessage] = []
+        self._due = asyncio.Event()
 
-    @property
-    def age_seconds(self) -> float:
-        """Return how long ago the last one that came back was published."""
-        return time.monotonic() - self.proven_at
+    def heard(self, data: bytes) -> None:
+        """Take in what a pod published."""
+        self._on_messages(decode_pod_messages(data))
 
-    @property
-    def alive(self) -> bool:
-        """Say whether one that was published lately came back."""
-        return self.age_seconds <= self._canary_seconds
-
-    def heard(self, message: bytes) -> None:
-        """Note one that came back; another pod's is ignored."""
-        channel, _space, published_at = message.partition(b" ")
-        if channel == self._channel.encode():
-            with contextlib.suppress(ValueError):
-                self.proven_at = float(published_at)
+    def say(self, messages: list[PodMessage]) -> None:
+        """Publish something soon; it is gone where Redis does not take it."""
+        self._outgoing += messages
+        self._due.set()
 
     async def run(self) -> None:
-        """Publish one after the other until cancelled."""
-        pause = self._canary_seconds / TRIES
-        client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=pause, socket_timeout=pause)
+        """Publish one statement after the other, and what is to be said between them, until cancelled."""
+        # An Event belongs to the loop that waits on it.
+        self._due = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=self._pause, socket_timeout=self._pause)
+        stated_at = -self._pause
         try:
             while True:
+                messages, self._outgoing = self._outgoing, []
+                self._due.clear()
+                if loop.time() - stated_at >= self._pause:
+                    stated_at = loop.time()
+                    messages.append(self._statement())
                 try:
-                    await client.publish(self._channel, f"{self._channel} {time.monotonic()}")
+                    await client.publish(self._channel, encode_pod_messages(messages))
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
-                    log.debug("The canary was not published: %s", error)
-                await asyncio.sleep(pause)
+                    logger.debug("The canary was not published: %s", error)
+                await self._wait(stated_at + self._pause - loop.time())
         finally:
             await client.aclose()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._due.wait()
+        except TimeoutError:
+            pass

@@ -1,7 +1,7 @@
-"""The durable door: a Redis Stream that pods read on from where they were.
+"""The journal: a Redis Stream that pods read on from where they were; the shell around its cursor.
 
 Publishers that must not lose anything XADD to it. Pub/Sub forgets what nobody heard;
-the log keeps it, so a pod that was away or has just started catches up.
+the journal keeps it, so a pod that was away or has just started catches up.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from typing import Any
 import redis
 import redis.asyncio
 
-log = logging.getLogger("sse.redis")
+from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, JournalCursor, Taken, read_entries
 
-LOG_SUFFIX = ":log"
-EVENT_FIELD = b"event"
+logger = logging.getLogger("sse.redis")
+
+JOURNAL_SUFFIX = ":log"
 # About this many events are kept in Redis; trimming "about" is what makes it cheap there.
-LOG_LENGTH = 100_000
-READ_COUNT = 500
-BLOCK_MS = 5_000
+JOURNAL_LENGTH = 100_000
 CONNECT_SECONDS = 5.0
+# Beyond the time that a read may block.
+REPLY_SECONDS = 3.0
 # What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
 # connection that was reset before it has noticed.
 LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
@@ -33,14 +34,15 @@ RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
 
+__all__ = ["EVENT_FIELD", "JOURNAL_LENGTH", "JOURNAL_SUFFIX", "LINK_ERRORS", "JournalReader"]
 
-class LogReader:
-    """Reads the log into `on_messages(messages)`, for as long as the pod lives.
 
-    What was in the log before this pod started belongs to the memory for replays and to
-    no open stream: it goes to `on_past(messages, moments)`. `on_loss(since, until)` tells that entries of the
-    log after one moment may be gone unread, of which a gap tells already that ended after the other; both
-    are in time.monotonic()'s seconds.
+class JournalReader:
+    """Reads the journal for as long as the pod lives.
+
+    `on_taken(taken)` is called with what each answer brought, `on_lost(since)` where a connect shows that
+    entries from `since` (monotonic seconds) on may be gone unread, `on_caught_up()` once what was there
+    at the start has been read.
     """
 
     def __init__(
@@ -49,36 +51,24 @@ class LogReader:
         channel: str,
         *,
         history_seconds: float,
-        on_messages: Callable[[list[bytes]], None],
-        on_past: Callable[[list[bytes], list[float]], None],
+        on_taken: Callable[[Taken], None],
+        on_lost: Callable[[float], None],
         on_caught_up: Callable[[], None],
-        on_loss: Callable[[float, float], None],
     ) -> None:
-        self.read = 0
-        self.caught_up = False
+        self.cursor = JournalCursor(history_seconds, time.monotonic())
         self.last_error = "not connected yet"
-        self.history_seconds = history_seconds
-        # Since when every entry has been read, once caught up; the log may be younger than the history's length.
-        self.complete_since = 0.0
+        self.answered_at = time.monotonic()
         self._url = url
-        self._key = channel + LOG_SUFFIX
-        self._on_messages = on_messages
-        self._on_past = on_past
+        self._key = channel + JOURNAL_SUFFIX
+        self._on_taken = on_taken
+        self._on_lost = on_lost
         self._on_caught_up = on_caught_up
-        self._on_loss = on_loss
-        # The id of the last entry that was read, or None before the first.
-        self._position: bytes | None = None
-        # Where reading began: Redis's time at the first connect, less the history's length.
-        self._beginning = b""
-        # Redis's clock, less this process's; by so much, a moment may come out later than it was.
-        self._clock_ahead = 0.0
-        self._clock_doubt = 0.0
-        # Redis's own id for its process, which tells a restart from a mere lost link.
-        self._run_id = ""
-        self._heard_at = time.monotonic()
-        # Up to when every entry has been read, for sure.
-        self._proven_at = self._heard_at
         self._error_log_due = 0.0
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return for how long Redis has not answered a read beyond the time that it may take."""
+        return max(0.0, time.monotonic() - self.answered_at - BLOCK_MS / 1000)
 
     async def run(self) -> None:
         """Connect, read, and begin again, until cancelled."""
@@ -87,122 +77,77 @@ class LogReader:
             client = redis.asyncio.Redis.from_url(
                 self._url,
                 socket_connect_timeout=CONNECT_SECONDS,
-                # A blocking read answers after BLOCK_MS even when there is nothing.
-                socket_timeout=BLOCK_MS / 1000 + CONNECT_SECONDS,
+                socket_timeout=BLOCK_MS / 1000 + REPLY_SECONDS,
                 retry=None,
             )
             try:
-                await self._read(client)
+                await self._connect(client)
+                while True:
+                    delay = RETRY_LOW_SECONDS
+                    await self._read(client)
             except LINK_ERRORS as error:
-                delay = RETRY_LOW_SECONDS if self._heard_recently() else min(delay * 2, RETRY_HIGH_SECONDS)
                 self._report(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, RETRY_HIGH_SECONDS)
             finally:
                 with contextlib.suppress(*LINK_ERRORS):
                     await client.aclose()
 
-    async def _read(self, client: redis.asyncio.Redis) -> None:
-        await self._compare_clocks(client)
-        lost = await self._lost(client)
-        if lost:
-            self._on_loss(self._proven_at, self._heard_at)
-            self._position, self._beginning = await self._last_known(client), b"0-0"
-        # Whether the entry at the position has been seen in this very log.
-        placed = self._position is not None and not lost
-        while True:
-            block = BLOCK_MS if self.caught_up else None
-            before, proven_before, asked_at = self._position, self._proven_at, time.monotonic()
-            async with client.pipeline(transaction=False) as commands:
-                commands.xread({self._key: before or self._beginning}, READ_COUNT, block)
-                # Asked in the same breath, for the case that the log is trimmed faster than it is read.
-                commands.xrange(self._key, before or b"-", before or b"+", count=1)
-                reply, held = await commands.execute()
-            self._heard_at = time.monotonic()
-            entries = read_entries(reply)
-            # A full reply leaves entries unread that may be as old as its last.
-            self._proven_at = asked_at if len(entries) < READ_COUNT else self._earliest(entries[-1][0])
-            if entries:
-                self._position = entries[-1][0]
-                self.read += len(entries)
-                messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
-                if self.caught_up:
-                    self._on_messages(messages)
-                else:
-                    self._on_past(messages, [self._moment(entry_id) for entry_id, _fields in entries])
-            if placed and entries and not held:
-                # While the one before is there, none between it and those that were read can be gone.
-                self._on_loss(proven_before, self._moment(entries[0][0]))
-            placed = placed or bool(entries)
-            if not self.caught_up and len(entries) < READ_COUNT:
-                first: Any = await client.xrange(self._key, count=1)
-                now = time.monotonic()
-                self.complete_since = max(now - self.history_seconds, self._moment(first[0][0]) if first else now)
-                self.caught_up = True
-                self._on_caught_up()
-
-    async def _compare_clocks(self, client: redis.asyncio.Redis) -> None:
+    async def _connect(self, client: redis.asyncio.Redis) -> None:
+        position = self.cursor.position
+        run_id = (await client.info("server"))["run_id"]
+        newest = await self._newest(client)
+        held = position is not None and bool(await client.xrange(self._key, position, position, 1))
         asked = time.monotonic()
-        seconds, microseconds = await client.time()
-        answered = time.monotonic()
-        # Redis looked at its clock between the two, and nobody knows when.
-        self._clock_ahead = seconds + microseconds / 1e6 - answered
-        self._clock_doubt = answered - asked
-        if not self._beginning:
-            self._beginning = b"%d-0" % max(0, int(1000 * (seconds - self.history_seconds)))
+        redis_time = unix_time(await client.time())
+        since = self.cursor.connected(run_id, redis_time, newest, held, asked, time.monotonic())
+        if since is not None:
+            self._on_lost(since)
 
-    def _moment(self, entry_id: bytes) -> float:
-        # When Redis took an entry, in time.monotonic()'s seconds.
-        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
+    async def _read(self, client: redis.asyncio.Redis) -> None:
+        read, asked = self.cursor.next_read(), time.monotonic()
+        async with client.pipeline(transaction=False) as commands:
+            commands.xread({self._key: read.after}, read.limit, read.block_ms)
+            # Asked in the same breath: the journal may be trimmed faster than it is read.
+            commands.xrange(self._key, read.held_from, read.held_to, count=1)
+            commands.time()
+            reply, held, redis_time = await commands.execute()
+        self.answered_at = time.monotonic()
+        was_caught_up = self.cursor.caught_up
+        taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
+        if taken.displaced:
+            self.cursor.relocated(await self._newest(client))
+        self._on_taken(taken)
+        if self.cursor.caught_up and not was_caught_up:
+            self.cursor.begins_at(await self._first(client), time.monotonic())
+            self._on_caught_up()
 
-    def _earliest(self, entry_id: bytes) -> float:
-        return self._moment(entry_id) - self._clock_doubt
-
-    async def _lost(self, client: redis.asyncio.Redis) -> bool:
-        """Say whether entries after the last one that was read may be gone from the log."""
-        run_id, before = (await client.info("server"))["run_id"], self._run_id
-        self._run_id = run_id
-        if self._position is not None:
-            # While the last entry is there, so are those after it: the log is trimmed from its beginning.
-            return not await self._holds(client, self._position)
-        # Nothing was ever read: a Redis that restarted may have lost what it had taken.
-        return bool(before) and before != run_id and not await client.exists(self._key)
-
-    async def _holds(self, client: redis.asyncio.Redis, entry_id: bytes) -> bool:
-        return bool(await client.xrange(self._key, entry_id, entry_id, 1))
-
-    async def _last_known(self, client: redis.asyncio.Redis) -> bytes | None:
-        # A log that lost its end still has entries that were read; those are not read again.
+    async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:
         last: Any = await client.xrevrange(self._key, count=1)
-        if not last or self._position is None:
-            return None
-        newest: bytes = last[0][0]
-        return min(self._position, newest, key=entry_parts)
+        return last[0][0] if last else None
 
-    def _heard_recently(self) -> bool:
-        return time.monotonic() - self._heard_at < BLOCK_MS / 1000 + 1
+    async def _first(self, client: redis.asyncio.Redis) -> bytes | None:
+        """Return the id of the journal's first entry, or None where none was ever before it."""
+        first: Any = await client.xrange(self._key, count=1)
+        if not first:
+            return None
+        with contextlib.suppress(redis.ResponseError):
+            # Redis before 7.0 does not say, and a user may lack the right.
+            info = await client.xinfo_stream(self._key)
+            if info.get("entries-added") == info["length"]:
+                return None
+        entry_id: bytes = first[0][0]
+        return entry_id
 
     def _report(self, error: Exception) -> None:
         now = time.monotonic()
         self.last_error = str(error) or type(error).__name__
         if now >= self._error_log_due:
             self._error_log_due = now + ERROR_LOG_SECONDS
-            log.warning("The log %s cannot be read: %s. Trying again, for ever.", self._key, error)
+            logger.warning("The journal %s cannot be read: %s. Trying again, for ever.", self._key, error)
 
 
-def entry_parts(entry_id: bytes) -> tuple[int, int]:
-    """Return the milliseconds of Redis's clock in an entry's id, and its number within them."""
-    milliseconds, _dash, number = entry_id.partition(b"-")
-    return int(milliseconds), int(number)
-
-
-def read_entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """Return the entries of an XREAD reply for one key, in RESP2's shape or RESP3's."""
-    if not reply:
-        return []
-    streams = reply.values() if isinstance(reply, dict) else (entries for _key, entries in reply)
-    found: list[tuple[bytes, dict[bytes, bytes]]] = []
-    for entries in streams:
-        # RESP3 wraps the entries in one more list.
-        flat = entries[0] if entries and isinstance(entries[0], list) else entries
-        found.extend(flat)
-    return found
+def unix_time(reply: tuple[int, int]) -> float:
+    """Return what TIME answers as Unix time in seconds."""
+    seconds, microseconds = reply
+    return seconds + microseconds / 1e6

@@ -12,7 +12,7 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
-from streams.broker.journal import EVENT_FIELD, LINK_ERRORS, LOG_LENGTH, LOG_SUFFIX
+from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX, LINK_ERRORS
 from streams.conf import StreamSettings, redis_place
 from streams.errors import RedisUnavailable
 from streams.wire.events import encode_event
@@ -57,7 +57,7 @@ def publish(
     event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
     try:
         if durable:
-            log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=JOURNAL_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(_client().publish(settings.STREAMS.redis_channel, message)), None)
     except LINK_ERRORS as error:
@@ -80,7 +80,7 @@ async def apublish(
     try:
         client = _async_client()
         if durable:
-            log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=LOG_LENGTH, approximate=True)
+            log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=JOURNAL_LENGTH, approximate=True)
             return Receipt(event_id, None, log_id.decode())
         return Receipt(event_id, int(await client.publish(settings.STREAMS.redis_channel, message)), None)
     except LINK_ERRORS as error:
@@ -117,7 +117,7 @@ def _prepare(
 
 
 def _log_key() -> str:
-    return str(settings.STREAMS.redis_channel) + LOG_SUFFIX
+    return str(settings.STREAMS.redis_channel) + JOURNAL_SUFFIX
 
 
 @functools.cache

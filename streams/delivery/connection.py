@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -10,8 +9,10 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from streams.errors import CloseReason
+from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 Headers = list[tuple[bytes, bytes]]
+NOTHING_TOLD = (0.0, 0.0)
 
 
 class Writer(Protocol):
@@ -72,11 +73,13 @@ class Resume(NamedTuple):
 class Pending:
     """A replay too long for one write, and what came behind it; each message is framed when its turn comes."""
 
-    __slots__ = ("_frame", "_queue", "room_bytes")
+    __slots__ = ("_frame", "_queue", "held", "room_bytes")
 
     def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], max_backlog_bytes: int) -> None:
         # Gives nothing for a message whose deadline has passed meanwhile.
         self._frame = frame
+        # Whether nothing goes out until it is known what the client has already.
+        self.held = False
         # What waits, and whether it is a message or a frame already.
         self._queue = deque((message, True) for message in messages)
         # What may still come behind the replay before its client counts as slow.
@@ -86,6 +89,12 @@ class Pending:
         """Put a message or a frame behind the rest."""
         self._queue.append((data, is_message))
         self.room_bytes -= len(data)
+
+    def release(self, messages: list[bytes], max_backlog_bytes: int) -> None:
+        """Let go out the frames that waited, then these messages."""
+        self._queue.extend((message, True) for message in messages)
+        self.room_bytes = max_backlog_bytes
+        self.held = False
 
     def take(self, batch_bytes: int) -> bytes:
         """Return the next frames, of about so many bytes; none when all are taken."""
@@ -109,6 +118,7 @@ class Connection:
         "clustered",
         "connected_at",
         "event_count",
+        "first_place",
         "greeted",
         "last_activity",
         "moved_at",
@@ -117,6 +127,7 @@ class Connection:
         "pending",
         "resume",
         "slot",
+        "told",
         "user_agent",
         "writer",
     )
@@ -128,15 +139,16 @@ class Connection:
         address: str = "",
         resume: Resume | None = None,
         user_agent: str = "",
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.client_name = client_name
         self.writer = writer
         self.address = address
         # What the client calls itself, as it was sent: text from outside, to be escaped.
         self.user_agent = user_agent
-        self.connected_at = self.last_activity = time.time()
+        self.connected_at = self.last_activity = clock.wall()
         # The same on the clock that never steps, to tell which of two connections is older.
-        self.opened_at = time.monotonic()
+        self.opened_at = clock.monotonic()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
         self.greeted = False
@@ -144,6 +156,11 @@ class Connection:
         self.close_reason: CloseReason | None = None
         # What the client asked to be sent again, until that is done.
         self.resume = resume
+        # For each ingress, up to when the client has everything or was told of a gap (monotonic
+        # seconds): telling may be interrupted and begun again.
+        self.told = NOTHING_TOLD
+        # The place in the history from which on this stream has everything of its client.
+        self.first_place = 0
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
         # Whether this pod has heard its own announcement of this connection to the other pods.

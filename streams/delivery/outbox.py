@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
 from streams.delivery.connection import Connection, Pending, Writer
 from streams.errors import CloseReason
+
+logger = logging.getLogger("sse.sse")
 
 # A replay goes out in writes of about this size, the next when the client has taken the last.
 REPLAY_BATCH_BYTES = 16 * 1024
@@ -24,8 +27,9 @@ class Outbox:
         self._close = close
         self._max_backlog_bytes = max_backlog_bytes
         self._stall_seconds = stall_seconds
-        self._backlogged: set[Connection] = set()
-        self._replaying: set[Connection] = set()
+        # Dicts for sets that keep their order.
+        self._backlogged: dict[Connection, None] = {}
+        self._replaying: dict[Connection, None] = {}
         self._begun = asyncio.Event()
         # Writers that were told to finish while bytes waited, and when that takes too long.
         self._finishing: dict[Writer, float] = {}
@@ -46,14 +50,34 @@ class Outbox:
         `frame(message)` is asked when a message's turn comes, and gives nothing for one that is too late.
         """
         connection.pending = Pending(messages, frame, self._max_backlog_bytes)
-        self._replaying.add(connection)
+        self._replaying[connection] = None
+        self._continue_replay(connection)
+        if connection.pending is not None:
+            self._begun.set()
+
+    def hold(self, connection: Connection, frame: Callable[[bytes], bytes]) -> None:
+        """Let all that comes for a client wait, until release() says what goes before it."""
+        connection.pending = Pending([], frame, self._max_backlog_bytes)
+        connection.pending.held = True
+
+    def release(self, connection: Connection, notice: bytes, messages: list[bytes]) -> None:
+        """Write a notice, the frames that waited, and the messages, which are all that the client is to get."""
+        pending = connection.pending
+        if pending is None:
+            return
+        if notice:
+            connection.bytes_written += len(notice)
+            connection.writer.write(notice)
+        pending.release(messages, self._max_backlog_bytes)
+        self._replaying[connection] = None
         self._continue_replay(connection)
         if connection.pending is not None:
             self._begun.set()
 
     def queue(self, connection: Connection, message: bytes) -> None:
         """Put a live message behind a replay that is under way, to be framed as those in it are."""
-        if connection.pending is not None:
+        # While it is held, the history keeps the messages: release() is given them from there.
+        if connection.pending is not None and not connection.pending.held:
             self._wait(connection, connection.pending, message, is_message=True)
 
     async def run(self) -> None:
@@ -64,7 +88,12 @@ class Outbox:
             while self._replaying:
                 await asyncio.sleep(REPLAY_SECONDS)
                 for connection in list(self._replaying):
-                    self._continue_replay(connection)
+                    try:
+                        self._continue_replay(connection)
+                    except Exception:
+                        # One client's; the others go on.
+                        logger.exception("The replay to %s failed", connection.client_name)
+                        self._close(connection, CloseReason.FAILED)
             self._begun.clear()
             await self._begun.wait()
 
@@ -81,7 +110,7 @@ class Outbox:
             backlog_bytes = connection.writer.backlog_bytes()
             left = connection.bytes_written - backlog_bytes
             if not backlog_bytes:
-                self._backlogged.discard(connection)
+                self._backlogged.pop(connection, None)
             elif left > connection.moved_bytes:
                 connection.moved_bytes, connection.moved_at = left, now
             elif now - connection.moved_at >= self._stall_seconds:
@@ -106,8 +135,8 @@ class Outbox:
 
     def drop(self, connection: Connection) -> None:
         """Forget what is known of a connection that ends."""
-        self._backlogged.discard(connection)
-        self._replaying.discard(connection)
+        self._backlogged.pop(connection, None)
+        self._replaying.pop(connection, None)
         connection.pending = None
 
     def backlog_bytes(self) -> int:
@@ -125,16 +154,16 @@ class Outbox:
         elif connection not in self._backlogged and connection.close_reason is None:
             connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
             connection.moved_at = time.monotonic()
-            self._backlogged.add(connection)
+            self._backlogged[connection] = None
 
     def _continue_replay(self, connection: Connection) -> None:
         writer = connection.writer
         # Writing may close the connection, which drops what is pending.
-        while (pending := connection.pending) is not None and not writer.backlog_bytes():
+        while (pending := connection.pending) is not None and not pending.held and not writer.backlog_bytes():
             batch = pending.take(REPLAY_BATCH_BYTES)
             if not batch:
                 connection.pending = None
-                self._replaying.discard(connection)
+                self._replaying.pop(connection, None)
                 return
             connection.bytes_written += len(batch)
             if backlog_bytes := writer.write(batch):

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from streams.delivery.connection import Connection, ConnectionEnd, Headers
 from streams.delivery.duels import Duels
+from streams.delivery.notices import FAREWELLS, Notices
 from streams.delivery.outbox import Outbox
 from streams.delivery.phases import Slots
 from streams.errors import CloseReason
-from streams.wire import frames
-from streams.wire.timestamps import iso, now_iso
+from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 registry_log = logging.getLogger("sse.registry")
+sse_log = logging.getLogger("sse.sse")
 disconnect_log = logging.getLogger("sse.disconnect")
 
-# Drawn anew for each connection, so that the clients of a pod do not come back in step.
-RETRY_MS = (1_000, 5_000)
-# A client that was evicted is replaced already; coming back soon would only evict its successor.
-EVICTED_RETRY_MS = (30_000, 60_000)
-# The event that tells a client why its stream ends: the few names that clients know.
-FAREWELLS = {
-    CloseReason.EVICTED: "evicted",
-    CloseReason.DUEL: "evicted",
-    CloseReason.OPERATOR: "evicted",
-    CloseReason.OVERLOADED: "overloaded",
-    CloseReason.DRAINING: "draining",
-    CloseReason.MAX_LIFE: "draining",
-    CloseReason.SERVER_STOPPED: "draining",
-}
-# The ends of clients that do not read.
-UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER)
-# The ends of clients whose name is served on another connection.
-REPLACED = (CloseReason.EVICTED, CloseReason.DUEL)
+# The ends of clients that do not read, or that cannot be written to.
+UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.FAILED)
 # Ends that an operator can still look at; enough for a minute of a large store's trouble.
 ENDS_KEPT = 1000
 # The share of MAX_STREAM_SECONDS over which streams of one age are spread.
@@ -56,10 +40,12 @@ class Registry:
         *,
         max_backlog_bytes: int,
         stall_seconds: float,
-        duel_limit: int = 5,
+        duel_limit: int,
         slots: int = 120,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.pod_name = pod_name
+        self.notices = Notices(pod_name, clock)
         self.subscribed = False
         self.opened = 0
         self.closed: Counter[CloseReason] = Counter()
@@ -68,14 +54,17 @@ class Registry:
         self.slots = Slots(slots)
         self.outbox = Outbox(self.close, max_backlog_bytes=max_backlog_bytes, stall_seconds=stall_seconds)
         self.duels = Duels(duel_limit)
-        # Called with each connection that opens, and with each that is to get a replay;
+        # Called with each connection that opens, that was just greeted, and that ends;
         # whoever wires the pod sets them.
         self.on_open: Callable[[Connection], None] = _ignore
-        self.on_resume: Callable[[Connection], None] = _ignore
+        self.on_greeted: Callable[[Connection], None] = _ignore
+        self.on_close: Callable[[Connection], None] = _ignore
+        self._clock = clock
         self._connections: dict[str, Connection] = {}
         self._hosts: Counter[str] = Counter()
-        self._waiting: set[Connection] = set()
-        # Without a step between, for the path that every event takes.
+        # A dict for a set that keeps its order.
+        self._waiting: dict[Connection, None] = {}
+        # The dict's and the outbox's own: route() calls them for each event.
         self.get = self._connections.get
         self.write = self.outbox.write
 
@@ -105,13 +94,13 @@ class Registry:
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
         if self.subscribed:
-            greeting = self._greeting(connection)
+            greeting = self.notices.greeting(name, connection.connected_at)
             connection.bytes_written = len(greeting)
             connection.writer.start(headers, greeting)
             self._greeted(connection)
         else:
             connection.writer.start(headers, b"")
-            self._waiting.add(connection)
+            self._waiting[connection] = None
         self.on_open(connection)
 
     def refuse(self, connection: Connection, headers: Headers, reason: CloseReason) -> None:
@@ -119,25 +108,34 @@ class Registry:
 
         With 200 all the same: a browser's EventSource gives up for ever on anything else.
         """
-        connection.writer.start(headers, self._farewell(reason))
+        connection.writer.start(headers, self.notices.farewell(reason))
         self._note_end(connection, reason)
         self.outbox.finish(connection, None)
 
-    def set_subscribed(self, subscribed: bool) -> None:
-        """Note whether the pod hears the channel; greet those who waited for it."""
-        self.subscribed = subscribed
-        if subscribed:
-            waiting, self._waiting = self._waiting, set()
-            for connection in waiting:
-                self.write(connection, self._greeting(connection))
+    def greet_waiting(self, limit: int) -> bool:
+        """Greet some of those who waited for the pod to be subscribed; say whether others still wait.
+
+        Each is let go only once it is greeted, so this may be interrupted and begun again.
+        """
+        for connection in list(islice(self._waiting, limit)):
+            try:
+                self.write(connection, self.notices.greeting(connection.client_name, connection.connected_at))
                 self._greeted(connection)
+            except Exception:
+                self.fail(connection)
+            self._waiting.pop(connection, None)
+        return bool(self._waiting)
 
     def _greeted(self, connection: Connection) -> None:
         # No await between this and the greeting, nor before the replay is queued: what
         # comes live from now on goes behind it.
         connection.greeted = True
-        if connection.resume is not None:
-            self.on_resume(connection)
+        self.on_greeted(connection)
+
+    def fail(self, connection: Connection) -> None:
+        """Take out a connection that raised an exception, which is being handled; the others go on."""
+        sse_log.exception("The stream of %s failed and is closed", connection.client_name)
+        self.close(connection, CloseReason.FAILED)
 
     def close(self, connection: Connection, reason: CloseReason) -> None:
         """End a connection; only the first call does, and its reason is the one that counts.
@@ -151,20 +149,24 @@ class Registry:
         if self._connections.get(connection.client_name) is connection:
             del self._connections[connection.client_name]
         self.slots.discard(connection)
-        self._waiting.discard(connection)
+        self._waiting.pop(connection, None)
         self._leave_host(connection)
         self._note_end(connection, reason)
-        if reason in UNREAD:
-            self.outbox.abort(connection)
-        else:
-            self.outbox.finish(connection, self._farewell(reason) if reason in FAREWELLS else None)
+        self.on_close(connection)
+        try:
+            if reason in UNREAD:
+                self.outbox.abort(connection)
+            else:
+                self.outbox.finish(connection, self.notices.farewell(reason) if reason in FAREWELLS else None)
+        except Exception:
+            sse_log.exception("The stream of %s did not end cleanly", connection.client_name)
 
     def close_aged(self, max_stream_seconds: float) -> None:
         """Close the connections that have lived long enough; call it every second.
 
         The age at which each goes is drawn from the last part of the limit.
         """
-        now = time.time()
+        now = self._clock.wall()
         aged: list[Connection] = []
         # The dict holds them by age.
         for connection in self._connections.values():
@@ -184,21 +186,6 @@ class Registry:
         """Return the bytes of all frames that were written since the start."""
         return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
 
-    def _greeting(self, connection: Connection) -> bytes:
-        greeting = {
-            "type": "connected",
-            "clientName": connection.client_name,
-            "podName": self.pod_name,
-            "timestamp": iso(connection.connected_at),
-        }
-        return frames.data_frame(greeting, retry_ms=draw(RETRY_MS))
-
-    def _farewell(self, reason: CloseReason) -> bytes:
-        name = FAREWELLS[reason]
-        data = {"type": name, "reason": reason.value, "podName": self.pod_name, "timestamp": now_iso()}
-        retry_ms = draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS)
-        return frames.named_frame(name, data, retry_ms=retry_ms)
-
     def _leave_host(self, connection: Connection) -> None:
         host = host_of(connection.address)
         self._hosts[host] -= 1
@@ -206,7 +193,7 @@ class Registry:
             del self._hosts[host]
 
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
-        now = time.time()
+        now = self._clock.wall()
         connection.close_reason = reason
         self.closed[reason] += 1
         self.bytes_closed += connection.bytes_written
@@ -223,12 +210,6 @@ class Registry:
             connection.bytes_written,
             len(self),
         )
-
-
-def draw(bounds: tuple[int, int]) -> int:
-    """Draw a whole number between two bounds; random.randint() takes four times as long."""
-    low, high = bounds
-    return low + int(random.random() * (high - low + 1))
 
 
 def host_of(address: str) -> str:

@@ -1,4 +1,4 @@
-"""Which of the log's events are one client's: a chain through the log for each, kept in columns."""
+"""Which of the remembered events are one client's: a chain through them for each, kept in columns."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ class Chains:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.names: list[str] = []
-        # The positions in the log of a client's first and last event, and how many it has.
+        # The places of a client's first and last event, and how many it has.
         self.firsts: list[int] = []
         self.lasts: list[int] = []
         self.counts: list[int] = []
-        # When the last of its events arrived that is forgotten.
-        self.forgotten_at: list[float] = []
+        # For each ingress, the moment of the last of its events that is forgotten.
+        self.forgotten_at: tuple[list[float], list[float]] = ([], [])
         # Whether any of its events went before the others.
         self.dropped: list[bool] = []
         self._vacant: list[int] = []
 
-    def add(self, name: str, position: int, forgotten_at: float) -> int:
-        """Begin a client's chain with its first event; return the client's number."""
+    def add(self, name: str, place: int, forgotten_at: list[float]) -> int:
+        """Begin a client's chain with its first event; return the client's number.
+
+        `forgotten_at` has, for each ingress, the last moment of what is forgotten of all clients.
+        """
         if self._vacant:
             number = self._vacant.pop()
             self.names[number] = name
-            self.firsts[number] = self.lasts[number] = position
-            self.counts[number], self.forgotten_at[number], self.dropped[number] = 1, forgotten_at, False
+            self.firsts[number] = self.lasts[number] = place
+            self.counts[number], self.dropped[number] = 1, False
+            for column, moment in zip(self.forgotten_at, forgotten_at, strict=True):
+                column[number] = moment
         else:
             number = len(self.names)
             self.names.append(name)
-            self.firsts.append(position)
-            self.lasts.append(position)
+            self.firsts.append(place)
+            self.lasts.append(place)
             self.counts.append(1)
-            self.forgotten_at.append(forgotten_at)
             self.dropped.append(False)
+            for column, moment in zip(self.forgotten_at, forgotten_at, strict=True):
+                column.append(moment)
         self.numbers[name] = number
         return number
 

@@ -1,4 +1,4 @@
-"""What this pod remembers: the recent events of every client, and since when it missed none.
+"""What this pod remembers: the recent events of every client.
 
 Every pod hears every event, so each can answer any client that comes back. All times
 are seconds on one clock that never goes back, the caller's; this module reads none.
@@ -7,51 +7,53 @@ are seconds on one clock that never goes back, the caller's; this module reads n
 from __future__ import annotations
 
 from array import array
-from enum import StrEnum
+from collections import Counter
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
+from streams.history.coverage import Coverage, Gap, GapReason, Ingress, merged
 from streams.history.index import Chains
-from streams.wire.events import decode_event, valid_event_id
+from streams.history.progress import MAX_LAG_SECONDS
+from streams.wire.events import CLIENT_NAME, decode_event, valid_event_id
 
 # What an event and a client cost beside the bytes of the message and of the name, so that
 # `max_bytes` is what the process grows by: measured, between the two sides of a resize.
-EVENT_BYTES = 80
-CLIENT_BYTES = 240
-# A place in the log whose event had to go before its turn.
-PLACE_BYTES = 32
+EVENT_BYTES = 81
+CLIENT_BYTES = 256
+# A place whose event had to go before its turn.
+PLACE_BYTES = 33
 # For each so many bytes of the limit one last id is kept, which makes them a twentieth of it.
 BYTES_FOR_A_LAST_ID = 4096
-# The log loses its oldest events in lumps, as it is the call that costs: by bytes this part
-# of them, by age what a tenth of a second brought; a replay never sees what is too old.
-LUMP_PART = 1024
-LUMP_SECONDS = 0.1
-# The part of the log that may be of forgotten events before it closes up, which moves it.
+# The oldest events go many at once, as it is the call that costs: by bytes this part of all,
+# by age what a tenth of a second brought; a replay never sees what is too old.
+BATCH_PART = 1024
+BATCH_SECONDS = 0.1
+# The part of the columns that may be of forgotten events before they close up, which moves them.
 FORGOTTEN_PART = 8
+NO_CLIENT = -1
+# Two pods may each be behind on another ingress: events this far apart have one order everywhere.
+APART_SECONDS = 2 * MAX_LAG_SECONDS
 
-
-class GapReason(StrEnum):
-    """Why events may be missing; the same words in the stream, logs and metrics."""
-
-    UNKNOWN_ID = "unknown-id"
-    EXPIRED = "expired"
-    POD_STARTED = "pod-started"
-    REDIS_OUTAGE = "redis-outage"
-
-
-class Gap(NamedTuple):
-    """A time from which events may be missing; None where nobody knows when it began."""
-
-    reason: GapReason
-    began: float | None
-    ended: float
+# Up to when all pods had heard the other ingress when they wrote an event:
+# (the other ingress, the event's place, its moment) -> moment.
+HeardElsewhere = Callable[[Ingress, int, float], float]
 
 
 class Replay(NamedTuple):
-    """The messages for a client that comes back, oldest first, and what may be missing before or among them."""
+    """The messages for a client that comes back, oldest first, and what may be missing before or among them.
+
+    `first` is the place of the oldest. `known` says whether the client's id is one that this pod has or had.
+    `doubtful` names the messages that the client may have read before that id, as other pods may have heard
+    them in another order.
+    """
 
     messages: list[bytes]
     gap: Gap | None
+    first: int
+    known: bool = True
+    doubtful: tuple[int, ...] = ()
 
 
 class HistoryStatistics(NamedTuple):
@@ -67,66 +69,81 @@ class History:
     """The recent events of all clients, bounded by age, by bytes, and by events for each client.
 
     Whichever limit is reached first lets the oldest go; 0 for any of them remembers nothing.
+    `coverage` says, for each ingress, what this pod heard at all.
     """
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
+        self.coverage = (Coverage(started), Coverage(started))
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
-        self._started = self._complete_since = started
-        self._forgotten_at = -inf
-        self._deaf: list[Gap] = []
+        # For each ingress, the last moment of what is forgotten.
+        self._forgotten_at = [-inf, -inf]
         self._bytes = 0
-        self._overtaken = 0
+        self._empty = 0
         self._chains = Chains()
         # The id of the last event of clients of whom nothing is remembered any more: one
         # that comes back with it has missed nothing, however long ago that event was.
         self._last_ids: dict[str, str] = {}
         self._last_ids_kept = max_bytes // BYTES_FOR_A_LAST_ID
-        # The log: flat columns instead of an object for each event. What arrives and what
-        # is forgotten is at their two ends, in the processor's cache. A position counts from
-        # the pod's start, an index from `_base`; those below `_first` are forgotten.
+        # Flat columns instead of an object for each event. What arrives and what is forgotten
+        # is at their two ends, in the processor's cache. A place counts from the pod's start,
+        # an index from `_base`; those below `_first` are forgotten.
         self._messages: list[bytes] = []
-        self._arrivals = array("d")
+        # When each was published: the channel's when it was read, the journal's by Redis' clock.
+        self._moments = array("d")
+        self._ingresses = bytearray()
         # The client's number.
         self._owners: list[int] = []
-        # How many positions further the client's next event is.
+        # How many places further the client's next event is.
         self._steps = array("I")
         self._base = 0
         self._first = 0
         self._due = started
 
-    def append(self, name: str, message: bytes, now: float) -> None:
-        """Remember a message that decode_event took, and let go what is over a limit."""
-        self.extend([name], [message], now)
+    @property
+    def end(self) -> int:
+        """Return the place that the next event gets."""
+        return self._base + len(self._messages)
 
-    def extend(self, names: list[str], messages: list[bytes], now: float) -> None:
-        """Remember messages that arrived together, with the client names in them, as append() does.
+    def extend(
+        self, names: list[str], messages: list[bytes], now: float, ingress: Ingress, moments: Sequence[float] = ()
+    ) -> list[int]:
+        """Remember messages that were read together, with the client names in them; let go what is over a limit.
 
-        Every event of every pod comes this way, so that what one costs counts more than
-        what any other line here does.
+        `moments` has, for the journal, when Redis took each; without, all count as published `now`.
+        Returns the indexes of messages for names that no client can have, which are not remembered.
+        Every event of every pod comes this way, so that what one costs counts more than what any
+        other line here does.
         """
         if not self._seconds:
-            return
+            return []
         chains, base, per_client = self._chains, self._base, self._per_client
         numbers, firsts, lasts, counts = chains.numbers, chains.firsts, chains.lasts, chains.counts
-        log, arrivals, owners, steps = self._messages, self._arrivals, self._owners, self._steps
-        start = base + len(log)
-        log += messages
-        arrivals.extend(array("d", (now,)) * len(messages))
+        column, owners, steps = self._messages, self._owners, self._steps
+        start = base + len(column)
+        column += messages
+        self._moments.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
+        self._ingresses.extend(bytes((ingress,)) * len(messages))
         steps.extend(array("I", (0,)) * len(messages))
         grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
-        overtaken: list[int] = []
-        for position, name in enumerate(names, start):
+        evicted: list[int] = []
+        refused: list[int] = []
+        for place, name in enumerate(names, start):
             client = numbers.get(name)
             if client is None:
-                owners.append(chains.add(name, position, self._forgotten_at))
+                # Only here, as a name that is known has been looked at.
+                if not CLIENT_NAME.fullmatch(name):
+                    owners.append(NO_CLIENT)
+                    refused.append(place - start)
+                    continue
+                owners.append(chains.add(name, place, self._forgotten_at))
                 grown += CLIENT_BYTES + len(name)
                 continue
             owners.append(client)
             last = lasts[client]
-            steps[last - base] = position - last
-            lasts[client] = position
+            steps[last - base] = place - last
+            lasts[client] = place
             count = counts[client]
             if count < per_client:
                 counts[client] = count + 1
@@ -134,45 +151,52 @@ class History:
             # The client's oldest event goes before its turn.
             first = firsts[client]
             index = first - base
-            overtaken.append(index)
+            evicted.append(index)
             firsts[client] = first + steps[index]
-            chains.forgotten_at[client] = arrivals[index]
+            self._note_forgotten(client, index)
             chains.dropped[client] = True
         self._bytes += grown
-        if overtaken:
-            self._drop(overtaken)
+        if evicted or refused:
+            self._empty_places(evicted + [start - base + number for number in refused])
         if self._bytes > self._max_bytes or now >= self._due:
             self._forget(now)
+        return refused
 
-    def _drop(self, indexes: list[int]) -> None:
+    def _empty_places(self, indexes: list[int]) -> None:
         """Empty the places of events that go before their turn."""
-        log = self._messages
+        column = self._messages
         # All at once: they left the processor's cache long ago, and so it fetches several at a time.
-        gone = list(map(log.__getitem__, indexes))
+        gone = list(map(column.__getitem__, indexes))
         # No message is empty: this is the mark of a place whose event is gone.
         for index in indexes:
-            log[index] = b""
+            column[index] = b""
         self._bytes -= sum(map(len, gone)) + len(gone) * (EVENT_BYTES - PLACE_BYTES)
-        self._overtaken += len(gone)
+        self._empty += len(gone)
+
+    def _note_forgotten(self, client: int, index: int) -> None:
+        # The journal's moments may come out of order, and so may what is forgotten.
+        column = self._chains.forgotten_at[self._ingresses[index]]
+        column[client] = max(column[client], self._moments[index])
 
     def _forget(self, now: float) -> None:
-        messages, arrivals, chains = self._messages, self._arrivals, self._chains
+        messages, moments, chains = self._messages, self._moments, self._chains
         horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
         if held > enough:
-            enough -= enough // LUMP_PART
+            enough -= enough // BATCH_PART
         for index in range(self._first, len(messages)):
             message = messages[index]
             if not message:
                 held -= PLACE_BYTES
-                self._overtaken -= 1
+                self._empty -= 1
                 continue
-            arrival = arrivals[index]
-            if arrival > horizon and held <= enough:
+            moment = moments[index]
+            if moment > horizon and held <= enough:
                 break
             held -= EVENT_BYTES + len(message)
             messages[index] = b""
-            client = self._owners[index]
-            chains.forgotten_at[client] = self._forgotten_at = arrival
+            client, ingress = self._owners[index], self._ingresses[index]
+            self._note_forgotten(client, index)
+            self._forgotten_at[ingress] = max(self._forgotten_at[ingress], moment)
             if chains.counts[client] > 1:
                 chains.counts[client] -= 1
                 chains.firsts[client] += self._steps[index]
@@ -180,25 +204,32 @@ class History:
             else:
                 name = chains.remove(client)
                 held -= CLIENT_BYTES + len(name)
-                self._keep_last_id(name, message, arrival)
+                self._keep_last_id(name, client, index, message)
         else:
             index = len(messages)
-        self._bytes, self._first, self._due = held, index, now + LUMP_SECONDS
+        self._bytes, self._first, self._due = held, index, now + BATCH_SECONDS
         if index * FORGOTTEN_PART > len(messages):
             self._close_up()
 
-    def _keep_last_id(self, name: str, message: bytes, arrival: float) -> None:
+    def _keep_last_id(self, name: str, client: int, index: int, message: bytes) -> None:
         self._last_ids.pop(name, None)
+        ingress = Ingress(self._ingresses[index])
+        moment = self._moments[index]
         event_id = decode_event(message, len(message)).event_id
-        # Behind an event of the log from before the start there may be others, unheard.
-        if type(event_id) is not str or arrival < self._complete_since or not self._last_ids_kept:
+        if type(event_id) is not str or not valid_event_id(event_id) or not self._last_ids_kept:
+            return
+        # Behind an event from before the start there may be others, unheard; and an event of the
+        # other ingress that came shortly before this one here may come after it elsewhere.
+        if any(moment < coverage.heard_since for coverage in self.coverage):
+            return
+        if self._chains.forgotten_at[ingress.other][client] > moment - APART_SECONDS:
             return
         if len(self._last_ids) >= self._last_ids_kept:
             del self._last_ids[next(iter(self._last_ids))]
         self._last_ids[name] = event_id
 
     def _close_up(self) -> None:
-        for column in (self._messages, self._arrivals, self._owners, self._steps):
+        for column in (self._messages, self._moments, self._ingresses, self._owners, self._steps):
             del column[: self._first]
         self._base += self._first
         self._first = 0
@@ -207,65 +238,108 @@ class History:
         """Let go what is too old; call it every second, so that a quiet history shrinks too."""
         self._forget(now)
         horizon = now - self._seconds
-        if self._deaf and self._deaf[0].ended <= horizon:
-            self._deaf = [gap for gap in self._deaf if gap.ended > horizon]
+        if sum(coverage.forget(horizon) for coverage in self.coverage):
             # Who missed something in that time cannot be told any more.
             self._last_ids.clear()
 
-    def note_gap(self, began: float, ended: float, reason: GapReason) -> Gap:
-        """Note that no event was heard from `began` to `ended`, once that is over; return it as a gap."""
-        gap = Gap(reason, began, ended)
-        self._deaf.append(gap)
-        return gap
+    def after(self, name: str, last_event_id: str, now: float, heard_elsewhere: HeardElsewhere) -> Replay:
+        """Return a client's events after the one with the id, or all where it is not there.
 
-    def note_started(self, started: float) -> None:
-        """Note when this pod began to hear events: later than it began to live."""
-        self._started = self._complete_since = started
-
-    def note_complete(self, since: float) -> None:
-        """Note that what came before this pod's start has been read, back to a moment."""
-        self._complete_since = min(self._complete_since, since)
-
-    def after(self, name: str, last_event_id: str, now: float) -> Replay:
-        """Return a client's events after the last one with the id, or all where it is not there.
-
-        An id that is there, or is the last that was before all that is, has a gap only where
-        the pod was deaf afterwards. Any other always has, of the reason that holds however old the id is: the latest
+        A position is one for each ingress: after the id's event on its own, and on the other
+        what another pod may not have heard yet when it wrote that event. An id that is there, or
+        is the last that was before all that is, has a gap only where this pod missed something
+        afterwards. Any other always has, of the reason that holds however old the id is: the latest
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
         """
         self.expire(now)
         client = self._chains.numbers.get(name)
         indexes = self._indexes(client)
         possible = valid_event_id(last_event_id)
-        place = self._find(indexes, last_event_id) if possible else None
-        if place is not None:
-            gap = self._unheard_after(self._arrivals[indexes[place]])
-            return Replay([self._messages[index] for index in indexes[place + 1 :]], gap)
+        found = self._find(indexes, last_event_id) if possible else None
+        if found is not None:
+            return self._after(indexes, found, client, heard_elsewhere)
+        messages = [self._messages[index] for index in indexes]
+        first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
-            return Replay([self._messages[index] for index in indexes], self._deaf_after(-inf))
-        gap = self._gap_after(-inf, self._started, client, now)
+            return Replay(messages, merged(*(each.missing_after(each.heard_since) for each in self.coverage)), first)
+        gap = merged(*(self._missing_after(-inf, ingress, client, now) for ingress in Ingress))
         if gap is not None and not possible:
             gap = gap._replace(reason=GapReason.UNKNOWN_ID)
-        return Replay([self._messages[index] for index in indexes], gap)
+        return Replay(messages, gap, first, known=False)
+
+    def _after(self, indexes: list[int], found: int, client: int | None, heard_elsewhere: HeardElsewhere) -> Replay:
+        index = indexes[found]
+        moment, own = self._moments[index], Ingress(self._ingresses[index])
+        heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        gap = merged(
+            self.coverage[own].missing_after(moment),
+            self.coverage[own.other].missing_after(heard),
+            self._forgotten_after(heard, own.other, client),
+        )
+        # On its own ingress the order is the same for every pod.
+        replayed = [
+            each
+            for place, each in enumerate(indexes)
+            if (place > found if self._ingresses[each] == own else self._moments[each] > heard)
+        ]
+        latest = moment + APART_SECONDS
+        doubtful = tuple(
+            number
+            for number, each in enumerate(replayed)
+            if self._ingresses[each] != own and self._moments[each] <= latest
+        )
+        first = self._base + replayed[0] if replayed else self.end
+        return Replay([self._messages[each] for each in replayed], gap, first, doubtful=doubtful)
 
     def since(self, name: str, seconds: float, now: float) -> Replay:
-        """Return a client's events of the last `seconds`, and the gap if that is more than is known."""
+        """Return a client's events of the last `seconds`, and the gap if that is more than is known.
+
+        Of more seconds than are remembered nobody knows where they began.
+        """
         self.expire(now)
         client = self._chains.numbers.get(name)
-        moment = now - seconds
-        messages = [self._messages[index] for index in self._indexes(client) if self._arrivals[index] > moment]
-        return Replay(messages, self._gap_after(moment, self._complete_since, client, now))
+        moment = now - seconds if seconds <= self._seconds else -inf
+        indexes = [index for index in self._indexes(client) if self._moments[index] > moment]
+        gap = merged(*(self._missing_after(moment, ingress, client, now) for ingress in Ingress))
+        first = self._base + indexes[0] if indexes else self.end
+        return Replay([self._messages[index] for index in indexes], gap, first)
+
+    def has(self, name: str, event_id: str) -> bool:
+        """Say whether a client's event with an id is remembered."""
+        return self._find(self._indexes(self._chains.numbers.get(name)), event_id) is not None
+
+    def may_hold(self, event_id: str) -> bool:
+        """Say whether anything is remembered at all, and an event can have this id."""
+        return bool(self._seconds) and valid_event_id(event_id)
+
+    def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
+        """Return the place of a client's event, and the digests of its events shortly before it, in this pod's order.
+
+        Only where the event with the id is at a place from `first` on and before `end`; else None.
+        """
+        indexes = self._indexes(self._chains.numbers.get(name))
+        within = [index for index in indexes if first <= self._base + index < end]
+        found = self._find(within, event_id)
+        if found is None:
+            return None
+        place = indexes.index(within[found])
+        horizon = self._moments[indexes[place]] - APART_SECONDS
+        had = Counter(digest(self._messages[each]) for each in indexes[:place] if self._moments[each] > horizon)
+        return self._base + indexes[place], had
 
     def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
-        """Return when a client's latest events arrived, and their messages, newest last."""
+        """Return when a client's latest events were published, and their messages, newest last."""
         indexes = self._indexes(self._chains.numbers.get(name))
-        return [(self._arrivals[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
+        return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
     def statistics(self) -> HistoryStatistics:
         """Return how much is remembered; the bytes are those of the process."""
-        deaf_until = self._deaf[-1].ended if self._deaf else -inf
-        complete_since = max(self._complete_since, deaf_until, self._forgotten_at)
-        events = len(self._messages) - self._first - self._overtaken
+        complete_since = max(
+            *(coverage.heard_since for coverage in self.coverage),
+            *(coverage.missed_until for coverage in self.coverage),
+            *self._forgotten_at,
+        )
+        events = len(self._messages) - self._first - self._empty
         return HistoryStatistics(events, len(self._chains), self._bytes, complete_since)
 
     def _indexes(self, client: int | None) -> list[int]:
@@ -277,38 +351,29 @@ class History:
         return indexes
 
     def _find(self, indexes: list[int], event_id: str) -> int | None:
+        """Return which of the indexes is the oldest event with an id: a double has an id, a loss has none."""
         sought = event_id.encode()
-        for place in range(len(indexes) - 1, -1, -1):
-            message = self._messages[indexes[place]]
+        for place, index in enumerate(indexes):
+            message = self._messages[index]
             # It is cheaper to see that the id is not there than to decode: JSON may
             # write it in other characters, but only with a backslash.
             if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
                 return place
         return None
 
-    def _gap_after(self, moment: float, started: float, client: int | None, now: float) -> Gap | None:
-        deaf = self._deaf_after(moment)
-        forgotten_at = self._forgotten_at if client is None else self._chains.forgotten_at[client]
-        expired_at = max(forgotten_at, now - self._seconds)
-        reason, ended = GapReason.EXPIRED, expired_at
-        if started > expired_at:
-            reason, ended = GapReason.POD_STARTED, started
-        if ended <= moment:
-            return deaf
-        if deaf is not None and deaf.ended > ended:
-            reason, ended = deaf.reason, deaf.ended
-        return Gap(reason, None if moment == -inf else moment, ended)
+    def _missing_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
+        """Return what may be missing of one ingress after a moment, be it old, forgotten or never heard."""
+        forgotten_at = self._forgotten_at if client is None else [each[client] for each in self._chains.forgotten_at]
+        expired_at = max(forgotten_at[ingress], now - self._seconds)
+        expired = Gap(GapReason.EXPIRED, moment, expired_at) if expired_at > moment else None
+        gap = merged(expired, self.coverage[ingress].missing_after(moment))
+        return gap and gap._replace(began=None if moment == -inf else gap.began)
 
-    def _unheard_after(self, moment: float) -> Gap | None:
-        deaf = self._deaf_after(moment)
-        # An event of the log may be remembered from before the start, without what came
-        # by Pub/Sub behind it.
-        if self._complete_since <= moment:
-            return deaf
-        if deaf is None:
-            return Gap(GapReason.POD_STARTED, moment, self._complete_since)
-        return Gap(deaf.reason, moment, deaf.ended)
+    def _forgotten_after(self, moment: float, ingress: Ingress, client: int | None) -> Gap | None:
+        forgotten_at = -inf if client is None else self._chains.forgotten_at[ingress][client]
+        return Gap(GapReason.EXPIRED, moment, forgotten_at) if forgotten_at > moment else None
 
-    def _deaf_after(self, moment: float) -> Gap | None:
-        deaf = [gap for gap in self._deaf if gap.ended > moment]
-        return Gap(deaf[-1].reason, deaf[0].began, deaf[-1].ended) if deaf else None
+
+def digest(message: bytes) -> str:
+    """Return what names a message among a client's recent ones, also to another pod."""
+    return blake2b(message, digest_size=8).hexdigest()

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from streams.errors import CloseReason
-from streams.history.messages import GapReason
+from streams.history.coverage import GapReason
 from streams.pod import Worker
 
 
@@ -46,7 +46,10 @@ class PodCollector(Collector):
             "sse_connections": ("Open connections.", len(worker.registry)),
             "sse_backlog_bytes": ("Bytes that wait for clients.", worker.registry.outbox.backlog_bytes()),
             "sse_redis_subscribed": ("1 while the pod hears the channel.", int(worker.subscriber.subscribed)),
-            "sse_canary_age_seconds": ("Age of its newest message that came back.", worker.link.canary.age_seconds),
+            "sse_canary_age_seconds": (
+                "Age of its newest message that came back.",
+                worker.ingresses.canary_age_seconds,
+            ),
             "sse_history_events": ("Events remembered for replays.", worker.history.statistics().events),
             "sse_history_bytes": ("Bytes that remembering them takes.", worker.history.statistics().bytes),
             "sse_loop_lag_seconds": ("How late the event loop woke its last sleeper.", worker.vitals.loop_lag_seconds),

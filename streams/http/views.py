@@ -118,7 +118,7 @@ def too_large() -> HttpResponse:
 async def health(_request: HttpRequest) -> HttpResponse:
     """Report the pod's state with the original's keys; 503 unless it can deliver."""
     worker = get_worker()
-    conf, connected = worker.conf, not worker.link.deafness()
+    conf, connected = worker.conf, not worker.ingresses.unready_reason()
     status = "draining" if worker.draining else "healthy" if connected else "unhealthy"
     return json_response(
         {

@@ -58,14 +58,14 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     get_worker.cache_clear()
     get_board.cache_clear()
     worker = get_worker()
-    worker.registry.set_subscribed(True)
+    worker.registry.subscribed = True
     subscriber = worker.subscriber
     subscriber.subscribed = True
 
-    def deafness() -> str:
+    def reason() -> str:
         return "" if subscriber.subscribed else f"not subscribed to Redis: {subscriber.last_error}"
 
-    monkeypatch.setattr(worker.link, "deafness", deafness)
+    monkeypatch.setattr(worker.ingresses, "unready_reason", reason)
     yield worker
     get_worker.cache_clear()
     get_board.cache_clear()

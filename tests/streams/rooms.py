@@ -80,9 +80,8 @@ def frame(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> bytes:
 
 
 def make_registry(*, subscribed: bool = True) -> Registry:
-    registry = Registry("pod-1", max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS)
-    if subscribed:
-        registry.set_subscribed(True)
+    registry = Registry("pod-1", max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS, duel_limit=5)
+    registry.subscribed = subscribed
     return registry
 
 

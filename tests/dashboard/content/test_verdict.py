@@ -33,7 +33,7 @@ def test_a_pod_without_redis_is_bad_and_says_why(board: Board) -> None:
 
 
 def test_a_pod_that_hears_only_in_part_says_so(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board.worker.link, "deafness", lambda: "catching up with Redis")
+    monkeypatch.setattr(board.worker.ingresses, "unready_reason", lambda: "catching up with Redis")
     verdict = judge(board.worker, board.sampler)
     assert verdict.level == "bad"
     assert verdict.headline.startswith("Events may be late or missing.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streams.broker.recovery import MARK_SUFFIX
+from streams.broker.ingress import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
 from tests.support.http import EventStream, open_narrow, open_response, open_stream

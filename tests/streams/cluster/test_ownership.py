@@ -40,7 +40,7 @@ class Pod:
         self.registry = Registry(
             f"pod-{number}", max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS, duel_limit=duel_limit
         )
-        self.registry.set_subscribed(True)
+        self.registry.subscribed = True
         self.order = Order(self.registry)
         self.registry.on_open = self.order.announce
         self.inbox: list[Announcement] = []

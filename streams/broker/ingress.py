@@ -1,0 +1,252 @@
+"""Both ingresses of a pod, wired to its recovery: the subscription, the journal's reader and the canary."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import redis.asyncio
+
+from streams.broker.canary import Canary
+from streams.broker.journal import LINK_ERRORS, JournalReader
+from streams.broker.journal_cursor import Taken
+from streams.broker.subscriber import Subscriber
+from streams.conf import StreamSettings
+from streams.delivery.recovery import Recovery
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.history.coverage import Ingress
+from streams.history.messages import History
+from streams.wire.pods import PodMessage
+
+logger = logging.getLogger("sse.redis")
+
+# A mark in Redis that somebody uses Pub/Sub on this channel. Where nobody does, a lost
+# link lost nothing: the journal is read on from where it was.
+MARK_SUFFIX = ":pubsub-used"
+MARK_LIFE_SECONDS = 7 * 86400
+MARK_SECONDS = 60.0
+MARK_TIMEOUT_SECONDS = 2.0
+# Writes between two turns of the event loop while everybody is told about a gap.
+TOLD_AT_ONCE = 200
+# So long a subscription that is back waits for the journal's reader, which lost the same Redis.
+TOGETHER_SECONDS = 1.0
+# How often it is looked whether clients that came back have waited long enough.
+SETTLE_SECONDS = 0.01
+# The journal's reader has an answer every second; beyond this the pod is not ready.
+JOURNAL_SILENT_SECONDS = 2.0
+
+
+class Ingresses:
+    """Hears the channel and the journal for one pod."""
+
+    def __init__(self, conf: StreamSettings, registry: Registry, router: Router, history: History) -> None:
+        self._url = conf.redis_url
+        self._mark = conf.redis_channel + MARK_SUFFIX
+        self._canary_seconds = conf.canary_seconds
+        self._registry = registry
+        self._marked = 0
+        self._subscribed_at = 0.0
+        self.received = 0
+        # Not the pod's name, which two pods may share by mistake.
+        self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
+        self.recovery.on_due = self._look
+        self.canary = Canary(
+            conf.redis_url,
+            conf.redis_channel,
+            self.recovery.life,
+            canary_seconds=conf.canary_seconds,
+            statement=lambda: self.recovery.statement(conf.pod_name),
+            on_messages=self._pod_messages,
+        )
+        self.subscriber = Subscriber(
+            conf.redis_url,
+            conf.redis_channel,
+            f"sse-{conf.pod_name}",
+            canary_pattern=self.canary.pattern,
+            on_messages=self._channel,
+            on_canary=self.canary.heard,
+            on_change=self._changed,
+        )
+        self.journal = self._journal_reader(conf) if conf.durable_log else None
+        self._back = asyncio.Event()
+        self._waiting = asyncio.Event()
+        self.runs: dict[str, Callable[[], Awaitable[None]]] = {
+            "redis": self.subscriber.run,
+            "canary": self.canary.run,
+            "mark": self._mark_use,
+            "recovery": self._recover,
+            "handover": self._settle,
+        }
+        if self.journal is not None:
+            self.runs["journal"] = self.journal.run
+
+    def _journal_reader(self, conf: StreamSettings) -> JournalReader:
+        return JournalReader(
+            conf.redis_url,
+            conf.redis_channel,
+            history_seconds=conf.history_seconds,
+            on_taken=self._taken,
+            on_lost=self._lost,
+            on_caught_up=self._start_back,
+        )
+
+    @property
+    def canary_age_seconds(self) -> float:
+        """Return how long ago the last canary that came back was published."""
+        return time.monotonic() - self.recovery.channel_proved_at
+
+    def unready_reason(self) -> str:
+        """Return why this pod may not hear everything now, or an empty string."""
+        if not self.subscriber.subscribed:
+            return f"not subscribed to Redis: {self.subscriber.last_error}"
+        if self.journal is not None and not self.journal.cursor.caught_up:
+            return f"the journal is not read yet: {self.journal.last_error}"
+        if not self._registry.subscribed:
+            return "catching up with Redis"
+        if self.canary_age_seconds > self._canary_seconds:
+            return f"nothing that it publishes comes back since {self.canary_age_seconds:.0f} s"
+        if self.journal is not None and self.journal.silent_seconds > JOURNAL_SILENT_SECONDS:
+            return f"the journal gives no answer since {self.journal.silent_seconds:.0f} s: {self.journal.last_error}"
+        return ""
+
+    def _channel(self, messages: list[bytes]) -> None:
+        self.received += len(messages)
+        with self._named(Ingress.CHANNEL):
+            self.recovery.take_channel(messages)
+        self._look()
+
+    def _taken(self, taken: Taken) -> None:
+        if taken.lost_since is not None:
+            self._lost(taken.lost_since)
+        with self._named(Ingress.JOURNAL):
+            if taken.past:
+                self.recovery.take_past(taken.messages, taken.moments)
+            elif taken.messages:
+                self.recovery.take_journal(taken.messages, taken.moments)
+        if self.journal is not None:
+            self.recovery.prove_journal(self.journal.cursor.proven_at)
+        if not self._registry.subscribed:
+            self._back.set()
+        self._look()
+
+    @contextlib.contextmanager
+    def _named(self, ingress: Ingress) -> Iterator[None]:
+        """Name as missing what was being delivered when this pod failed; then go on."""
+        since = self.recovery.proven[ingress]
+        try:
+            yield
+        except Exception:
+            logger.exception(
+                "What was read from the %s could not be delivered; clients are told.", ingress.name.lower()
+            )
+            self.recovery.miss(ingress, since)
+
+    def _lost(self, since: float) -> None:
+        logger.error(
+            "The journal no longer holds what came after %.0f s ago; clients are told.", time.monotonic() - since
+        )
+        self.recovery.miss(Ingress.JOURNAL, since)
+        self._back.set()
+
+    def _pod_messages(self, messages: list[PodMessage]) -> None:
+        self.recovery.take_pod_messages(messages)
+        self._look()
+
+    def _changed(self, subscribed: bool) -> None:
+        if subscribed:
+            self._subscribed_at = time.monotonic()
+            self.recovery.subscribed()
+            self._start_back()
+        else:
+            self.recovery.disconnected()
+
+    def _start_back(self) -> None:
+        self._back.set()
+
+    def _look(self) -> None:
+        """Send what is to be said to other pods, and see to the clients that wait for their answers."""
+        if messages := self.recovery.handover.outgoing:
+            self.recovery.handover.outgoing = []
+            self.canary.say(messages)
+        if len(self.recovery.handover):
+            self._waiting.set()
+        if self.recovery.untold and self._registry.subscribed:
+            self._back.set()
+
+    async def _recover(self) -> None:
+        """Come back after each outage, and tell the clients, until cancelled; may be begun again at any point."""
+        # An Event belongs to the loop that waits on it; what was due before is looked for first.
+        self._back = asyncio.Event()
+        while True:
+            if self._may_come_back():
+                self.recovery.channel_used = await self._pubsub_used()
+                # Redis may have gone again meanwhile.
+                if self._may_come_back():
+                    self.recovery.came_back(self.journal.cursor.complete_since if self.journal else None)
+            while self.recovery.tell(TOLD_AT_ONCE):  # noqa: ASYNC110 - events go out between
+                await asyncio.sleep(0)
+            self._look()
+            if not self._may_come_back():
+                await self._until_due()
+
+    async def _until_due(self) -> None:
+        late = None
+        if self.subscriber.subscribed and not self._registry.subscribed and self.journal is not None:
+            late = max(0.0, self._subscribed_at + TOGETHER_SECONDS - time.monotonic()) or None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(late):
+                await self._back.wait()
+        self._back.clear()
+
+    def _may_come_back(self) -> bool:
+        if self._registry.subscribed or not self.subscriber.subscribed:
+            return False
+        if self.journal is None:
+            return True
+        # What the journal lost in the same outage is told in the same gap.
+        together = self.journal.answered_at > self._subscribed_at
+        late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
+        return self.journal.cursor.caught_up and (together or late)
+
+    async def _settle(self) -> None:
+        """Give replays to the clients whose wait is over, until cancelled."""
+        self._waiting = asyncio.Event()
+        while True:
+            while len(self.recovery.handover):
+                await asyncio.sleep(SETTLE_SECONDS)
+                self.recovery.settle()
+            self._waiting.clear()
+            await self._waiting.wait()
+
+    async def _pubsub_used(self) -> bool:
+        """Say whether anybody publishes by Pub/Sub; yes where that cannot be found out, or nobody uses the journal."""
+        if self.received or self.journal is None or not self.journal.cursor.read:
+            # The Redis that is back may have lost the mark.
+            self._marked = 0
+            return True
+        try:
+            async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
+                return bool(await client.exists(self._mark))
+        except (*LINK_ERRORS, TimeoutError):
+            return True
+
+    async def _mark_use(self) -> None:
+        due = 0.0
+        while True:
+            await asyncio.sleep(1.0)
+            if self.received == self._marked or (self._marked and time.monotonic() < due):
+                continue
+            try:
+                async with self._client() as client:
+                    await client.set(self._mark, "1", ex=MARK_LIFE_SECONDS)
+                self._marked, due = self.received, time.monotonic() + MARK_SECONDS
+            except LINK_ERRORS as error:
+                logger.debug("The use of Pub/Sub was not marked: %s", error)
+
+    def _client(self) -> redis.asyncio.Redis:
+        return redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=MARK_TIMEOUT_SECONDS)

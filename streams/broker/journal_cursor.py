@@ -1,0 +1,215 @@
+"""Where a pod is in the journal, and what each answer of Redis proves or loses; pure.
+
+https://redis.io/docs/latest/commands/xread/
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+EVENT_FIELD = b"event"
+# One read takes about so many bytes at the most; the entries' size is known from the last reads.
+READ_BYTES = 8 * 1024 * 1024
+MIN_READ_COUNT = 16
+MAX_READ_COUNT = 256
+BLOCK_MS = 1_000
+# Ids that were read, to find the place again in a journal that lost its end.
+IDS_KEPT = 4096
+# Redis' clock was set anew where it is off by more than this for two reads.
+CLOCK_STEP_SECONDS = 1.0
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+class Read(NamedTuple):
+    """The next question to Redis: XREAD after an id, and whether the entry before is still held."""
+
+    after: bytes
+    limit: int
+    block_ms: int | None
+    # The range whose first entry tells whether the journal still holds the position.
+    held_from: bytes
+    held_to: bytes
+
+
+class Taken(NamedTuple):
+    """What an answer brought: messages with the moments at which Redis took them, and what may be lost.
+
+    `past` says that they are from before this pod was caught up. `lost_since` is the moment since which
+    entries may be gone unread, or None. `displaced` says that the journal has no entry at or behind the
+    position any more: call relocated(). Moments are monotonic seconds of this process.
+    """
+
+    messages: list[bytes]
+    moments: list[float]
+    past: bool
+    lost_since: float | None
+    displaced: bool
+
+
+class JournalCursor:
+    """The position in one journal, and up to when every entry before it has been read.
+
+    Call connected() with what Redis says at each connect, then next_read() and took() in turn.
+    """
+
+    def __init__(self, history_seconds: float, now: float) -> None:
+        self.read = 0
+        self.caught_up = False
+        # Everything that Redis took before this moment has been read, or was called lost.
+        self.proven_at = now
+        # Since when every entry has been read, once caught up: the journal may be younger than the history.
+        self.complete_since = now
+        # The id of the last entry that was read, or None before the first.
+        self._position: bytes | None = None
+        # Where reading began: Redis' time at the first connect, less the history's length.
+        self._beginning = b""
+        self._history_seconds = history_seconds
+        self._ids: deque[bytes] = deque(maxlen=IDS_KEPT)
+        self._count = MIN_READ_COUNT
+        # Redis' clock less this process's, never more than that is; and by how much it may be less.
+        self._clock_ahead = 0.0
+        self._clock_doubt = 0.0
+        self._stepped = False
+        # Redis' own id for its process, which tells a restart from a mere lost link.
+        self._run_id = ""
+
+    def connected(
+        self, run_id: str, redis_time: float, newest: bytes | None, held: bool, asked: float, answered: float
+    ) -> float | None:
+        """Take in what Redis says at a connect; return since when entries may be lost, or None.
+
+        `newest` is the id of the journal's last entry, `held` whether it has the one at the position.
+        `redis_time` is Unix time by Redis' clock.
+        """
+        self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
+        if not self._beginning:
+            self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
+        before, self._run_id = self._run_id, run_id
+        if self._position is None:
+            # Nothing was ever read. Another Redis may have lost what this one had taken.
+            if not before or before == run_id:
+                return None
+            self._beginning = b"0-0"
+            lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
+            return lost_since
+        if held:
+            # While the last entry is there, so are those after it: a journal is trimmed from its beginning.
+            return None
+        lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
+        if before != run_id and newest is not None:
+            # A journal that lost its end still has entries that were read; those are not read again.
+            self._position = min(self._position, newest, key=entry_parts)
+        else:
+            self.relocated(newest)
+        return lost_since
+
+    def next_read(self) -> Read:
+        """Return the next question."""
+        after = self._position or self._beginning
+        held = self._position or b""
+        block_ms = BLOCK_MS if self.caught_up else None
+        return Read(after, self._count, block_ms, held or b"-", held or b"+")
+
+    def took(self, entries: list[Entry], held: bool, redis_time: float, asked: float, answered: float) -> Taken:
+        """Take in the answer to next_read().
+
+        `held` is whether its range had an entry, `redis_time` Redis' clock behind both, in Unix seconds.
+        """
+        self._compare_clocks(redis_time, asked, answered)
+        # While the one before is there, none between it and those that were read can be gone.
+        lost = self._position is not None and not held
+        count, past, proven_before = self._count, not self.caught_up, self.proven_at
+        messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
+        low = None if past else proven_before
+        moments = [self._moment(entry_id, low, answered) for entry_id, _fields in entries]
+        if entries:
+            self._advance(entries, messages)
+        full = len(entries) >= count
+        if lost or not full:
+            # What is lost is told up to now.
+            self.proven_at = max(self.proven_at, asked)
+        if entries:
+            self._prove_up_to(entries[-1][0], answered)
+        self.caught_up = self.caught_up or not full
+        return Taken(messages, moments, past, proven_before if lost else None, lost and not entries)
+
+    def relocated(self, newest: bytes | None) -> None:
+        """Find the place again in a journal that does not hold it; `newest` is the id of its last entry.
+
+        One that goes on behind it is read on. One that lost its end still has entries that were read,
+        and those are not read again. One that was begun anew with lower ids is read from its beginning.
+        """
+        position = self._position
+        if newest is not None and position is not None and entry_parts(newest) > entry_parts(position):
+            return
+        if newest not in self._ids:
+            newest, self._beginning = None, b"0-0"
+        self._position = newest
+
+    def begins_at(self, first: bytes | None, now: float) -> None:
+        """Note where the journal begins, once caught up: what it has is all read.
+
+        `first` is the id of its first entry, None where it never had another before it.
+        """
+        oldest = now - self._history_seconds
+        self.complete_since = max(oldest, self._moment(first, None, now)) if first else oldest
+
+    @property
+    def position(self) -> bytes | None:
+        return self._position
+
+    def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
+        self._position = entries[-1][0]
+        self._ids.extend(entry_id for entry_id, _fields in entries)
+        self.read += len(entries)
+        # A full read may be followed by one twice as long, where the entries are small.
+        full = len(entries) >= self._count
+        largest = max(1, max(map(len, messages)))
+        wanted = self._count * 2 if full else MIN_READ_COUNT
+        self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
+
+    def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
+        # Those before it were read with it, or earlier.
+        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead - self._clock_doubt
+        # A moment to come shows that Redis' clock was set back, and proves nothing.
+        if self.caught_up and moment <= answered:
+            self.proven_at = max(self.proven_at, moment)
+
+    def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
+        ahead, doubt = redis_time - answered, answered - asked
+        if ahead >= self._clock_ahead:
+            # An answer that came late makes it less than it is, never more.
+            self._clock_ahead = ahead
+        elif self._clock_ahead - ahead > CLOCK_STEP_SECONDS + doubt:
+            if self._stepped:
+                self._clock_ahead, self._clock_doubt = ahead, doubt
+            self._stepped = not self._stepped
+            return
+        self._stepped = False
+        self._clock_doubt = min(self._clock_doubt, doubt)
+
+    def _moment(self, entry_id: bytes, low: float | None, now: float) -> float:
+        """Return when Redis took an entry, in this process's seconds: unread before `low`, and never later than now."""
+        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead
+        return min(moment if low is None else max(low, moment), now)
+
+
+def entry_parts(entry_id: bytes) -> tuple[int, int]:
+    """Return the milliseconds of Redis's clock in an entry's id, and its number within them."""
+    milliseconds, _dash, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)
+
+
+def read_entries(reply: Any) -> list[Entry]:
+    """Return the entries of an XREAD reply for one key, in RESP2's shape or RESP3's."""
+    if not reply:
+        return []
+    streams = reply.values() if isinstance(reply, dict) else (entries for _key, entries in reply)
+    found: list[Entry] = []
+    for entries in streams:
+        # RESP3 wraps the entries in one more list.
+        flat = entries[0] if entries and isinstance(entries[0], list) else entries
+        found.extend(flat)
+    return found

@@ -1,0 +1,151 @@
+"""Which events a client read from another pod before the id that it comes back with.
+
+The two ingresses reach each pod in an order of their own, so an id says little about the other
+ingress. The pod that wrote the event knows its own order: it is asked. Without an answer the
+doubtful events are sent again: a double has an id, a loss has none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streams.delivery.connection import Connection
+from streams.history.messages import History
+from streams.wire.pods import Answer, PodMessage, Question
+
+# How long a client's replay waits for an answer, or for its id to be heard here too.
+WAIT_SECONDS = 0.25
+# Another pod may have written the same event: the answers of all that did are compared.
+SETTLE_SECONDS = 0.03
+# For how long a pod answers for a stream that has ended.
+REMEMBERED_SECONDS = 60.0
+MAX_REMEMBERED = 50_000
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A client that came back and is not given its replay yet."""
+
+    connection: Connection
+    event_id: str
+    deadline: float
+    # Whether the id's event is in this pod's history.
+    known: bool
+    settle_at: float | None = None
+    had: Counter[str] | None = None
+
+    def note(self, had: Counter[str], now: float) -> None:
+        """Take in one pod's answer; only what all of them wrote is surely there."""
+        self.had = had if self.had is None else self.had & had
+        self.settle_at = self.settle_at or now + SETTLE_SECONDS
+
+    def is_settled(self, now: float) -> bool:
+        return now >= self.deadline or (self.known and self.settle_at is not None and now >= self.settle_at)
+
+
+class Handover:
+    """One pod's questions, and its answers to those of others. All moments are monotonic seconds."""
+
+    def __init__(self, life: str, history: History) -> None:
+        self.outgoing: list[PodMessage] = []
+        self._life = life
+        self._history = history
+        self._number = 0
+        # By number, so that the oldest is first.
+        self._waiting: dict[int, Waiting] = {}
+        self._by_name: dict[str, int] = {}
+        # Streams that ended here: name -> (first place, the place after the last, when).
+        self._ended: dict[str, tuple[int, int, float]] = {}
+        # For clients of open streams that were seen elsewhere, the place behind the last event that they read here.
+        self._left: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
+        """Ask the other pods what a client has that came back with an id."""
+        self._number += 1
+        name = connection.client_name
+        waiting = Waiting(connection, event_id, now + WAIT_SECONDS, known)
+        self._waiting[self._number] = waiting
+        self._by_name[name] = self._number
+        self.outgoing.append(Question(self._life, self._number, name, event_id))
+        ours = self._ended.get(name)
+        if ours is not None and (written := self._history.written_before(name, event_id, ours[0], ours[1])):
+            waiting.note(written[1], now)
+
+    def asked(self, question: Question, connection: Connection | None) -> None:
+        """Answer another pod's question, if the event was written here; `connection` is the client's, if open.
+
+        The client is there now, and has read nothing of what was written here behind that event.
+        """
+        name = question.client_name
+        if question.life == self._life:
+            return
+        if connection is not None and connection.greeted:
+            first, end = connection.first_place, self._left.get(name, self._history.end)
+        elif name in self._ended:
+            first, end, _ = self._ended[name]
+        else:
+            return
+        written = self._history.written_before(name, question.event_id, first, end)
+        place = first if written is None else written[0] + 1
+        if connection is not None:
+            self._left[name] = place
+        else:
+            self._ended[name] = (first, place, self._ended[name][2])
+        if written is not None:
+            self.outgoing.append(Answer(question.life, question.number, list(written[1].elements())))
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Take in an answer, which may be another pod's."""
+        waiting = self._waiting.get(answer.number) if answer.life == self._life else None
+        if waiting is not None:
+            waiting.note(Counter(answer.digests), now)
+
+    def heard(self, names: Iterable[str]) -> None:
+        """Look whether events that were just heard hold the ids that clients came back with."""
+        if not self._by_name:
+            return
+        for name in self._by_name.keys() & set(names):
+            waiting = self._waiting[self._by_name[name]]
+            waiting.known = waiting.known or self._history.has(name, waiting.event_id)
+
+    def settled(self, now: float) -> list[Waiting]:
+        """Return the clients whose wait is over, and forget them."""
+        if not self._waiting:
+            return []
+        found = [number for number, waiting in self._waiting.items() if waiting.is_settled(now)]
+        return [self._forget(number) for number in found]
+
+    def ended(self, connection: Connection, now: float) -> None:
+        """Note that a stream ended here, to answer for it."""
+        name = connection.client_name
+        number = self._by_name.get(name)
+        if number is not None and self._waiting[number].connection is connection:
+            self._forget(number)
+        elif connection.greeted:
+            self._ended.pop(name, None)
+            self._ended[name] = (connection.first_place, self._left.pop(name, self._history.end), now)
+            oldest = next(iter(self._ended))
+            if len(self._ended) > MAX_REMEMBERED or self._ended[oldest][2] < now - REMEMBERED_SECONDS:
+                del self._ended[oldest]
+
+    def _forget(self, number: int) -> Waiting:
+        waiting = self._waiting.pop(number)
+        if self._by_name.get(waiting.connection.client_name) == number:
+            del self._by_name[waiting.connection.client_name]
+        return waiting
+
+
+def without(messages: list[bytes], doubtful: Iterable[int], digests: list[str], had: Counter[str]) -> list[bytes]:
+    """Return the messages less those of the doubtful that a client has; `digests` are those of the doubtful."""
+    left = Counter(had)
+    gone: set[int] = set()
+    for number, digest in zip(doubtful, digests, strict=True):
+        if left[digest] > 0:
+            left[digest] -= 1
+            gone.add(number)
+    return [message for number, message in enumerate(messages) if number not in gone]

@@ -1,0 +1,255 @@
+"""Who may have missed what, and who is told: pure, but for the clock that it is given.
+
+Whatever is lost is noted once, for the ingress that lost it, and every client is told what may
+be missing after its own marks. The marks are with the clients, so telling may be interrupted and
+begun again; and no event is written to a client before it was told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from math import inf
+
+from streams.delivery.connection import Connection
+from streams.delivery.handover import Handover, Waiting, without
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.history.coverage import Ingress
+from streams.history.messages import History, Replay, digest
+from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
+from streams.wire.clock import SYSTEM_CLOCK, Clock
+from streams.wire.pods import Answer, PodMessage, Question, Statement
+
+logger = logging.getLogger("sse.redis")
+
+
+class Recovery:
+    """One pod's account of what it heard, for each ingress, and its clients' part in it.
+
+    `proven` is, for each ingress, the moment before which everything published was heard or is
+    told as missing. All moments are monotonic seconds.
+    """
+
+    def __init__(
+        self, registry: Registry, router: Router, history: History, *, life: str, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        now = clock.monotonic()
+        self.life = life
+        self.proven = [now, now]
+        # When this pod last proved that it hears the channel: by its canary, or by subscribing.
+        self.channel_proved_at = now
+        # Called when there is something to say to other pods, or a client that waits.
+        self.on_due: Callable[[], None] = _ignore
+        # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
+        self.channel_used = True
+        self.progress = Progress()
+        self.handover = Handover(life, history)
+        self._registry = registry
+        self._router = router
+        self._history = history
+        self._clock = clock
+        self._started = False
+        # Since when the channel is not heard, until that is told.
+        self._disconnected_since: float | None = None
+        self._untold: Iterator[Connection] = iter(())
+        # Whether clients are left to be told or greeted.
+        self.untold = False
+        registry.on_greeted = self.greeted
+        registry.on_close = self.closed
+
+    # What is heard
+
+    def subscribed(self) -> None:
+        """Note that the channel is heard from now on."""
+        now = self._clock.monotonic()
+        self.proven[Ingress.CHANNEL] = self.channel_proved_at = now
+        self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
+
+    def disconnected(self) -> None:
+        """Note that the channel is not heard any more; new clients wait for their greeting."""
+        self._registry.subscribed = False
+        if self._disconnected_since is None:
+            # Not when Redis was last heard: what a pod reads late may have waited for long, and
+            # what Redis still held for it when it cut the link was published before that.
+            self._disconnected_since = self.proven[Ingress.CHANNEL]
+
+    def came_back(self, complete_since: float | None) -> None:
+        """Note that both ingresses are heard again, and whatever was missed meanwhile.
+
+        `complete_since` is since when the journal was read, at the pod's start; None without a journal.
+        """
+        since, self._disconnected_since = self._disconnected_since, None
+        if not self._started:
+            self._started = True
+            self._begin(complete_since)
+        elif since is not None and self.channel_used:
+            self.miss(Ingress.CHANNEL, since)
+        self._registry.subscribed = True
+
+    def _begin(self, complete_since: float | None) -> None:
+        channel, journal = self._history.coverage
+        channel.heard_since = self.proven[Ingress.CHANNEL]
+        if complete_since is None:
+            # There is nothing to hear, and so nothing to miss.
+            journal.heard_since, self.proven[Ingress.JOURNAL] = -inf, inf
+        else:
+            journal.heard_since = complete_since
+            if not self.channel_used:
+                channel.heard_since = complete_since
+        self._router.told = (channel.heard_since, journal.heard_since)
+
+    def take_channel(self, messages: list[bytes]) -> None:
+        """Deliver what was read from the channel."""
+        self.channel_used = True
+        self._name_lag(Ingress.JOURNAL)
+        self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
+        self.settle()
+
+    def take_journal(self, messages: list[bytes], moments: list[float]) -> None:
+        """Deliver what was read from the journal, with the moments at which Redis took it."""
+        self._name_lag(Ingress.CHANNEL)
+        self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
+        self.settle()
+
+    def prove_journal(self, moment: float) -> None:
+        """Note that all that the journal took before a moment was read, or was called lost."""
+        self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
+
+    def take_past(self, messages: list[bytes], moments: list[float]) -> None:
+        """Remember what was in the journal before this pod was there; no open stream waits for it."""
+        self._router.remember(messages, moments)
+
+    def take_pod_messages(self, messages: list[PodMessage]) -> None:
+        """Take in what pods say to each other, this one included."""
+        for message in messages:
+            if isinstance(message, Statement):
+                self._stated(message)
+            elif isinstance(message, Question):
+                connection = self._registry.get(message.client_name)
+                self.handover.asked(message, connection)
+            elif isinstance(message, Answer):
+                self.handover.answered(message, self._clock.monotonic())
+
+    def statement(self, pod_name: str) -> Statement:
+        """Return what this pod can say of itself now."""
+        now = self._clock.monotonic()
+        channel, journal = self.proven
+        return Statement(self.life, pod_name, now, (max(0.0, now - channel), max(0.0, now - journal)))
+
+    def _stated(self, statement: Statement) -> None:
+        now, place = self._clock.monotonic(), self._history.end
+        if statement.life == self.life and statement.sent > self.channel_proved_at:
+            self.channel_proved_at = statement.sent
+            self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], statement.sent)
+            self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
+        self.progress.note(statement.life, place, now, statement.ages)
+
+    # What was missed
+
+    def miss(self, ingress: Ingress, since: float) -> None:
+        """Note that what was published on an ingress from a moment until now may be lost."""
+        now = self._clock.monotonic()
+        self._history.coverage[ingress].miss(since, now)
+        self.proven[ingress] = max(now, self.proven[ingress])
+        marks = list(self._router.told)
+        marks[ingress] = now
+        self._router.told = (marks[0], marks[1])
+        self._untold = iter(self._registry)
+        self.untold = True
+
+    def tell(self, limit: int) -> bool:
+        """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
+        if not self._registry.subscribed:
+            # One gap tells of an outage, once it is over; whoever is written to is told before.
+            return False
+        waiting = self._registry.greet_waiting(limit)
+        for number, connection in enumerate(self._untold, 1):
+            if connection.close_reason is None:
+                try:
+                    self._router.tell(connection)
+                except Exception:
+                    self._registry.fail(connection)
+            if number >= limit:
+                return True
+        self.untold = waiting
+        return waiting
+
+    def _name_lag(self, ingress: Ingress) -> None:
+        """Tell of an ingress that has had no proof for too long, before more of the other is written.
+
+        Other pods rely on it: they do not look further back for what a client may lack.
+        """
+        since = self.proven[ingress]
+        silent_seconds = self._clock.monotonic() - since
+        if not self._started or silent_seconds <= MAX_LAG_SECONDS:
+            return
+        if ingress is Ingress.JOURNAL or self.channel_used:
+            name = ingress.name.lower()
+            logger.error("For %.0f s nothing has proved that the %s is heard; clients are told.", silent_seconds, name)
+            self.miss(ingress, since)
+
+    # Who comes back
+
+    def greeted(self, connection: Connection) -> None:
+        """Give a client that was just greeted what it asked for, before anything live."""
+        now = self._clock.monotonic()
+        connection.told = self._router.told
+        connection.first_place = self._history.end
+        wanted, connection.resume = connection.resume, None
+        if wanted is None:
+            return
+        name, event_id = connection.client_name, wanted.last_event_id
+        if event_id is None:
+            self._give(connection, self._history.since(name, wanted.since_seconds or 0.0, now), None)
+            return
+        replay = self._after(name, event_id)
+        if (replay.known and not replay.doubtful) or not self._history.may_hold(event_id):
+            self._give(connection, replay, event_id)
+            return
+        self._registry.outbox.hold(connection, self._router.framing(connection))
+        self.handover.wait(connection, event_id, now, known=replay.known)
+        self.on_due()
+
+    def closed(self, connection: Connection) -> None:
+        """Note that a stream ended here."""
+        self.handover.ended(connection, self._clock.monotonic())
+
+    def settle(self) -> None:
+        """Give their replays to the clients whose wait is over; call it often while any waits."""
+        for waiting in self.handover.settled(self._clock.monotonic()):
+            if waiting.connection.close_reason is None:
+                try:
+                    self._release(waiting)
+                except Exception:
+                    self._registry.fail(waiting.connection)
+
+    def _after(self, name: str, event_id: str) -> Replay:
+        return self._history.after(name, event_id, self._clock.monotonic(), self._heard_elsewhere)
+
+    def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+        unused = not self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] == inf
+        return moment if unused else self.progress.heard_elsewhere(ingress, place, moment)
+
+    def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:
+        connection.first_place = min(connection.first_place, replay.first)
+        if replay.gap:
+            self._registry.write(connection, self._router.gap_frame(replay.gap, last_event_id))
+        if replay.messages:
+            self._registry.outbox.replay(connection, replay.messages, self._router.framing(connection))
+
+    def _release(self, waiting: Waiting) -> None:
+        connection = waiting.connection
+        replay = self._after(connection.client_name, waiting.event_id)
+        messages = replay.messages
+        if waiting.had is not None:
+            digests = [digest(messages[number]) for number in replay.doubtful]
+            messages = without(messages, replay.doubtful, digests, waiting.had)
+        connection.told = self._router.told
+        connection.first_place = min(connection.first_place, replay.first)
+        notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
+        self._registry.outbox.release(connection, notice, messages)
+
+
+def _ignore() -> None:
+    pass

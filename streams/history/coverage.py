@@ -1,0 +1,87 @@
+"""What this pod surely heard of each ingress, told in intervals: *what may be missing after my mark?*
+
+A client that is connected and one that comes back ask the same question. All moments are
+seconds on one clock that never goes back, the caller's; this module reads none.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from math import inf
+from typing import NamedTuple
+
+
+class Ingress(IntEnum):
+    """The two ways by which events reach a pod; each has an order and a position of its own."""
+
+    CHANNEL = 0
+    JOURNAL = 1
+
+    @property
+    def other(self) -> Ingress:
+        return Ingress.JOURNAL if self is Ingress.CHANNEL else Ingress.CHANNEL
+
+
+class GapReason(StrEnum):
+    """Why events may be missing; the same words in the stream, logs and metrics."""
+
+    UNKNOWN_ID = "unknown-id"
+    EXPIRED = "expired"
+    POD_STARTED = "pod-started"
+    REDIS_OUTAGE = "redis-outage"
+
+
+class Gap(NamedTuple):
+    """A time from which events may be missing; None where nobody knows when it began."""
+
+    reason: GapReason
+    began: float | None
+    ended: float
+
+
+class Coverage:
+    """One ingress: heard from a moment on, but for the intervals that were missed."""
+
+    def __init__(self, heard_since: float) -> None:
+        self.heard_since = heard_since
+        # Apart from each other and in order: (since, until).
+        self._missed: list[tuple[float, float]] = []
+
+    def miss(self, since: float, until: float) -> None:
+        """Note that what was published from `since` to `until` may not have been heard.
+
+        `until` is the moment of noting it, so that intervals come in the order of their ends.
+        """
+        while self._missed and self._missed[-1][1] >= since:
+            since = min(since, self._missed.pop()[0])
+        self._missed.append((since, until))
+
+    def missing_after(self, mark: float) -> Gap | None:
+        """Return the time in which something may be missing for whoever has all up to `mark`, or None."""
+        missed = [(since, until) for since, until in self._missed if until > mark]
+        gap = Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
+        if mark >= self.heard_since:
+            return gap
+        return merged(Gap(GapReason.POD_STARTED, mark, self.heard_since), gap)
+
+    @property
+    def missed_until(self) -> float:
+        """Return the end of the last interval that was missed, -inf where there is none."""
+        return self._missed[-1][1] if self._missed else -inf
+
+    def forget(self, horizon: float) -> bool:
+        """Drop the intervals that ended before a moment; say whether there were any."""
+        kept = [interval for interval in self._missed if interval[1] > horizon]
+        forgotten = len(kept) < len(self._missed)
+        self._missed = kept
+        return forgotten
+
+
+def merged(*gaps: Gap | None) -> Gap | None:
+    """Return one gap that holds all the given ones; its reason is that of the one that ended last."""
+    found = [gap for gap in gaps if gap is not None]
+    if not found:
+        return None
+    last = max(found, key=lambda gap: gap.ended)
+    began = None if any(gap.began is None for gap in found) else min(gap.began or 0.0 for gap in found)
+    return Gap(last.reason, began, last.ended)

@@ -1,0 +1,88 @@
+"""How far each pod has heard each ingress, as the pods state it: what a client surely got elsewhere.
+
+Statements come on the channel itself, among its events, so that their place there is the same for
+every pod. No clock is compared with another's: a moment here is one of this process, at or before
+the true one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import NamedTuple
+
+from streams.history.coverage import Ingress
+
+# No pod writes an event of one ingress while the other had no proof for longer than this,
+# unless it has told its clients so.
+MAX_LAG_SECONDS = 10.0
+# Lives that have not been heard for so long hold no client any more.
+SILENT_SECONDS = 30.0
+KEPT_SECONDS = 60.0
+# By so much the moment of a journal's entry may come out later than it was.
+CLOCK_DOUBT_SECONDS = 0.1
+# More pods than have ever been seen in one cluster.
+MAX_LIVES = 4096
+
+
+class Statement(NamedTuple):
+    """What a life stated, where in this pod's history it was heard, and up to when it had heard each ingress."""
+
+    place: int
+    moment: float
+    heard: tuple[float, float]
+
+
+class Progress:
+    """The statements of the last minute, this pod's own among them."""
+
+    def __init__(self) -> None:
+        # Where this pod's own canaries came back, and when they were published.
+        self._proofs: deque[tuple[int, float]] = deque()
+        self._lives: dict[str, deque[Statement]] = {}
+
+    def note_proof(self, place: int, published: float, horizon: float) -> None:
+        """Note that all that comes behind `place` on the channel was published after a moment."""
+        while self._proofs and self._proofs[0][1] < horizon:
+            self._proofs.popleft()
+        self._proofs.append((place, published))
+
+    def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
+        """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
+        # It was published after this pod's own canary that came before it.
+        published = self._proofs[-1][1] if self._proofs else -inf
+        statements = self._lives.pop(life, None) or deque()
+        statements.append(Statement(place, now, (published - ages[0], published - ages[1])))
+        while statements[0].moment < now - KEPT_SECONDS:
+            statements.popleft()
+        self._lives[life] = statements
+        if len(self._lives) > MAX_LIVES or self._oldest() < now - KEPT_SECONDS:
+            del self._lives[next(iter(self._lives))]
+
+    def heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+        """Return up to when every pod had heard an ingress that wrote an event of the other one.
+
+        `place` and `moment` are those of that event in this pod's history.
+        """
+        if ingress is Ingress.JOURNAL:
+            floor = self._published_after(place, moment) - MAX_LAG_SECONDS
+            before = [self._last(statements, place, inf) for statements in self._lives.values()]
+        else:
+            moment -= CLOCK_DOUBT_SECONDS
+            floor = moment - MAX_LAG_SECONDS
+            before = [self._last(statements, None, moment) for statements in self._lives.values()]
+        heard = [each.heard[ingress] for each in before if each and each.moment > moment - SILENT_SECONDS]
+        return max(floor, min(heard, default=-inf))
+
+    def _published_after(self, place: int, moment: float) -> float:
+        proofs = [published for proved, published in self._proofs if proved <= place]
+        return min(max(proofs, default=-inf), moment)
+
+    def _last(self, statements: deque[Statement], place: int | None, moment: float) -> Statement | None:
+        for statement in reversed(statements):
+            if (place is None or statement.place <= place) and statement.moment <= moment:
+                return statement
+        return None
+
+    def _oldest(self) -> float:
+        return next(iter(self._lives.values()))[-1].moment
