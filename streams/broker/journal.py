@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import redis
 import redis.asyncio
+
+from streams.broker.clients import LINK_ERRORS as LINK_ERRORS
 
 log = logging.getLogger("sse.redis")
 
@@ -26,9 +27,6 @@ LOG_LENGTH = 100_000
 READ_COUNT = 500
 BLOCK_MS = 5_000
 CONNECT_SECONDS = 5.0
-# What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
-# connection that was reset before it has noticed.
-LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
 ERROR_LOG_SECONDS = 10.0
