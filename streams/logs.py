@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +13,8 @@ import msgspec
 from streams.wire.timestamps import iso
 
 PREFIX_ROOT = "sse."
+# How often a pod says that Redis is still away.
+ERROR_LOG_SECONDS = 10.0
 
 
 class TextFormatter(logging.Formatter):
@@ -51,6 +55,30 @@ class ProbeFilter(logging.Filter):
         return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class Sparingly:
+    """Says one thing once in so many seconds, however often it happens.
+
+    if times := sparingly.due():
+        logger.warning("… (%d times): %s", times, error)
+    """
+
+    def __init__(self, seconds: float = ERROR_LOG_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._due = float("-inf")
+        self._times = 0
+
+    def due(self) -> int:
+        """Count one more; return 0 where no line is due, or how many times one that is written now stands for."""
+        self._times += 1
+        now = self._clock()
+        if now < self._due:
+            return 0
+        self._due = now + self._seconds
+        times, self._times = self._times, 0
+        return times
+
+
 def prefix_of(record: logging.LogRecord) -> str:
     """Return `REDIS` for the logger `sse.redis`, and the whole name of any other."""
     name = record.name
@@ -73,7 +101,7 @@ def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "sse": {"level": level.upper()},
-            # It writes a traceback a second while Redis is away, which cluster.py says in a line.
+            # It writes a traceback a second while Redis is away, which membership.py says in a line.
             "channels_redis": {"level": "CRITICAL"},
             # Django's own handlers would write each error a second time, as text.
             "django": {"handlers": [], "propagate": True},

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 RESTART_LOW_SECONDS = 0.5
 RESTART_HIGH_SECONDS = 1.5
@@ -15,14 +15,49 @@ CANCEL_TRIES = 5
 CANCEL_SECONDS = 1.0
 
 
+class Backoff:
+    """How long to wait before the next try: twice as long after each, up to a limit.
+
+    Each pause is drawn between half of that and all of it, so that many pods do not try in step.
+    """
+
+    def __init__(self, low_seconds: float, high_seconds: float) -> None:
+        self._low_seconds = low_seconds
+        self._high_seconds = high_seconds
+        self._seconds = low_seconds
+
+    def reset(self) -> None:
+        """Begin with the shortest pause again, after a try that succeeded."""
+        self._seconds = self._low_seconds
+
+    def next_seconds(self) -> float:
+        """Draw the next pause."""
+        seconds = self._seconds
+        self._seconds = min(2 * seconds, self._high_seconds)
+        return seconds * random.uniform(0.5, 1.0)
+
+    async def pause(self) -> None:
+        """Wait until the next try is due."""
+        await asyncio.sleep(self.next_seconds())
+
+
 async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Await `run()` again and again; log why it ended when nobody cancelled it."""
+    """Await `run()` again and again; log why it ended when nobody cancelled it.
+
+    A run that swallows a cancellation is begun again, and ends with the next one: see cancel().
+    """
     while True:
         try:
             await run()
-            log.error("The %s task returned; it is started again", name)
+            logger.error("The %s task returned; it is started again", name)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            # Something that the run awaited may have been cancelled instead of this task.
+            if task is None or task.cancelling():
+                raise
+            logger.exception("The %s task was cancelled from within; it is started again", name)
         except Exception:
-            log.exception("The %s task died; it is started again", name)
+            logger.exception("The %s task died; it is started again", name)
         await asyncio.sleep(random.uniform(RESTART_LOW_SECONDS, RESTART_HIGH_SECONDS))
 
 
@@ -38,6 +73,8 @@ async def cancel(tasks: list[asyncio.Task[None]]) -> None:
             task.cancel()
         if pending:
             done, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
-            await asyncio.gather(*done, return_exceptions=True)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    logger.error("The task %s failed", task.get_name(), exc_info=error)
     for task in pending:
-        log.error("The task %s does not end; the pod goes on without it", task.get_name())
+        logger.error("The task %s does not end; the pod goes on without it", task.get_name())

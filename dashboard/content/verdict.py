@@ -79,6 +79,6 @@ def _notices(worker: Worker, sampler: Sampler) -> list[str]:
         times = "once" if subscriber.outages == 1 else f"{subscriber.outages} times"
         notices.append(
             f"Redis was lost {times} since this pod started; "
-            f"it heard nothing for {formats.duration(subscriber.deaf_seconds)} altogether."
+            f"it heard nothing for {formats.duration(subscriber.disconnected_seconds)} altogether."
         )
     return notices

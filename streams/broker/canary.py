@@ -7,9 +7,7 @@ import logging
 import re
 from collections.abc import Callable
 
-import redis.asyncio
-
-from streams.broker.journal import LINK_ERRORS
+from streams.broker.clients import LINK_ERRORS
 from streams.wire.pods import PodMessage, Statement, decode_pod_messages, encode_pod_messages
 
 logger = logging.getLogger("sse.redis")
@@ -57,7 +55,7 @@ class Canary:
         # An Event belongs to the loop that waits on it.
         self._due = asyncio.Event()
         loop = asyncio.get_running_loop()
-        client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=self._pause, socket_timeout=self._pause)
+        client = async_client(self._url, connect_seconds=self._pause, reply_seconds=self._pause)
         stated_at = -self._pause
         try:
             while True:

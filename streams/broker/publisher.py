@@ -8,18 +8,36 @@ import secrets
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import msgspec
 import redis
 import redis.asyncio
 from django.conf import settings
 
-from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX, LINK_ERRORS
-from streams.conf import StreamSettings, redis_place
-from streams.errors import RedisUnavailable
+from streams.broker import clients
+from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
+from streams.conf import StreamSettings
 from streams.wire.events import encode_event
 from streams.wire.timestamps import now_iso
 
-CONNECT_SECONDS = 5.0
-REPLY_SECONDS = 5.0
+
+def new_event_id() -> str:
+    """Return an id that no other event has."""
+    return f"evt-{secrets.token_hex(8).upper()}"
+
+
+class Outgoing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An event on its way to the pods; what its fields may hold is checked when it is encoded.
+
+    `timestamp` and `deliver_by` are ISO 8601 times; `ttl_ms` counts milliseconds from `timestamp`.
+    """
+
+    client_name: str
+    action: str
+    data: Any = None
+    event_id: str = msgspec.field(default_factory=new_event_id)
+    timestamp: str = msgspec.field(default_factory=now_iso)
+    ttl_ms: int | None = None
+    deliver_by: str | None = None
 
 
 class Receipt(NamedTuple):
@@ -54,14 +72,11 @@ def publish(
     Raises InvalidEvent where the event must be changed and RedisUnavailable where
     Redis did not take it.
     """
-    event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
-    try:
-        if durable:
-            log_id: Any = _client().xadd(_log_key(), {EVENT_FIELD: message}, maxlen=JOURNAL_LENGTH, approximate=True)
-            return Receipt(event_id, None, log_id.decode())
-        return Receipt(event_id, int(_client().publish(settings.STREAMS.redis_channel, message)), None)
-    except LINK_ERRORS as error:
-        raise _unavailable(error) from error
+    event_id = new_event_id() if event_id is None else event_id
+    event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
+    words = command(event, durable=durable)
+    with clients.link_errors(settings.STREAMS.redis_url):
+        return receipt(event, _client().execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 async def apublish(
@@ -76,55 +91,41 @@ async def apublish(
     durable: bool = False,
 ) -> Receipt:
     """Publish one event as publish() does, without blocking the event loop."""
-    event_id, message = _prepare(client_name, action, data, event_id, timestamp, ttl_ms, deliver_by)
-    try:
-        client = _async_client()
-        if durable:
-            log_id: Any = await client.xadd(_log_key(), {EVENT_FIELD: message}, maxlen=JOURNAL_LENGTH, approximate=True)
-            return Receipt(event_id, None, log_id.decode())
-        return Receipt(event_id, int(await client.publish(settings.STREAMS.redis_channel, message)), None)
-    except LINK_ERRORS as error:
-        raise _unavailable(error) from error
-
-
-def new_event_id() -> str:
-    """Return an id that no other event has."""
-    return f"evt-{secrets.token_hex(8).upper()}"
-
-
-def _prepare(
-    client_name: str,
-    action: str,
-    data: Any,
-    event_id: str | None,
-    timestamp: str | None,
-    ttl_ms: int | None,
-    deliver_by: str | None,
-) -> tuple[str, bytes]:
-    conf: StreamSettings = settings.STREAMS
     event_id = new_event_id() if event_id is None else event_id
+    event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
+    words = command(event, durable=durable)
+    with clients.link_errors(settings.STREAMS.redis_url):
+        return receipt(event, await _async_client().execute_command(*words))  # type: ignore[no-untyped-call]
+
+
+def command(event: Outgoing, *, durable: bool) -> tuple[str | bytes | int, ...]:
+    """Return the command that gives an event to Redis; raises InvalidEvent."""
+    conf: StreamSettings = settings.STREAMS
     message = encode_event(
-        client_name,
-        action,
-        data,
-        event_id=event_id,
-        timestamp=timestamp or now_iso(),
-        ttl_ms=ttl_ms,
-        deliver_by=deliver_by,
+        event.client_name,
+        event.action,
+        event.data,
+        event_id=event.event_id,
+        timestamp=event.timestamp,
+        ttl_ms=event.ttl_ms,
+        deliver_by=event.deliver_by,
         max_bytes=conf.max_event_bytes,
     )
-    return event_id, message
+    if durable:
+        return "XADD", conf.redis_channel + JOURNAL_SUFFIX, "MAXLEN", "~", JOURNAL_LENGTH, "*", EVENT_FIELD, message
+    return "PUBLISH", conf.redis_channel, message
 
 
-def _log_key() -> str:
-    return str(settings.STREAMS.redis_channel) + JOURNAL_SUFFIX
+def receipt(event: Outgoing, reply: Any) -> Receipt:
+    """Return what Redis' reply to an event's command says: a count of pods, or a place in the log."""
+    if isinstance(reply, bytes):
+        return Receipt(event.event_id, None, reply.decode())
+    return Receipt(event.event_id, int(reply), None)
 
 
 @functools.cache
 def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.STREAMS.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=REPLY_SECONDS
-    )
+    return clients.blocking_client(settings.STREAMS.redis_url)
 
 
 # A connection belongs to the event loop that opened it.
@@ -135,12 +136,5 @@ def _async_client() -> redis.asyncio.Redis:
     loop = asyncio.get_running_loop()
     client = _async_clients.get(loop)
     if client is None:
-        client = _async_clients[loop] = redis.asyncio.Redis.from_url(
-            settings.STREAMS.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=REPLY_SECONDS
-        )
+        client = _async_clients[loop] = clients.async_client(settings.STREAMS.redis_url)
     return client
-
-
-def _unavailable(error: Exception) -> RedisUnavailable:
-    place = redis_place(settings.STREAMS.redis_url)
-    return RedisUnavailable(f"{place} did not take the event ({error}). Is it running? REDIS_URL names it.")

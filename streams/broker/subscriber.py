@@ -1,37 +1,33 @@
-"""The pod's ear on the Redis channel: one supervised connection that says when it is deaf.
+"""The pod's subscription to the Redis channel: one connection that is kept up and says when it is not.
 
-redis-py parses addresses and speaks to Redis everywhere else. Here its cost for each
-message would be that of everything else together, so the bytes of the subscription go
-straight into hiredis.
+redis-py speaks to Redis everywhere else. Here its cost for each message would be that
+of everything else together, so the bytes of the subscription go straight into hiredis.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import re
-import ssl
 import time
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import hiredis
-from redis.asyncio.connection import parse_url
 
+from streams.broker import clients
 from streams.conf import redis_place
-from streams.tasks import cancel
+from streams.logs import Sparingly
+from streams.tasks import Backoff
 
-log = logging.getLogger("sse.redis")
+logger = logging.getLogger("sse.redis")
 
-CONNECT_TIMEOUT_SECONDS = 5.0
-# Redis answers a ping at once; one that does not is as good as gone, whatever TCP says.
+# Redis answers a ping at once; one that leaves two unanswered is as good as gone,
+# whatever TCP says. One may be unread because this process itself stood still.
 PING_SECONDS = 3.0
-PING_TIMEOUT_SECONDS = 5.0
+UNANSWERED_PINGS = 2
 RETRY_LOW_SECONDS = 0.1
 RETRY_HIGH_SECONDS = 1.0
-ERROR_LOG_SECONDS = 10.0
 # Redis writes each few messages as they come, and waking up for them costs more than they
 # do. From this rate on, messages a second, a pod reads at most once in GATHER_SECONDS,
 # which is also the most that gathering adds to an event's way.
@@ -50,7 +46,12 @@ class LinkLost(Exception):
 
 
 class Subscription(asyncio.Protocol):
-    """One connection to Redis that is subscribed to one channel."""
+    """One connection to Redis that is subscribed to one channel.
+
+    `on_messages` takes the channel's messages, those that were read at once together, and
+    `on_canary` each message of the canaries' pattern: both in the order in which they came.
+    What a callback raises is logged and ends nothing.
+    """
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Subscription(asyncio.Protocol):
     ) -> None:
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.heard_at = time.monotonic()
+        self.received_at = time.monotonic()
         self._commands = commands
         self._on_messages = on_messages
         self._on_canary = on_canary
@@ -73,7 +74,8 @@ class Subscription(asyncio.Protocol):
         # The rate at which messages come, which decides whether they are gathered.
         self._busy = False
         self._counted = 0
-        self._counted_since = self.heard_at
+        self._counted_since = self.received_at
+        self._failures = Sparingly()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake in one write."""
@@ -82,7 +84,7 @@ class Subscription(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what was read, and hand on the messages that are complete once no more is waiting."""
-        self.heard_at = time.monotonic()
+        self.received_at = time.monotonic()
         gets, messages = self._reader.gets, self._messages
         try:
             self._reader.feed(data)
@@ -91,31 +93,44 @@ class Subscription(asyncio.Protocol):
                     messages.append(reply[2])
                 else:
                     self._answered(reply)
-        except hiredis.ProtocolError as error:
+                    # Handing on what came before a canary began a new list.
+                    messages = self._messages
+        except (hiredis.ProtocolError, IndexError) as error:
             self._fail(LinkLost(f"this does not speak Redis: {error}"))
         self._read_bytes += len(data)
         if len(data) < FULL_READ_BYTES or self._read_bytes >= MAX_READ_BYTES:
-            self._hand_on()
+            self._end_read()
         elif self._rest is None:
             # Unless the read was full by chance.
-            self._rest = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._hand_on)
+            self._rest = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._end_read)
 
-    def _hand_on(self) -> None:
-        started = self.heard_at
-        messages, self._messages = self._messages, []
+    def _end_read(self) -> None:
+        started = self.received_at
+        self._hand_on()
         self._read_bytes = 0
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
-        if messages:
-            self._on_messages(messages)
-        self._counted += len(messages)
         counting = started - self._counted_since
         if counting >= BUSY_SECONDS:
             self._busy = self._counted >= BUSY_RATE * counting
             self._counted, self._counted_since = 0, started
         if self._busy and (pause := started + GATHER_SECONDS - time.monotonic()) > 0:
             self._pause(pause)
+
+    def _hand_on(self) -> None:
+        messages, self._messages = self._messages, []
+        self._counted += len(messages)
+        if messages:
+            self._call(self._on_messages, messages)
+
+    def _call(self, callback: Callable[[Any], None], argument: Any) -> None:
+        try:
+            callback(argument)
+        except Exception:
+            # The connection is not to blame, and what comes next is not either.
+            if times := self._failures.due():
+                logger.exception("What Redis sent could not be taken (times: %d)", times)
 
     def _pause(self, seconds: float) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -146,9 +161,13 @@ class Subscription(asyncio.Protocol):
         elif isinstance(reply, list) and reply[0] == b"subscribe" and not self.subscribed.done():
             self.subscribed.set_result(None)
         elif isinstance(reply, list) and reply[0] == b"pmessage":
-            self._on_canary(reply[3])
+            # What was published before the canary is not to be taken after it.
+            self._hand_on()
+            self._call(self._on_canary, reply[3])
 
     def _fail(self, error: LinkLost) -> None:
+        # Before anybody is told of the loss.
+        self._hand_on()
         for future in (self.subscribed, self.lost):
             if not future.done():
                 future.set_exception(error)
@@ -158,7 +177,7 @@ class Subscription(asyncio.Protocol):
 
 
 class Subscriber:
-    """Keeps the subscription alive for as long as the pod lives."""
+    """Keeps the subscription alive for as long as the pod lives, and tells `on_change(subscribed)`."""
 
     def __init__(
         self,
@@ -175,9 +194,9 @@ class Subscriber:
         self.outages = 0
         self.changed_at = time.time()
         self.last_error = "not connected yet"
-        self._deaf_seconds = 0.0
-        self._deaf_since = time.monotonic()
-        self._url = url
+        self._disconnected_seconds = 0.0
+        self._disconnected_since = time.monotonic()
+        self._url = clients.supported_url(url)
         self._place = redis_place(url)
         self._channel = channel
         self._name = name
@@ -185,61 +204,43 @@ class Subscriber:
         self._on_messages = on_messages
         self._on_canary = on_canary
         self._on_change = on_change
-        self._error_log_due = 0.0
+        self._backoff = Backoff(RETRY_LOW_SECONDS, RETRY_HIGH_SECONDS)
+        self._unreachable = Sparingly()
 
     @property
-    def deaf_seconds(self) -> float:
-        """Return for how long this pod did not hear the channel, altogether."""
-        return self._deaf_seconds + (0.0 if self.subscribed else time.monotonic() - self._deaf_since)
+    def disconnected_seconds(self) -> float:
+        """Return for how long this pod was not subscribed, altogether."""
+        return self._disconnected_seconds + (0.0 if self.subscribed else time.monotonic() - self._disconnected_since)
 
     async def run(self) -> None:
         """Connect, listen, and begin again, until cancelled."""
-        delay = RETRY_LOW_SECONDS
         while True:
             try:
                 await self._listen()
-            except (LinkLost, OSError, TimeoutError) as error:
-                heard = self.subscribed
+            except (LinkLost, OSError) as error:
                 self._lose(error)
-                # Drawn at random, so that many pods do not knock in step.
-                delay = RETRY_LOW_SECONDS if heard else min(delay * 2, RETRY_HIGH_SECONDS)
-                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             finally:
                 if self.subscribed:
                     self._change(False)
+            await self._backoff.pause()
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        options: dict[str, Any] = {**parse_url(self._url)}
-
-        def protocol() -> Subscription:
-            return Subscription(self._handshake(options), self._on_messages, self._on_canary)
-
-        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-            if "path" in options:
-                _, subscription = await loop.create_unix_connection(protocol, options["path"])
-            else:
-                host, port = options.get("host", "localhost"), options.get("port", 6379)
-                tls = tls_context(self._url, options)
-                _, subscription = await loop.create_connection(protocol, host, port, ssl=tls)
-            try:
-                await subscription.subscribed
-            except BaseException:
-                subscription.abort()
-                raise
-        self._change(True)
-        log.info("Connected to %s; subscribed to %s", self._place, self._channel)
-        pinging = asyncio.create_task(self._ping(subscription), name="redis-ping")
+        address = clients.address(self._url)
+        subscription = await clients.connect(
+            address, lambda: Subscription(self._handshake(address.login), self._on_messages, self._on_canary)
+        )
         try:
-            await subscription.lost
+            async with asyncio.timeout(clients.REPLY_SECONDS):
+                await subscription.subscribed
+            self._backoff.reset()
+            self._change(True)
+            logger.info("Connected to %s; subscribed to %s", self._place, self._channel)
+            await self._keep_alive(subscription)
         finally:
-            await cancel([pinging])
             subscription.abort()
 
-    def _handshake(self, options: dict[str, Any]) -> list[tuple[str, ...]]:
-        commands: list[tuple[str, ...]] = []
-        if password := options.get("password"):
-            commands.append(("AUTH", options.get("username") or "default", password))
+    def _handshake(self, login: tuple[str, str] | None) -> list[tuple[str, ...]]:
+        commands: list[tuple[str, ...]] = [("AUTH", *login)] if login else []
         # Redis takes visible ASCII in a connection's name.
         commands.append(("CLIENT", "SETNAME", CLIENT_NAME_MARKS.sub("-", self._name)))
         # By pattern, so that the canary's messages are of another kind than the events,
@@ -248,49 +249,38 @@ class Subscriber:
         commands.append(("SUBSCRIBE", self._channel))
         return commands
 
-    async def _ping(self, subscription: Subscription) -> None:
-        while True:
-            await asyncio.sleep(PING_SECONDS)
+    async def _keep_alive(self, subscription: Subscription) -> None:
+        """Ping until the connection is lost; raises LinkLost."""
+        unanswered = 0
+        while not subscription.lost.done():
+            pinged_at = time.monotonic()
             subscription.ping()
-            if time.monotonic() - subscription.heard_at > PING_SECONDS + PING_TIMEOUT_SECONDS:
-                subscription.abort()
-                return
+            await asyncio.wait([subscription.lost], timeout=PING_SECONDS)
+            unanswered = 0 if subscription.received_at >= pinged_at else unanswered + 1
+            if unanswered >= UNANSWERED_PINGS:
+                raise LinkLost(f"no answer for {UNANSWERED_PINGS * PING_SECONDS:g} s")
+        subscription.lost.result()
 
     def _change(self, subscribed: bool) -> None:
         now = time.monotonic()
         if subscribed:
-            self._deaf_seconds += now - self._deaf_since
+            self._disconnected_seconds += now - self._disconnected_since
         else:
-            self._deaf_since = now
+            self._disconnected_since = now
             self.outages += 1
         self.subscribed = subscribed
         self.changed_at = time.time()
         self._on_change(subscribed)
 
     def _lose(self, error: Exception) -> None:
-        self.last_error = str(error) or type(error).__name__
-        now = time.monotonic()
+        self.last_error = str(error) or "no answer"
         if self.subscribed:
-            log.error("Lost %s: %s. Events published now are missed.", self._place, self.last_error)
-        elif now >= self._error_log_due:
-            self._error_log_due = now + ERROR_LOG_SECONDS
-            log.warning(
-                "Cannot reach %s: %s. Trying again, for ever; REDIS_URL or REDIS_HOST names another.",
+            logger.error("Lost %s: %s. Events published now are missed.", self._place, self.last_error)
+            self._change(False)
+        elif times := self._unreachable.due():
+            logger.warning(
+                "Cannot reach %s: %s (tries: %d). Trying again, for ever; REDIS_URL or REDIS_HOST names another.",
                 self._place,
                 self.last_error,
+                times,
             )
-        if self.subscribed:
-            self._change(False)
-
-
-def tls_context(url: str, options: dict[str, Any]) -> ssl.SSLContext | None:
-    """Return the TLS settings for a rediss:// address, with redis-py's names for its options."""
-    if urlsplit(url).scheme != "rediss":
-        return None
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if options.get("ssl_cert_reqs") in ("none", "CERT_NONE"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if certificate := options.get("ssl_certfile"):
-        context.load_cert_chain(certificate, options.get("ssl_keyfile"))
-    return context

@@ -77,7 +77,7 @@ class PodCollector(Collector):
                 "Seconds that garbage collections took.",
                 worker.vitals.gc_pause_seconds,
             ),
-            "sse_redis_deaf_seconds": ("Seconds without the subscription.", subscriber.deaf_seconds),
+            "sse_redis_deaf_seconds": ("Seconds without the subscription.", subscriber.disconnected_seconds),
         }
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value=value)

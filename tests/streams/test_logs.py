@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from streams.logs import JsonFormatter, TextFormatter, configuration
+from streams.logs import JsonFormatter, Sparingly, TextFormatter, configuration
 
 
 def record(name: str, message: str, *arguments: object, exc_info: bool = False) -> logging.LogRecord:
@@ -50,3 +50,21 @@ def test_json_holds_an_exception():
 def test_the_configuration_is_one_that_logging_takes(log_format: str):
     logging.config.DictConfigurator(configuration("info", log_format, "pod-1"))
     assert configuration("debug", log_format, "pod-1")["loggers"]["sse"]["level"] == "DEBUG"
+
+
+def test_sparingly_says_a_thing_once_in_its_seconds():
+    now = 100.0
+    sparingly = Sparingly(10.0, clock=lambda: now)
+    assert sparingly.due() == 1
+    assert [sparingly.due() for _ in range(3)] == [0, 0, 0]
+    now = 109.9
+    assert sparingly.due() == 0
+    now = 110.0
+    assert sparingly.due() == 5, "those that were left out count"
+    assert sparingly.due() == 0
+    now = 1000.0
+    assert sparingly.due() == 2
+
+
+def test_sparingly_says_the_first_at_once_on_a_clock_that_has_just_begun():
+    assert Sparingly(10.0, clock=lambda: 0.0).due() == 1
