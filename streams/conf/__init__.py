@@ -98,7 +98,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     cors_allowed_origins: Annotated[
         Origins,
         Meta(
-            description="pages of which other origins may read the answers and streams; `*` is any",
+            description="whose pages may read the answers and streams; not set, any in development, none in production",
             extra={"default": "`*` in development, none in production"},
         ),
     ] = frozenset()
@@ -200,7 +200,10 @@ class DjangoSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         str,
         SECRET_KEY,
         Group("Django"),
-        Meta(description="signs operators' sessions; required in production, the same on every pod"),
+        Meta(
+            description="signs operators' sessions; required in production, the same on every pod: "
+            '`python -c "import secrets; print(secrets.token_urlsafe(50))"` makes one'
+        ),
     ] = ""
     debug: Annotated[Switch, Meta(description="Django's debug pages; never in production")] = False
     allowed_hosts: Annotated[Names, Meta(description="the `Host` headers that are answered")] = ("*",)

@@ -61,6 +61,8 @@ UNUSABLE = [
     ("PORT", "-1", "1 to 65535"),
     ("PORT", "3000.0", "1 to 65535"),
     ("PORT", "http", "1 to 65535"),
+    ("PORT", "+3000", "1 to 65535"),
+    ("PORT", "3_000", "1 to 65535"),
     ("REDIS_PORT", "x", "1 to 65535"),
     ("REDIS_HOST", "redis://host", "host name"),
     ("REDIS_HOST", "user@host", "host name"),
@@ -167,6 +169,14 @@ def test_declared_says_all_that_the_reference_needs(variable: Variable):
 )
 def test_form_is_said_in_words(name: str, allowed: str):
     assert BY_NAME[name].form.allowed == allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("PORT", "0080", 80), ("DRAIN_SECONDS", ".5", 0.5), ("DRAIN_SECONDS", "1e1", 10), ("LOG_LEVEL", "DEBUG", "debug")],
+)
+def test_read_settings_takes_what_python_takes(name: str, text: str, value: object):
+    assert getattr(read_settings({name: text}), name.lower()) == value
 
 
 def test_switch_takes_three_words_for_each():
