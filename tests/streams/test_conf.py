@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings, redis_place
 from streams.conf.variables import Period, Port, Variable, declared
 from streams.errors import ConfigurationError
-from tests.support.pods import documented_variables
+from tests.support.pods import ROOT, documented_variables
 
 
 def test_the_defaults_are_those_of_the_contract():
@@ -147,6 +147,13 @@ def test_declared_leaves_out_what_is_no_variable():
     assert {field.name for field in msgspec.structs.fields(StreamSettings)} - {
         variable.field for variable in DECLARED
     } == {"redis_is_default"}
+
+
+@pytest.mark.parametrize("settings", [StreamSettings, DjangoSettings])
+def test_every_setting_has_an_effect(settings: type[msgspec.Struct]):
+    paths = [path for package in ("streams", "dashboard", "sseproject") for path in (ROOT / package).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in paths)
+    assert not [field.name for field in msgspec.structs.fields(settings) if not re.search(rf"\.{field.name}\b", code)]
 
 
 @pytest.mark.parametrize("variable", DECLARED, ids=lambda variable: variable.name)
