@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench soak screenshots
+.PHONY: help run cluster test lint format bench docs soak screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ format: .venv/.installed-dev ## Rewrite the sources in the house style
 
 bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
+
+docs: .venv/.installed-base ## Write .env.example and the pages of settings and metrics in docs/reference/ from the code
+	@$(BIN)/python manage.py docs
 
 soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 minutes, and fail unless nothing grows
 	$(BIN)/python -m tests.soak $(SOAK)

@@ -12,14 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.errors import ImpossiblePlan
+from streams.conf import SPARE_DESCRIPTORS
 
 # Five digits in a name keep all names, and so all messages, equally long.
 MAX_CONNECTIONS = 100_000
 # The kernel hands out about 28,000 ports to each source address, and those of closed
 # connections stay taken for a minute.
 CONNECTIONS_PER_SOURCE = 5_000
-# Standard streams, pipes, epoll and what Python itself keeps open.
-SPARE_DESCRIPTORS = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from streams import conf, logs
+from streams.broker import clients
 from streams.errors import ConfigurationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,27 +19,20 @@ if (BASE_DIR / ".env").exists():
 
 # One line, not a traceback, is what helps the person who set the variable.
 try:
-    env = conf.Environment(os.environ)
     STREAMS = conf.read_settings(os.environ)
-    DEBUG = env.switch("DEBUG", default=False)
-    SECRET_KEY = env.text("SECRET_KEY", "")
-    if not SECRET_KEY:
-        if STREAMS.production:
-            raise ConfigurationError("SECRET_KEY", "", "a long random string when ENVIRONMENT is production")
-        SECRET_KEY = "development-only"  # noqa: S105 - refused in production, two lines above
-    # Devices reach a pod by any name that the network gives it, and nothing that the
-    # service sends is built from the Host header.
-    ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
-    CSRF_TRUSTED_ORIGINS = sorted(env.origins("CSRF_TRUSTED_ORIGINS", ""))
-    database_url = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-    database_scheme, marks, _rest = database_url.partition("://")
-    if database_scheme not in environ.Env.DB_SCHEMES:
-        # It may hold a password, and this text goes to a log.
-        shown = f"{database_scheme}{marks}…" if marks else database_url
-        raise ConfigurationError("DATABASE_URL", shown, "a database's URL, such as sqlite:////var/lib/db.sqlite3")
-    DATABASES = {"default": environ.Env.db_url_config(database_url)}
-except (ConfigurationError, ImproperlyConfigured) as error:
+    clients.supported_url(STREAMS.redis_url)
+    django = conf.read_django_settings(os.environ, production=STREAMS.production)
+except ConfigurationError as error:
     sys.exit(str(error))
+
+DEBUG = django.debug
+# In production it was refused above to have none.
+SECRET_KEY = django.secret_key or "development-only"
+# Devices reach a pod by any name that the network gives it, and nothing that the
+# service sends is built from the Host header.
+ALLOWED_HOSTS = list(django.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = sorted(django.csrf_trusted_origins)
+DATABASES = {"default": django.database or environ.Env.db_url_config(f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 
 INSTALLED_APPS = [
     "dashboard.apps.DashboardConfig",
@@ -74,7 +67,7 @@ ASGI_APPLICATION = "sseproject.asgi.application"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [STREAMS.redis_url], "prefix": f"sse-pods:{STREAMS.redis_channel}:"},
+        "CONFIG": {"hosts": [clients.pool_options(STREAMS.redis_url)], "prefix": f"sse-pods:{STREAMS.redis_channel}:"},
     }
 }
 APPEND_SLASH = False

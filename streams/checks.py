@@ -8,10 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 
-from streams.conf import StreamSettings
-
-# What a pod needs besides its streams: Redis, log, database, listening socket, headroom.
-SPARE_DESCRIPTORS = 100
+from streams.conf import SPARE_DESCRIPTORS, StreamSettings
 
 
 @register(Tags.compatibility)
@@ -20,11 +17,12 @@ def check_streams(**_: Any) -> list[CheckMessage]:
     conf: StreamSettings = settings.STREAMS
     found: list[CheckMessage] = []
     descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if conf.max_connections and descriptors < conf.max_connections + SPARE_DESCRIPTORS:
+    needed = conf.max_connections + SPARE_DESCRIPTORS
+    if conf.max_connections and descriptors != resource.RLIM_INFINITY and descriptors < needed:
         found.append(
             Warning(
                 f"MAX_CONNECTIONS is {conf.max_connections}, but this process may open {descriptors} files.",
-                hint=f"Raise the limit (ulimit -n) to {conf.max_connections + SPARE_DESCRIPTORS} or more.",
+                hint=f"Raise the limit (ulimit -n) to {needed} or more.",
                 id="streams.W001",
             )
         )

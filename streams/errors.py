@@ -47,16 +47,29 @@ class RedisUnavailable(PublishError):
 
 
 class CloseReason(StrEnum):
-    """Why a connection ended; the same words in logs, metrics and pages."""
+    """Why a connection ended; the same words in logs, metrics and pages.
 
-    CLIENT_CLOSED = "client-closed"
-    EVICTED = "evicted"
-    SLOW_READER = "slow-reader"
-    DEAD_PEER = "dead-peer"
-    DUEL = "duel"
-    DRAINING = "draining"
-    OVERLOADED = "overloaded"
-    MAX_LIFE = "max-life"
-    OPERATOR = "operator"
-    SERVER_STOPPED = "server-stopped"
-    FAILED = "failed"
+    `sentence` says for a person what happened.
+    """
+
+    sentence: str
+
+    CLIENT_CLOSED = "client-closed", "The client went away by itself."
+    EVICTED = "evicted", "A newer connection of the same client took its place."
+    SLOW_READER = "slow-reader", "The client did not read what was sent to it."
+    DEAD_PEER = "dead-peer", "The client's machine stopped answering."
+    DUEL = "duel", "Two devices with one name evicted each other again and again."
+    DRAINING = "draining", "The pod is being replaced and sent its clients elsewhere."
+    OVERLOADED = "overloaded", "The pod had more clients than it may have."
+    MAX_LIFE = "max-life", "The stream reached its longest allowed duration."
+    OPERATOR = "operator", "Somebody disconnected it from the dashboard."
+    SERVER_STOPPED = "server-stopped", "The pod stopped."
+    FAILED = "failed", "The service failed on this stream; the log has the traceback."
+
+    # CloseReason("duel") looks a member up by its word alone.
+    def __new__(cls, word: str, sentence: str = "") -> CloseReason:
+        """Make a member of its word, which is its value, and its sentence."""
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.sentence = sentence
+        return reason

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from streams.broker.ingress import Ingresses
 from streams.cluster.membership import Cluster
-from streams.conf import StreamSettings
+from streams.conf import SPARE_DESCRIPTORS, StreamSettings
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
@@ -32,8 +32,6 @@ WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
 # How often a drain with few clients looks whether they have all gone by themselves.
 DRAIN_LOOK_SECONDS = 0.2
-# File descriptors that are kept for Redis, probes, pages and the database.
-SPARE_DESCRIPTORS = 64
 # A full collection walks every object of every connection: with 10,000 of them it
 # stops the loop for hundreds of milliseconds. What a pod makes at its start stays for
 # its life, and what it makes afterwards is freed by reference counts, so that cycles

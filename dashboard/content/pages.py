@@ -16,7 +16,7 @@ from dashboard.content.events import recent_events
 from dashboard.content.figures import figures, points, redis_text
 from dashboard.content.sampler import Sampler
 from dashboard.content.tables import Roster, View
-from dashboard.content.verdict import REASONS, judge
+from dashboard.content.verdict import judge
 from streams.delivery.connection import Connection, ConnectionEnd
 from streams.errors import CloseReason
 from streams.pod import Worker
@@ -128,7 +128,7 @@ def pod_content(worker: Worker, sampler: Sampler) -> Content:
         rows={
             "notices": [[notice, notice] for notice in verdict.notices],
             "closes": [
-                [reason, reason, formats.count(lately[reason]), formats.count(closed[reason]), REASONS[reason]]
+                [reason, reason, formats.count(lately[reason]), formats.count(closed[reason]), reason.sentence]
                 for reason in CloseReason
                 if closed[reason]
             ],

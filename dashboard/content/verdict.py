@@ -10,18 +10,6 @@ from dashboard.content.sampler import Sampler
 from streams.errors import CloseReason
 from streams.pod import Worker
 
-REASONS = {
-    CloseReason.CLIENT_CLOSED: "The client went away by itself.",
-    CloseReason.EVICTED: "A newer connection of the same client took its place.",
-    CloseReason.SLOW_READER: "The client did not read what was sent to it.",
-    CloseReason.DEAD_PEER: "The client's machine stopped answering.",
-    CloseReason.DUEL: "Two devices with one name evicted each other again and again.",
-    CloseReason.DRAINING: "The pod is being replaced and sent its clients elsewhere.",
-    CloseReason.OVERLOADED: "The pod had more clients than it may have.",
-    CloseReason.MAX_LIFE: "The stream reached its longest allowed duration.",
-    CloseReason.OPERATOR: "Somebody disconnected it from this dashboard.",
-    CloseReason.SERVER_STOPPED: "The pod stopped.",
-}
 # Ends that say something is wrong with a device, the network or the pod's size.
 TROUBLE = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.DUEL, CloseReason.OVERLOADED)
 # A few lost devices are everyday life in a large estate.

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable
 
-from streams.broker.clients import LINK_ERRORS
+from streams.broker.clients import LINK_ERRORS, async_client
 from streams.wire.pods import PodMessage, Statement, decode_pod_messages, encode_pod_messages
 
 logger = logging.getLogger("sse.redis")

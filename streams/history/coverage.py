@@ -23,12 +23,23 @@ class Ingress(IntEnum):
 
 
 class GapReason(StrEnum):
-    """Why events may be missing; the same words in the stream, logs and metrics."""
+    """Why events may be missing; the same words in the stream, logs and metrics.
 
-    UNKNOWN_ID = "unknown-id"
-    EXPIRED = "expired"
-    POD_STARTED = "pod-started"
-    REDIS_OUTAGE = "redis-outage"
+    `sentence` says for a person what happened.
+    """
+
+    sentence: str
+
+    UNKNOWN_ID = "unknown-id", "No event can have the id that the client sent."
+    EXPIRED = "expired", "The id is not among the events that the pod remembers."
+    POD_STARTED = "pod-started", "The same, and the pod started since: it does not know what was published before."
+    REDIS_OUTAGE = "redis-outage", "In that time the pod did not hear Redis, or Redis lost what it had."
+
+    def __new__(cls, word: str, sentence: str = "") -> GapReason:
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.sentence = sentence
+        return reason
 
 
 class Gap(NamedTuple):

@@ -1,11 +1,15 @@
-"""What a Prometheus scrape reads: the pod's plain counters, collected only when asked for."""
+"""What a Prometheus scrape reads: each metric declared once, and collected only when asked for.
+
+`make docs` writes docs/reference/metrics.md from these declarations.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,106 +18,207 @@ from prometheus_client.registry import Collector
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Worker
+from streams.vitals import DelayHistogram
+
+# A number, or one for each value of a label; None where this system does not tell it.
+Reading = float | Mapping[str, float] | DelayHistogram | None
+
+
+class Declared(NamedTuple):
+    """One metric.
+
+    The unit is in its name, of which a counter's lacks the `_total` that is in /metrics.
+    """
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+    read: Callable[[Worker], Reading]
+    label: str = ""
+
+    @property
+    def exposed(self) -> str:
+        """The name that stands in /metrics."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+def _closes(worker: Worker) -> Mapping[str, float]:
+    return {reason.value: worker.registry.closed[reason] for reason in CloseReason}
+
+
+def _gaps(worker: Worker) -> Mapping[str, float]:
+    return {reason.value: worker.router.gaps[reason] for reason in GapReason}
+
+
+def _cpu_seconds(_worker: Worker) -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _resident_bytes(_worker: Worker) -> float | None:
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return None
+
+
+def _open_files(_worker: Worker) -> float | None:
+    # Linux 6.2 and later tell the number in one call. Listing 10,000 files stops the loop
+    # for 10 ms, so prometheus-client's own collector, which does, is not used.
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/fd").stat().st_size or sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return None
+
+
+METRICS = (
+    Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
+    Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.opened),
+    Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
+    Declared(
+        "sse_events_received",
+        "counter",
+        "Messages received on the channel and read from the journal; grows alike on every pod.",
+        lambda pod: pod.router.received,
+    ),
+    Declared(
+        "sse_events_delivered", "counter", "Events written to a client of this pod.", lambda pod: pod.router.delivered
+    ),
+    Declared(
+        "sse_events_foreign",
+        "counter",
+        "Events for clients that are not on this pod, or that wait for their first frame; normal.",
+        lambda pod: pod.router.foreign,
+    ),
+    Declared(
+        "sse_events_unusable",
+        "counter",
+        "Messages that no client can be sent; the log says why.",
+        lambda pod: pod.router.unusable,
+    ),
+    Declared(
+        "sse_events_expired",
+        "counter",
+        "Events not written because their deadline had passed, when received or when replayed.",
+        lambda pod: pod.router.expired,
+    ),
+    Declared(
+        "sse_events_replayed",
+        "counter",
+        "Events written again to clients that came back, and those that came meanwhile and went behind them.",
+        lambda pod: pod.router.replayed,
+    ),
+    Declared(
+        "sse_history_events", "gauge", "Events remembered for replays.", lambda pod: pod.history.statistics().events
+    ),
+    Declared(
+        "sse_history_bytes",
+        "gauge",
+        "Bytes that remembering them takes; at most HISTORY_BYTES.",
+        lambda pod: pod.history.statistics().bytes,
+    ),
+    Declared(
+        "sse_stream_gaps",
+        "counter",
+        "Times that a client was told that events may be missing, by reason.",
+        _gaps,
+        "reason",
+    ),
+    Declared("sse_heartbeats", "counter", "Heartbeats written.", lambda pod: pod.heartbeat.sent),
+    Declared(
+        "sse_written_bytes",
+        "counter",
+        "Bytes of frames written to clients, heartbeats included.",
+        lambda pod: pod.registry.bytes_total(),
+    ),
+    Declared(
+        "sse_backlog_bytes",
+        "gauge",
+        "Bytes that wait for clients that do not read fast enough.",
+        lambda pod: pod.registry.outbox.backlog_bytes(),
+    ),
+    Declared(
+        "sse_publish_to_write_seconds",
+        "histogram",
+        "From an event's own timestamp to its write; one event of each read from Redis.",
+        lambda pod: pod.router.delays,
+    ),
+    Declared(
+        "sse_redis_subscribed",
+        "gauge",
+        "1 while the pod is subscribed to the channel.",
+        lambda pod: int(pod.subscriber.subscribed),
+    ),
+    Declared(
+        "sse_redis_outages", "counter", "Times that the subscription was lost.", lambda pod: pod.subscriber.outages
+    ),
+    Declared(
+        "sse_redis_deaf_seconds",
+        "counter",
+        "Seconds without the subscription.",
+        lambda pod: pod.subscriber.disconnected_seconds,
+    ),
+    Declared(
+        "sse_canary_age_seconds",
+        "gauge",
+        "Since the newest message to itself that came back through Redis was published; high where the pod reads late.",
+        lambda pod: pod.ingresses.canary_age_seconds,
+    ),
+    Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),
+    Declared(
+        "sse_loop_lag_seconds",
+        "gauge",
+        "How late the event loop woke its last sleeper.",
+        lambda pod: pod.vitals.loop_lag_seconds,
+    ),
+    Declared(
+        "sse_gc_pause_seconds",
+        "counter",
+        "Seconds that garbage collections held the event loop.",
+        lambda pod: pod.vitals.gc_pause_seconds,
+    ),
+    Declared("sse_start_time_seconds", "gauge", "Unix time of the pod's start.", lambda pod: pod.started_at),
+    Declared("process_cpu_seconds", "counter", "CPU seconds, user and system.", _cpu_seconds),
+    Declared("process_resident_memory_bytes", "gauge", "Resident memory.", _resident_bytes),
+    Declared("process_open_fds", "gauge", "Open files and sockets.", _open_files),
+    Declared(
+        "process_max_fds",
+        "gauge",
+        "Most files that may be open.",
+        lambda _pod: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    ),
+    Declared("process_start_time_seconds", "gauge", "Unix time of the process's start.", lambda pod: pod.started_at),
+)
 
 
 class PodCollector(Collector):
-    """Reads one worker's counters."""
+    """Reads one worker and its process."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric of the pod."""
-        yield from self._gauges()
-        yield from self._counters()
-        closes = CounterMetricFamily("sse_closes", "Connections that ended, by close reason.", labels=["reason"])
-        for reason in CloseReason:
-            closes.add_metric([reason.value], self._worker.registry.closed[reason])
-        yield closes
-        gaps = CounterMetricFamily("sse_stream_gaps", "Gaps that clients were told of, by reason.", labels=["reason"])
-        for gap_reason in GapReason:
-            gaps.add_metric([gap_reason.value], self._worker.router.gaps[gap_reason])
-        yield gaps
-        delays = self._worker.router.delays
-        text = "From an event's own timestamp to its write; one event of each read from Redis."
-        histogram = HistogramMetricFamily("sse_publish_to_write_seconds", text)
-        histogram.add_metric([], delays.buckets(), delays.sum_seconds)
-        yield histogram
-
-    def _gauges(self) -> Iterator[Metric]:
-        worker = self._worker
-        gauges = {
-            "sse_connections": ("Open connections.", len(worker.registry)),
-            "sse_backlog_bytes": ("Bytes that wait for clients.", worker.registry.outbox.backlog_bytes()),
-            "sse_redis_subscribed": ("1 while the pod hears the channel.", int(worker.subscriber.subscribed)),
-            "sse_canary_age_seconds": (
-                "Age of its newest message that came back.",
-                worker.ingresses.canary_age_seconds,
-            ),
-            "sse_history_events": ("Events remembered for replays.", worker.history.statistics().events),
-            "sse_history_bytes": ("Bytes that remembering them takes.", worker.history.statistics().bytes),
-            "sse_loop_lag_seconds": ("How late the event loop woke its last sleeper.", worker.vitals.loop_lag_seconds),
-            "sse_draining": ("1 while the pod is draining.", int(worker.draining)),
-            "sse_start_time_seconds": ("Unix time of the pod's start.", worker.started_at),
-        }
-        for name, (text, value) in gauges.items():
-            yield GaugeMetricFamily(name, text, value=value)
-
-    def _counters(self) -> Iterator[Metric]:
-        worker = self._worker
-        registry, router, subscriber = worker.registry, worker.router, worker.subscriber
-        counters = {
-            "sse_connects": ("Connections that were opened.", registry.opened),
-            "sse_events_received": ("Messages heard on the channel.", router.received),
-            "sse_events_delivered": ("Events written to a client of this pod.", router.delivered),
-            "sse_events_foreign": ("Events for clients that are not on this pod.", router.foreign),
-            "sse_events_expired": ("Events not written because their deadline had passed.", router.expired),
-            "sse_events_replayed": ("Events written again to clients that came back.", router.replayed),
-            "sse_events_unusable": ("Messages that no client can be sent.", router.unusable),
-            "sse_heartbeats": ("Heartbeats written.", worker.heartbeat.sent),
-            "sse_written_bytes": ("Bytes of frames written to clients.", registry.bytes_total()),
-            "sse_redis_outages": ("Times that the subscription was lost.", subscriber.outages),
-            "sse_gc_pause_seconds": (
-                "Seconds that garbage collections took.",
-                worker.vitals.gc_pause_seconds,
-            ),
-            "sse_redis_deaf_seconds": ("Seconds without the subscription.", subscriber.disconnected_seconds),
-        }
-        for name, (text, value) in counters.items():
-            yield CounterMetricFamily(name, text, value=value)
+        """Yield every metric that this system tells."""
+        for declared in METRICS:
+            reading = declared.read(self._worker)
+            if reading is not None:
+                yield _family(declared, reading)
 
 
-class ProcessCollector(Collector):
-    """Yields what prometheus-client's own collector does, without listing every open file.
-
-    With 10,000 connections the listing alone stops the event loop for 10 ms; Linux 6.2
-    and later tell the number in one call.
-    """
-
-    def __init__(self, started_at: float) -> None:
-        self._started_at = started_at
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the figures of this process."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        cpu_seconds = usage.ru_utime + usage.ru_stime
-        yield CounterMetricFamily("process_cpu_seconds", "CPU seconds, user and system.", value=cpu_seconds)
-        gauges = {
-            "process_start_time_seconds": ("Unix time of the process's start.", self._started_at),
-            "process_max_fds": ("Most files that may be open.", resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
-        }
-        with contextlib.suppress(OSError):
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            files = Path("/proc/self/fd").stat().st_size or sum(1 for _ in Path("/proc/self/fd").iterdir())
-            gauges["process_resident_memory_bytes"] = ("Resident memory.", pages * resource.getpagesize())
-            gauges["process_open_fds"] = ("Open files and sockets.", files)
-        for name, (text, value) in gauges.items():
-            yield GaugeMetricFamily(name, text, value=value)
+def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram) -> Metric:
+    if isinstance(reading, DelayHistogram):
+        histogram = HistogramMetricFamily(declared.name, declared.help)
+        histogram.add_metric([], reading.buckets(), reading.sum_seconds)
+        return histogram
+    family_of = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
+    if not isinstance(reading, Mapping):
+        return family_of(declared.name, declared.help, value=reading)
+    family = family_of(declared.name, declared.help, labels=[declared.label])
+    for value, number in reading.items():
+        family.add_metric([value], number)
+    return family
 
 
 def render(worker: Worker) -> tuple[bytes, str]:
     """Return the metrics of a worker and of its process, and their content type."""
     registry = CollectorRegistry()
     registry.register(PodCollector(worker))
-    registry.register(ProcessCollector(worker.started_at))
     return generate_latest(registry), CONTENT_TYPE_LATEST

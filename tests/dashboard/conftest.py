@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from pytest_django import Settings
 
@@ -93,7 +93,7 @@ def connect(worker: Worker) -> Callable[..., Connection]:
 @pytest.fixture
 def production(settings: Settings) -> None:
     """Let the views believe that they serve real devices."""
-    settings.STREAMS = dataclasses.replace(settings.STREAMS, environment="production", admin_token=TOKEN)
+    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, environment="production", admin_token=TOKEN)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import dataclasses
 import re
 import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import AsyncClient
 from pytest_django import Settings
@@ -133,7 +133,7 @@ async def test_a_pod_without_history_shows_no_place_for_it(
     worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Last events" in text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    monkeypatch.setattr(worker, "conf", dataclasses.replace(worker.conf, history_per_client=0))
+    monkeypatch.setattr(worker, "conf", msgspec.structs.replace(worker.conf, history_per_client=0))
     assert "Last events" not in text(await async_client.get("/admin/clients/STORE001-LANE01"))
 
 
@@ -285,5 +285,5 @@ async def test_in_production_json_takes_the_token_and_nothing_like_it(
 async def test_a_token_that_is_not_set_opens_nothing(
     worker: Worker, async_client: AsyncClient, settings: Settings
 ) -> None:
-    settings.STREAMS = dataclasses.replace(settings.STREAMS, admin_token="")
+    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, admin_token="")
     assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401

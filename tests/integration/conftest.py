@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.conf import StreamSettings, read_settings
@@ -12,6 +12,6 @@ from tests.support.redis_server import RedisServer
 @pytest.fixture
 def conf(settings: Any, redis_server: RedisServer) -> StreamSettings:
     """Settings of this process that name the tests' own Redis."""
-    conf = dataclasses.replace(read_settings({}), redis_url=redis_server.url)
+    conf = msgspec.structs.replace(read_settings({}), redis_url=redis_server.url)
     settings.STREAMS = conf
     return conf

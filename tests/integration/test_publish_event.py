@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -32,7 +32,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def run_here(settings: Any, redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command in this process, which is quicker than in one of its own."""
-    settings.STREAMS = dataclasses.replace(
+    settings.STREAMS = msgspec.structs.replace(
         read_settings({}), redis_url=redis_server.url, redis_channel=CHANNEL, log_level="info"
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -75,7 +75,7 @@ async def test_takes_id_and_timestamp(
 
 @both
 async def test_says_when_nobody_listens(put: Publish, conf: StreamSettings, settings: Any, client_name: str):
-    settings.STREAMS = dataclasses.replace(conf, redis_channel="nobody-listens")
+    settings.STREAMS = msgspec.structs.replace(conf, redis_channel="nobody-listens")
     assert (await put(client_name, "alert")).receivers == 0
 
 
@@ -87,7 +87,7 @@ async def test_many_at_once(conf: StreamSettings, listener: redis.client.PubSub,
 @both
 async def test_a_server_that_is_away_is_named(put: Publish, conf: StreamSettings, settings: Any):
     port = free_port()
-    settings.STREAMS = dataclasses.replace(conf, redis_url=f"redis://user:secret@127.0.0.1:{port}")
+    settings.STREAMS = msgspec.structs.replace(conf, redis_url=f"redis://user:secret@127.0.0.1:{port}")
     publisher._client.cache_clear()
     try:
         with pytest.raises(RedisUnavailable) as refused:

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-import dataclasses
 import resource
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.checks import check_streams
 from streams.conf import read_settings
+from streams.pod import connection_limit
 
 
 def found(settings: Any, **changes: Any) -> dict[str, str]:
     """Return the ids and hints of the checks that speak up."""
-    settings.STREAMS = dataclasses.replace(read_settings({}), **changes)
+    settings.STREAMS = msgspec.structs.replace(read_settings({}), **changes)
     return {str(message.id): str(message.hint) for message in check_streams()}
 
 
@@ -25,9 +26,18 @@ def test_production_as_documented_is_fine(settings: Any):
     assert check_streams() == []
 
 
-def test_too_few_file_descriptors(settings: Any):
+def test_check_warns_of_descriptors_exactly_where_a_pod_takes_fewer_connections(settings: Any):
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert found(settings, max_connections=soft).keys() == {"streams.W001"}
+    possible = connection_limit(0)
+    assert found(settings, max_connections=possible) == {}
+    assert found(settings, max_connections=possible + 1) == {
+        "streams.W001": f"Raise the limit (ulimit -n) to {soft + 1} or more."
+    }
+
+
+def test_check_of_descriptors_knows_that_there_may_be_no_limit(settings: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert found(settings, max_connections=1_000_000) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.conf import read_settings, redis_place
+from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings, redis_place
+from streams.conf.variables import Period, Port, Variable, declared
 from streams.errors import ConfigurationError
-from tests.support.pods import documented_variables
+from tests.support.pods import ROOT, documented_variables
 
 
 def test_the_defaults_are_those_of_the_contract():
@@ -60,11 +61,20 @@ UNUSABLE = [
     ("PORT", "-1", "1 to 65535"),
     ("PORT", "3000.0", "1 to 65535"),
     ("PORT", "http", "1 to 65535"),
+    ("PORT", "+3000", "1 to 65535"),
+    ("PORT", "3_000", "1 to 65535"),
     ("REDIS_PORT", "x", "1 to 65535"),
     ("REDIS_HOST", "redis://host", "host name"),
     ("REDIS_HOST", "user@host", "host name"),
+    ("REDIS_HOST", "host:6379", "host name"),
+    ("REDIS_HOST", "[host", "host name"),
+    ("REDIS_HOST", "host#1", "host name"),
     ("REDIS_URL", "http://host", "redis://"),
     ("REDIS_URL", "host:6379", "redis://"),
+    ("REDIS_URL", "redis:host", "redis://"),
+    ("REDIS_URL", "REDIS://host", "redis://"),
+    ("REDIS_URL", "redis://host:0", "redis://"),
+    ("REDIS_URL", "unix://", "redis://"),
     ("REDIS_URL", "redis://host:99999", "redis://"),
     ("REDIS_URL", "redis://host:port", "redis://"),
     ("REDIS_URL", "redis://[::1", "redis://"),
@@ -85,6 +95,7 @@ UNUSABLE = [
     ("CORS_ALLOWED_ORIGINS", "shop.example", "origins"),
     ("CORS_ALLOWED_ORIGINS", "https://a.example/path", "origins"),
     ("CORS_ALLOWED_ORIGINS", "https://", "origins"),
+    ("CORS_ALLOWED_ORIGINS", "https://[", "origins"),
     ("DURABLE_LOG", "maybe", "on"),
 ]
 
@@ -113,20 +124,151 @@ def test_the_place_of_redis_is_without_its_password():
     assert redis_place("unix://user:secret@/run/redis.sock") == "Redis on /run/redis.sock"
 
 
-@given(st.dictionaries(st.sampled_from(documented_variables()), st.text()))
-def test_any_value_is_used_or_refused_in_one_line(values: dict[str, Any]):
+def test_redis_url_wins_and_nothing_is_asked_of_host_and_port():
+    """Kubernetes sets REDIS_PORT=tcp://… in every pod beside a Service that is named redis."""
+    conf = read_settings({"REDIS_URL": "redis://a", "REDIS_HOST": "no/host", "REDIS_PORT": "tcp://10.0.0.1:6379"})
+    assert conf.redis_url == "redis://a"
+
+
+def test_a_copy_with_another_redis_url_is_at_that_one():
+    conf = msgspec.structs.replace(read_settings({"REDIS_HOST": "redis"}), redis_url="redis://other:7000")
+    assert (conf.redis_url, conf.redis_host, conf.redis_port) == ("redis://other:7000", "other", 7000)
+
+
+DECLARED = [*declared(StreamSettings), *declared(DjangoSettings)]
+BY_NAME = {variable.name: variable for variable in DECLARED}
+
+
+def test_declared_names_each_variable_once():
+    assert len(BY_NAME) == len(DECLARED) > 30
+
+
+def test_declared_leaves_out_what_is_no_variable():
+    assert {field.name for field in msgspec.structs.fields(StreamSettings)} - {
+        variable.field for variable in DECLARED
+    } == {"redis_is_default"}
+
+
+@pytest.mark.parametrize("settings", [StreamSettings, DjangoSettings])
+def test_every_setting_has_an_effect(settings: type[msgspec.Struct]):
+    paths = [path for package in ("streams", "dashboard", "sseproject") for path in (ROOT / package).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in paths)
+    assert not [field.name for field in msgspec.structs.fields(settings) if not re.search(rf"\.{field.name}\b", code)]
+
+
+@pytest.mark.parametrize("variable", DECLARED, ids=lambda variable: variable.name)
+def test_declared_says_all_that_the_reference_needs(variable: Variable):
+    assert variable.sentence
+    assert variable.form.unit
+    assert variable.form.allowed
+    assert not re.search(r"\n|\|", variable.sentence + variable.form.allowed), "it stands in a row of a table"
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("PORT", "a whole number from 1 to 65535"),
+        ("MAX_STREAM_SECONDS", "a number of seconds from 0 to 2592000"),
+        ("LOG_FORMAT", "one of text, json"),
+        ("DEBUG", "one of on, off, true, false, 1, 0"),
+        ("POD_NAME", "1 to 253 printable characters"),
+    ],
+)
+def test_form_is_said_in_words(name: str, allowed: str):
+    assert BY_NAME[name].form.allowed == allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("PORT", "0080", 80), ("DRAIN_SECONDS", ".5", 0.5), ("DRAIN_SECONDS", "1e1", 10), ("LOG_LEVEL", "DEBUG", "debug")],
+)
+def test_read_settings_takes_what_python_takes(name: str, text: str, value: object):
+    assert getattr(read_settings({name: text}), name.lower()) == value
+
+
+def test_switch_takes_three_words_for_each():
+    assert all(read_settings({"DURABLE_LOG": word}).durable_log for word in ("ON", "true", "1"))
+    assert not any(read_settings({"DURABLE_LOG": word}).durable_log for word in ("Off", "FALSE", "0"))
+
+
+def test_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(ConfigurationError, match="PORT is '999"):
+        read_settings({"PORT": "9" * 5000})
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "DATABASE_URL"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nonsense", "nonsense"),
+        ("host:6379", "host:6379"),
+        ("scheme://user:secret@host:99999", "scheme://…"),
+        ("user:secret@host", "…"),
+    ],
+)
+def test_shown_never_holds_a_password(name: str, text: str, shown: str):
+    assert BY_NAME[name].form.shown(text) == shown
+    with pytest.raises(ConfigurationError, match=f"{name} is '{shown}'"):
+        BY_NAME[name].read(text)
+
+
+def test_django_settings_default_to_those_of_development():
+    assert read_django_settings({}, production=False) == DjangoSettings()
+    assert DjangoSettings().allowed_hosts == ("*",)
+
+
+def test_django_settings_need_a_secret_key_in_production():
+    with pytest.raises(ConfigurationError, match=r"^SECRET_KEY is '', but it must be a long random string"):
+        read_django_settings({}, production=True)
+    assert read_django_settings({"SECRET_KEY": "x"}, production=True).secret_key == "x"
+
+
+def test_django_settings_hold_the_database_as_django_wants_it():
+    settings = read_django_settings({"DATABASE_URL": "postgres://user:secret@db:5432/sse"}, production=False)
+    assert settings.database["ENGINE"].endswith("postgresql")
+    assert (settings.database["HOST"], settings.database["PORT"]) == ("db", 5432)
+
+
+PIECES = (
+    *("redis", "rediss", "unix", "sqlite", "postgres", "oracle", "ldap", "https", "host", "user", "on", "text", "nan"),
+    *("://", "/", ":", "@", "?", "#", "[", "]", "::1", "%", ",", "*", "=", "&", "conn_max_age", " ", "\n", "\udcff"),
+    *("0", "1", "6379", "99999", "9" * 5000, ".", "e", "-", "+", "_", "²", "٣"),
+)
+# Whatever an environment can hold, bytes that are no UTF-8 among it, and what is nearly usable.
+TEXTS = st.text(st.characters(exclude_characters="\0")) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+
+
+def refusal(values: dict[str, str]) -> ConfigurationError | None:
+    """Read everything, and return what the person who set the variables is told."""
     try:
         conf = read_settings(values)
+        read_django_settings(values, production=False)
     except ConfigurationError as error:
+        return error
+    # What was taken can be worked with.
+    assert redis_place(conf.redis_url)
+    assert conf.redis_host
+    assert 0 <= conf.redis_port <= 65535
+    assert msgspec.convert(conf.port, Port) == conf.port
+    assert msgspec.convert(conf.heartbeat_seconds, Period) == conf.heartbeat_seconds
+    return None
+
+
+# A host in the URL of an SQLite file is ignored with a warning.
+@pytest.mark.filterwarnings("ignore:SQLite URL contains host component")
+@pytest.mark.parametrize("variable", DECLARED, ids=lambda variable: variable.name)
+@given(text=TEXTS)
+def test_any_text_is_used_or_refused_in_one_line_that_names_the_variable(variable: Variable, text: str):
+    error = refusal({variable.name: text})
+    if error is not None:
         sentence = str(error)
-    else:
-        sentence = ""
-        assert 1 <= conf.port <= 65535
-        assert 1 <= conf.heartbeat_seconds <= 3600
-    assert "\n" not in sentence
+        assert error.variable == variable.name
+        assert sentence.startswith(f"{variable.name} is ")
+        assert sentence.endswith(f", but it must be {variable.form.allowed}.")
+        assert len(sentence.splitlines()) == 1
 
 
 def test_settings_are_frozen():
     conf = read_settings({})
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         conf.port = 1  # type: ignore[misc]

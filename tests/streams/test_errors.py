@@ -26,3 +26,9 @@ def test_a_configuration_error_names_variable_value_and_what_is_allowed():
 def test_close_reasons_are_words_for_logs_metrics_and_pages():
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", str(reason)) for reason in CloseReason)
     assert f"{CloseReason.EVICTED}" == "evicted"
+    assert CloseReason("evicted") is CloseReason.EVICTED
+
+
+@pytest.mark.parametrize("reason", CloseReason)
+def test_close_reason_says_what_happened_in_one_sentence(reason: CloseReason):
+    assert re.fullmatch(r"[A-Z][^.\n|]+\.", reason.sentence)

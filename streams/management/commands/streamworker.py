@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from argparse import ArgumentParser
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         """Serve until a signal ends the pod."""
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
-        settings.STREAMS = dataclasses.replace(settings.STREAMS, host=host, port=port)
+        settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
         # This module makes Twisted's reactor, which only a pod needs.
         from sseproject.asgi import application
         from streams.pod import get_worker

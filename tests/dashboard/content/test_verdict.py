@@ -4,16 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard.content.verdict import REASONS, judge
+from dashboard.content.verdict import judge
 from dashboard.live.board import Board
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 
 Connect = Callable[..., Connection]
-
-
-def test_every_close_reason_is_told_in_words() -> None:
-    assert set(REASONS) == set(CloseReason)
 
 
 def test_all_is_well(board: Board, connect: Connect) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.broker.publisher import apublish, publish
@@ -34,7 +34,7 @@ EVENTS_PER_SECOND = 1000 if FULL else 300
 @pytest.fixture
 def conf(settings: Any, redis_server: RedisServer) -> None:
     """Settings of this process that name the tests' own Redis."""
-    settings.STREAMS = dataclasses.replace(read_settings({}), redis_url=redis_server.url)
+    settings.STREAMS = msgspec.structs.replace(read_settings({}), redis_url=redis_server.url)
 
 
 def add(server: RedisServer, message: dict[str, Any]) -> None:

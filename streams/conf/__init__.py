@@ -1,0 +1,251 @@
+"""The settings of a pod: every environment variable, said once, with its unit, its bounds and one sentence.
+
+`make docs` writes .env.example and docs/reference/settings.md from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from streams.conf.variables import (
+    Bytes,
+    Connections,
+    Database,
+    Form,
+    Group,
+    Host,
+    Name,
+    Names,
+    Origins,
+    Period,
+    Port,
+    RedisHost,
+    RedisUrl,
+    Seconds,
+    Switch,
+    Text,
+    read_fields,
+    redis_address,
+)
+from streams.errors import ConfigurationError
+
+KIB = 1024
+MIB = 1024 * KIB
+DAY_SECONDS = 86400
+# File descriptors that a process keeps for what is no stream: Redis, log, database, probes, pages.
+SPARE_DESCRIPTORS = 64
+SECRET_KEY = Form("text", "a long random string when ENVIRONMENT is production")
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """What one pod was told at its start."""
+
+    environment: Annotated[
+        Literal["development", "production"],
+        Group("The pod"),
+        Meta(
+            description="production needs a `SECRET_KEY`, closes `/admin` to strangers and starts no Redis of its own"
+        ),
+    ] = "development"
+    host: Annotated[
+        Host, Meta(description="where `streamworker` listens; `0.0.0.0` is every interface, as a container needs")
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="where `streamworker` and `runserver` listen")] = 3000
+    pod_name: Annotated[
+        Name, Meta(description="tells pods apart in answers, streams and logs; in Kubernetes from `metadata.name`")
+    ] = "local-pod"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"],
+        Meta(description="how much is logged; `debug` adds a line for each event and heartbeat round"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="text with prefixes, or one JSON object on each line")
+    ] = "text"
+
+    redis_url: Annotated[
+        RedisUrl,
+        Group("Redis", "In development, with neither `REDIS_URL` nor `REDIS_HOST` set, a pod brings its own."),
+        Meta(description="where Redis is, `rediss://` with TLS; wins over the next two"),
+    ] = ""
+    # redis_url is made of these two where it is not set.
+    redis_url_host: Annotated[
+        RedisHost, Meta(description="where Redis is; naming it says that one is there", extra={"example": ""})
+    ] = msgspec.field(default="localhost", name="REDIS_HOST")
+    redis_url_port: Annotated[Port, Meta(description="the port on `REDIS_HOST`")] = msgspec.field(
+        default=6379, name="REDIS_PORT"
+    )
+    # No variable of its own: whether none names a Redis.
+    redis_is_default: bool = True
+    redis_channel: Annotated[
+        Name,
+        Meta(
+            description="the channel of the events, with `:log` the journal's key; pods that share it are one cluster"
+        ),
+    ] = "events-to-store"
+    durable_log: Annotated[Switch, Meta(description="whether pods also read events from the journal in Redis")] = True
+
+    heartbeat_seconds: Annotated[
+        Period, Group("Streams"), Meta(description="how often each stream gets a heartbeat")
+    ] = 30
+    dead_after_seconds: Annotated[
+        Period, Meta(description="a machine that acknowledges nothing for this long after a heartbeat is gone")
+    ] = 15
+    cors_allowed_origins: Annotated[
+        Origins,
+        Meta(
+            description="whose pages may read the answers and streams; not set, any in development, none in production",
+            extra={"default": "`*` in development, none in production"},
+        ),
+    ] = frozenset()
+    max_event_bytes: Annotated[
+        Bytes, Meta(ge=256, le=64 * MIB, description="a larger message is skipped, a larger event is not published")
+    ] = 256 * KIB
+
+    max_connections: Annotated[
+        Connections,
+        Group("Limits", "0 is off where nothing else is said."),
+        Meta(
+            description="at this many a new stream is refused with `overloaded`; "
+            f"never more than there are file descriptors, less {SPARE_DESCRIPTORS}"
+        ),
+    ] = 0
+    max_connections_per_ip: Annotated[
+        Connections,
+        Meta(description="the same for one address; leave it off behind a front door, whose address all clients have"),
+    ] = 0
+    max_stream_seconds: Annotated[
+        Seconds,
+        Meta(
+            ge=0,
+            le=30 * DAY_SECONDS,
+            description="the longest life of a stream; each ends at its own moment within the last fifth of it",
+        ),
+    ] = 0
+    max_backlog_bytes: Annotated[
+        Bytes,
+        Meta(
+            ge=4 * KIB,
+            le=256 * MIB,
+            description="a client for which more than this waits is closed as a slow reader",
+        ),
+    ] = 256 * KIB
+    stall_seconds: Annotated[
+        Period, Meta(description="a client whose waiting bytes have not moved for this long is closed as a slow reader")
+    ] = 10
+    duel_limit: Annotated[
+        int,
+        Meta(
+            title="evictions a minute",
+            ge=1,
+            le=10_000,
+            description="above it two devices are taken to fight over one name: the one that has it keeps it",
+        ),
+    ] = 5
+
+    history_seconds: Annotated[
+        Seconds,
+        Group("What a pod remembers", "0 in one of the three remembers nothing."),
+        Meta(ge=0, le=DAY_SECONDS, description="how long events are remembered for clients that come back"),
+    ] = 300
+    history_bytes: Annotated[
+        Bytes, Meta(ge=0, le=64 * KIB * MIB, description="how much memory that may take, for all clients together")
+    ] = 64 * MIB
+    history_per_client: Annotated[
+        int, Meta(title="events", ge=0, le=100_000, description="how many events are remembered of one client")
+    ] = 100
+
+    drain_seconds: Annotated[
+        Seconds,
+        Group("Operation"),
+        Meta(ge=0, le=3600, description="how long a pod takes to send its clients away on SIGTERM; 0 is all at once"),
+    ] = 20
+    canary_seconds: Annotated[
+        Period,
+        Meta(description="a pod is not ready when no message to itself has come back through Redis for this long"),
+    ] = 10
+    admin_token: Annotated[
+        Text,
+        Meta(
+            description="what a script sends as `Authorization: Bearer` to read the JSON under `/admin` in production"
+        ),
+    ] = ""
+
+    @property
+    def production(self) -> bool:
+        """Say whether this pod serves real devices."""
+        return self.environment == "production"
+
+    @property
+    def redis_host(self) -> str:
+        """Give the host for people to read; a Unix socket's path stands for itself."""
+        parts = urlsplit(self.redis_url)
+        return parts.path if parts.scheme == "unix" else parts.hostname or "localhost"
+
+    @property
+    def redis_port(self) -> int:
+        """Give the TCP port, 0 for a Unix socket."""
+        parts = urlsplit(self.redis_url)
+        return 0 if parts.scheme == "unix" else parts.port or 6379
+
+
+class DjangoSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """What Django was told at the start of a pod or of a command."""
+
+    secret_key: Annotated[
+        str,
+        SECRET_KEY,
+        Group("Django"),
+        Meta(
+            description="signs operators' sessions; required in production, the same on every pod: "
+            '`python -c "import secrets; print(secrets.token_urlsafe(50))"` makes one'
+        ),
+    ] = ""
+    debug: Annotated[Switch, Meta(description="Django's debug pages; never in production")] = False
+    allowed_hosts: Annotated[Names, Meta(description="the `Host` headers that are answered")] = ("*",)
+    csrf_trusted_origins: Annotated[
+        Origins,
+        Meta(description="where the dashboard's forms may be sent from when a proxy in front of the pods ends TLS"),
+    ] = frozenset()
+    database: Annotated[
+        Database,
+        Meta(
+            description="holds the dashboard's users and nothing else",
+            extra={"default": "`db.sqlite3` beside `manage.py`"},
+        ),
+    ] = msgspec.field(default_factory=dict, name="DATABASE_URL")
+
+
+def redis_place(url: str) -> str:
+    """Return the address of Redis for people to read: without its user and password."""
+    parts = urlsplit(url)
+    return f"Redis on {parts.path if parts.scheme == 'unix' else parts.netloc.rpartition('@')[2]}"
+
+
+def read_settings(values: Mapping[str, str]) -> StreamSettings:
+    """Read every setting of the streams from environment variables.
+
+    Raises ConfigurationError at the first that cannot be used.
+    """
+    # Kubernetes sets REDIS_PORT=tcp://… for a Service named redis: beside a URL it may hold anything.
+    ignored = ("REDIS_HOST", "REDIS_PORT") if values.get("REDIS_URL", "").strip() else ()
+    given = read_fields(StreamSettings, {name: text for name, text in values.items() if name not in ignored})
+    if given.get("environment") != "production":
+        given.setdefault("cors_allowed_origins", frozenset({"*"}))
+    settings = StreamSettings(**given, redis_is_default=given.keys().isdisjoint({"redis_url", "redis_url_host"}))
+    if settings.redis_url:
+        return settings
+    url = redis_address(settings.redis_url_host, settings.redis_url_port)
+    return msgspec.structs.replace(settings, redis_url=url)
+
+
+def read_django_settings(values: Mapping[str, str], *, production: bool) -> DjangoSettings:
+    """Read what Django needs from environment variables; raise ConfigurationError as read_settings does."""
+    settings = DjangoSettings(**read_fields(DjangoSettings, values))
+    if production and not settings.secret_key:
+        raise ConfigurationError("SECRET_KEY", "", SECRET_KEY.allowed)
+    return settings
