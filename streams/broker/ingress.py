@@ -176,7 +176,7 @@ class Ingresses:
             self.canary.say(messages)
         if len(self.recovery.handover):
             self._waiting.set()
-        if self.recovery.untold and self._registry.subscribed:
+        if self.recovery.due:
             self._back.set()
 
     async def _recover(self) -> None:

@@ -53,8 +53,7 @@ class Recovery:
         # Since when the channel is not heard, until that is told.
         self._disconnected_since: float | None = None
         self._untold: Iterator[Connection] = iter(())
-        # Whether clients are left to be told or greeted.
-        self.untold = False
+        self._all_told = True
         registry.on_greeted = self.greeted
         registry.on_close = self.closed
 
@@ -63,8 +62,14 @@ class Recovery:
     def subscribed(self) -> None:
         """Note that the channel is heard from now on."""
         now = self._clock.monotonic()
-        self.proven[Ingress.CHANNEL] = self.channel_proved_at = now
+        self._prove_channel(now)
         self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
+
+    def _prove_channel(self, moment: float) -> None:
+        self.channel_proved_at = max(self.channel_proved_at, moment)
+        # What was missed before it has to be told first.
+        if self._disconnected_since is None:
+            self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], moment)
 
     def disconnected(self) -> None:
         """Note that the channel is not heard any more; new clients wait for their greeting."""
@@ -79,13 +84,14 @@ class Recovery:
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
         """
-        since, self._disconnected_since = self._disconnected_since, None
         if not self._started:
             self._started = True
+            self._disconnected_since = None
+            self._prove_channel(self.channel_proved_at)
             self._begin(complete_since)
-        elif since is not None and self.channel_used:
-            self.miss(Ingress.CHANNEL, since)
+        self._end_outage()
         self._registry.subscribed = True
+        self._all_told = False
 
     def _begin(self, complete_since: float | None) -> None:
         channel, journal = self._history.coverage
@@ -99,9 +105,18 @@ class Recovery:
                 channel.heard_since = complete_since
         self._router.told = (channel.heard_since, journal.heard_since)
 
+    def _end_outage(self) -> None:
+        """Note what the channel missed, before anything is written behind it."""
+        since, self._disconnected_since = self._disconnected_since, None
+        if since is not None and self.channel_used:
+            self.miss(Ingress.CHANNEL, since)
+        self._prove_channel(self.channel_proved_at)
+
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
+        if self._started:
+            self._end_outage()
         self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
         self.settle()
@@ -140,8 +155,7 @@ class Recovery:
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
         if statement.life == self.life and statement.sent > self.channel_proved_at:
-            self.channel_proved_at = statement.sent
-            self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], statement.sent)
+            self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
         self.progress.note(statement.life, place, now, statement.ages)
 
@@ -156,7 +170,12 @@ class Recovery:
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
         self._untold = iter(self._registry)
-        self.untold = True
+        self._all_told = False
+
+    @property
+    def due(self) -> bool:
+        """Say whether clients are left to be told or greeted, and may be."""
+        return self._registry.subscribed and not self._all_told
 
     def tell(self, limit: int) -> bool:
         """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
@@ -172,7 +191,7 @@ class Recovery:
                     self._registry.fail(connection)
             if number >= limit:
                 return True
-        self.untold = waiting
+        self._all_told = not waiting
         return waiting
 
     def _name_lag(self, ingress: Ingress) -> None:
