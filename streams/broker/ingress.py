@@ -99,7 +99,7 @@ class Ingresses:
     @property
     def canary_age_seconds(self) -> float:
         """Return how long ago the last canary that came back was published."""
-        return time.monotonic() - self.recovery.channel_proved_at
+        return time.monotonic() - self.recovery.proved_at[Ingress.CHANNEL]
 
     def unready_reason(self) -> str:
         """Return why this pod may not hear everything now, or an empty string."""

@@ -16,7 +16,7 @@ import redis
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, JournalCursor, Taken, read_entries
+from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, Facts, JournalCursor, Taken, read_entries
 from streams.logs import Sparingly
 from streams.tasks import Backoff
 
@@ -87,9 +87,10 @@ class JournalReader:
         run_id = (await client.info("server"))["run_id"]
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
+        intact = position is None and newest is not None and await self._intact(client)
         asked = time.monotonic()
-        redis_time = unix_time(await client.time())
-        since = self.cursor.connected(run_id, redis_time, newest, held, asked, time.monotonic())
+        facts = Facts(run_id, unix_time(await client.time()), newest, held, intact)
+        since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since)
 
@@ -118,15 +119,18 @@ class JournalReader:
     async def _first(self, client: redis.asyncio.Redis) -> bytes | None:
         """Return the id of the journal's first entry, or None where none was ever before it."""
         first: Any = await client.xrange(self._key, count=1)
-        if not first:
+        if not first or await self._intact(client):
             return None
+        entry_id: bytes = first[0][0]
+        return entry_id
+
+    async def _intact(self, client: redis.asyncio.Redis) -> bool:
+        """Say whether the journal has every entry that was ever added to it."""
         with contextlib.suppress(redis.ResponseError):
             # Redis before 7.0 does not say, and a user may lack the right.
             info = await client.xinfo_stream(self._key)
-            if info.get("entries-added") == info["length"]:
-                return None
-        entry_id: bytes = first[0][0]
-        return entry_id
+            return bool(info.get("entries-added") == info["length"])
+        return False
 
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__

@@ -6,6 +6,7 @@ https://redis.io/docs/latest/commands/xread/
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import Any, NamedTuple
 
 EVENT_FIELD = b"event"
@@ -20,6 +21,20 @@ IDS_KEPT = 4096
 CLOCK_STEP_SECONDS = 1.0
 
 Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+class Facts(NamedTuple):
+    """What Redis says at a connect.
+
+    `time` is Unix time by its clock, `newest` the id of the journal's last entry. `held` is whether the journal
+    has the entry at the position, `intact` whether it has every entry that was ever added to it.
+    """
+
+    run_id: str
+    time: float
+    newest: bytes | None
+    held: bool
+    intact: bool
 
 
 class Read(NamedTuple):
@@ -59,6 +74,8 @@ class JournalCursor:
         self.caught_up = False
         # Everything that Redis took before this moment has been read, or was called lost.
         self.proven_at = now
+        # Entries behind the position were added after this moment.
+        self._unread_since = -inf
         # Since when every entry has been read, once caught up: the journal may be younger than the history.
         self.complete_since = now
         # The id of the last entry that was read, or None before the first.
@@ -75,34 +92,33 @@ class JournalCursor:
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
 
-    def connected(
-        self, run_id: str, redis_time: float, newest: bytes | None, held: bool, asked: float, answered: float
-    ) -> float | None:
-        """Take in what Redis says at a connect; return since when entries may be lost, or None.
-
-        `newest` is the id of the journal's last entry, `held` whether it has the one at the position.
-        `redis_time` is Unix time by Redis' clock.
-        """
+    def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
+        """Take in what Redis says at a connect; return since when entries may be lost, or None."""
+        redis_time = facts.time
         self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
         if not self._beginning:
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
-        before, self._run_id = self._run_id, run_id
+        before, self._run_id = self._run_id, facts.run_id
         if self._position is None:
-            # Nothing was ever read. Another Redis may have lost what this one had taken.
-            if not before or before == run_id:
+            # Nothing was ever read. Another Redis may have lost what this one had taken, and so
+            # may this one, unless it still has all that it ever took.
+            if not before or (before == facts.run_id and facts.intact):
                 return None
             self._beginning = b"0-0"
             lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
             return lost_since
-        if held:
+        if facts.held and before == facts.run_id:
             # While the last entry is there, so are those after it: a journal is trimmed from its beginning.
             return None
+        # Another Redis may lack what this one took last, though it has the entry that was read last.
         lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
-        if before != run_id and newest is not None:
+        if facts.held:
+            return lost_since
+        if before != facts.run_id and facts.newest is not None:
             # A journal that lost its end still has entries that were read; those are not read again.
-            self._position = min(self._position, newest, key=entry_parts)
+            self._position = min(self._position, facts.newest, key=entry_parts)
         else:
-            self.relocated(newest)
+            self.relocated(facts.newest)
         return lost_since
 
     def next_read(self) -> Read:
@@ -122,14 +138,15 @@ class JournalCursor:
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
-        low = None if past else proven_before
-        moments = [self._moment(entry_id, low, answered) for entry_id, _fields in entries]
+        moments = [self._moment(entry_id, answered) for entry_id, _fields in entries]
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
         if lost or not full:
             # What is lost is told up to now.
             self.proven_at = max(self.proven_at, asked)
+        if not full:
+            self._unread_since = max(self._unread_since, asked)
         if entries:
             self._prove_up_to(entries[-1][0], answered)
         self.caught_up = self.caught_up or not full
@@ -145,7 +162,7 @@ class JournalCursor:
         if newest is not None and position is not None and entry_parts(newest) > entry_parts(position):
             return
         if newest not in self._ids:
-            newest, self._beginning = None, b"0-0"
+            newest, self._beginning, self._unread_since = None, b"0-0", -inf
         self._position = newest
 
     def begins_at(self, first: bytes | None, now: float) -> None:
@@ -154,7 +171,7 @@ class JournalCursor:
         `first` is the id of its first entry, None where it never had another before it.
         """
         oldest = now - self._history_seconds
-        self.complete_since = max(oldest, self._moment(first, None, now)) if first else oldest
+        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else oldest
 
     @property
     def position(self) -> bytes | None:
@@ -172,10 +189,11 @@ class JournalCursor:
 
     def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
         # Those before it were read with it, or earlier.
-        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead - self._clock_doubt
+        moment = self._redis_moment(entry_id) - self._clock_doubt
         # A moment to come shows that Redis' clock was set back, and proves nothing.
         if self.caught_up and moment <= answered:
             self.proven_at = max(self.proven_at, moment)
+            self._unread_since = max(self._unread_since, moment)
 
     def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
         ahead, doubt = redis_time - answered, answered - asked
@@ -190,10 +208,13 @@ class JournalCursor:
         self._stepped = False
         self._clock_doubt = min(self._clock_doubt, doubt)
 
-    def _moment(self, entry_id: bytes, low: float | None, now: float) -> float:
-        """Return when Redis took an entry, in this process's seconds: unread before `low`, and never later than now."""
-        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead
-        return min(moment if low is None else max(low, moment), now)
+    def _moment(self, entry_id: bytes, now: float) -> float:
+        """Return when Redis took an unread entry, in this process's seconds, and never later than now."""
+        moment = self._redis_moment(entry_id)
+        return min(max(self._unread_since, moment), now)
+
+    def _redis_moment(self, entry_id: bytes) -> float:
+        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
 
 
 def entry_parts(entry_id: bytes) -> tuple[int, int]:

@@ -18,10 +18,14 @@ from streams.delivery.router import Router
 from streams.history.coverage import Ingress
 from streams.history.messages import History, Replay, digest
 from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
+from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 logger = logging.getLogger("sse.redis")
+
+# How far back at most a client is told of an ingress that gives no proof, when it is written to.
+NAMED_SECONDS = 0.5
 
 
 class Recovery:
@@ -37,8 +41,9 @@ class Recovery:
         now = clock.monotonic()
         self.life = life
         self.proven = [now, now]
-        # When this pod last proved that it hears the channel: by its canary, or by subscribing.
-        self.channel_proved_at = now
+        # The same without what was only told: by the canary, and by the journal's answers.
+        self.proved_at = [now, now]
+        self._lag_due = Sparingly(clock=clock.monotonic)
         # Called when there is something to say to other pods, or a client that waits.
         self.on_due: Callable[[], None] = _ignore
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
@@ -63,10 +68,11 @@ class Recovery:
         """Note that the channel is heard from now on."""
         now = self._clock.monotonic()
         self._prove_channel(now)
+        self.progress.listen(now)
         self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
 
     def _prove_channel(self, moment: float) -> None:
-        self.channel_proved_at = max(self.channel_proved_at, moment)
+        self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], moment)
         # What was missed before it has to be told first.
         if self._disconnected_since is None:
             self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], moment)
@@ -87,7 +93,7 @@ class Recovery:
         if not self._started:
             self._started = True
             self._disconnected_since = None
-            self._prove_channel(self.channel_proved_at)
+            self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
         self._end_outage()
         self._registry.subscribed = True
@@ -98,7 +104,8 @@ class Recovery:
         channel.heard_since = self.proven[Ingress.CHANNEL]
         if complete_since is None:
             # There is nothing to hear, and so nothing to miss.
-            journal.heard_since, self.proven[Ingress.JOURNAL] = -inf, inf
+            journal.heard_since = -inf
+            self.proven[Ingress.JOURNAL] = self.proved_at[Ingress.JOURNAL] = inf
         else:
             journal.heard_since = complete_since
             if not self.channel_used:
@@ -110,7 +117,7 @@ class Recovery:
         since, self._disconnected_since = self._disconnected_since, None
         if since is not None and self.channel_used:
             self.miss(Ingress.CHANNEL, since)
-        self._prove_channel(self.channel_proved_at)
+        self._prove_channel(self.proved_at[Ingress.CHANNEL])
 
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
@@ -129,6 +136,7 @@ class Recovery:
 
     def prove_journal(self, moment: float) -> None:
         """Note that all that the journal took before a moment was read, or was called lost."""
+        self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
     def take_past(self, messages: list[bytes], moments: list[float]) -> None:
@@ -154,7 +162,7 @@ class Recovery:
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
-        if statement.life == self.life and statement.sent > self.channel_proved_at:
+        if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
             self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
         self.progress.note(statement.life, place, now, statement.ages)
@@ -162,15 +170,18 @@ class Recovery:
     # What was missed
 
     def miss(self, ingress: Ingress, since: float) -> None:
-        """Note that what was published on an ingress from a moment until now may be lost."""
+        """Note that what was published on an ingress from a moment until now may be lost, and tell all clients."""
+        self._miss(ingress, since)
+        self._untold = iter(self._registry)
+        self._all_told = False
+
+    def _miss(self, ingress: Ingress, since: float) -> None:
         now = self._clock.monotonic()
         self._history.coverage[ingress].miss(since, now)
         self.proven[ingress] = max(now, self.proven[ingress])
         marks = list(self._router.told)
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
-        self._untold = iter(self._registry)
-        self._all_told = False
 
     @property
     def due(self) -> bool:
@@ -197,16 +208,18 @@ class Recovery:
     def _name_lag(self, ingress: Ingress) -> None:
         """Tell of an ingress that has had no proof for too long, before more of the other is written.
 
-        Other pods rely on it: they do not look further back for what a client may lack.
+        Only those who are written to are told. Other pods rely on it: they do not look further back for
+        what a client may lack.
         """
+        silent_seconds = self._clock.monotonic() - self.proved_at[ingress]
         since = self.proven[ingress]
-        silent_seconds = self._clock.monotonic() - since
-        if not self._started or silent_seconds <= MAX_LAG_SECONDS:
+        if not self._started or silent_seconds <= MAX_LAG_SECONDS or self._clock.monotonic() - since < NAMED_SECONDS:
             return
         if ingress is Ingress.JOURNAL or self.channel_used:
-            name = ingress.name.lower()
-            logger.error("For %.0f s nothing has proved that the %s is heard; clients are told.", silent_seconds, name)
-            self.miss(ingress, since)
+            if times := self._lag_due.due():
+                text = "For %.0f s nothing has proved that the %s is heard; clients are told (times: %d)."
+                logger.error(text, silent_seconds, ingress.name.lower(), times)
+            self._miss(ingress, since)
 
     # Who comes back
 

@@ -40,12 +40,17 @@ class Progress:
         # Where this pod's own canaries came back, and when they were published.
         self._proofs: deque[tuple[int, float]] = deque()
         self._lives: dict[str, deque[Statement]] = {}
+        self._listening_since = inf
 
     def note_proof(self, place: int, published: float, horizon: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
         while self._proofs and self._proofs[0][1] < horizon:
             self._proofs.popleft()
         self._proofs.append((place, published))
+
+    def listen(self, now: float) -> None:
+        """Note that statements are heard from now on; some may have been missed before."""
+        self._listening_since = now
 
     def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
         """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
@@ -71,6 +76,9 @@ class Progress:
             moment -= CLOCK_DOUBT_SECONDS
             floor = moment - MAX_LAG_SECONDS
             before = [self._last(statements, None, moment) for statements in self._lives.values()]
+        if floor < self._listening_since:
+            # A pod that was not heard since may be as far behind as one ever is.
+            return floor
         heard = [each.heard[ingress] for each in before if each and each.moment > moment - SILENT_SECONDS]
         return max(floor, min(heard, default=-inf))
 

@@ -23,7 +23,7 @@ def one_position_for_both() -> Iterator[None]:
 @contextlib.contextmanager
 def moment_of_reading() -> Iterator[None]:
     """F4: an entry that is read late counts as published when it was read."""
-    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, _low, now: now):
+    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now: now):
         yield
 
 
@@ -87,7 +87,7 @@ def never_begins_anew() -> Iterator[None]:
 
     with (
         mock.patch.object(JournalCursor, "took", stays),
-        mock.patch.object(JournalCursor, "relocated", lambda _self, _newest: None),
+        mock.patch.object(JournalCursor, "relocated"),
     ):
         yield
 

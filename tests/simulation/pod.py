@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.journal_cursor import Facts, JournalCursor, Taken
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
@@ -166,7 +166,8 @@ class SimulatedPod:
 
         def answer() -> None:
             held = self.redis.holds(parse_id(position)) if position else False
-            facts = (str(self.redis.run_id), self.redis.time(), self.redis.newest(), held)
+            redis = self.redis
+            facts = Facts(str(redis.run_id), redis.time(), redis.newest(), held, redis.intact)
             self.journal.send(self.run, self._connected, connection, facts, asked)
 
         self.world.after(self.journal.delay, self.redis.execute, answer, connection)
@@ -184,10 +185,10 @@ class SimulatedPod:
             self.redis.forget(connection)
             self._connect_journal()
 
-    def _connected(self, connection: object, facts: tuple[str, float, bytes | None, bool], asked: float) -> None:
+    def _connected(self, connection: object, facts: Facts, asked: float) -> None:
         if self._reader is not connection:
             return
-        since = self.cursor.connected(*facts, asked, self._monotonic())
+        since = self.cursor.connected(facts, asked, self._monotonic())
         if since is not None:
             self._miss_journal(since)
         self._read(connection)
@@ -236,6 +237,8 @@ class SimulatedPod:
         self._look()
 
     def _miss_journal(self, since: float) -> None:
+        zero = self._monotonic() - self.world.now
+        self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
         self.recovery.miss(Ingress.JOURNAL, since)
         self._tell()
 

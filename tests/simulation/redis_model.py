@@ -39,6 +39,7 @@ class RedisModel:
         self.subscribers: dict[object, Callable[[str, Any], None]] = {}
         self.entries: list[Entry] = []
         self.last_id = (0, 0)
+        self.added = 0
         self.used = False
         self._blocked: dict[object, Blocked] = {}
         self._waiting: list[tuple[object, Callable[[], None]]] = []
@@ -64,6 +65,7 @@ class RedisModel:
         last_ms, last_number = self.last_id
         self.last_id = (milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1)
         self.entries.append((self.last_id, message))
+        self.added += 1
         for connection, blocked in list(self._blocked.items()):
             del self._blocked[connection]
             self._answer(blocked)
@@ -89,11 +91,16 @@ class RedisModel:
     def holds(self, entry_id: tuple[int, int] | None) -> bool:
         return entry_id is not None and any(held == entry_id for held, _ in self.entries)
 
+    @property
+    def intact(self) -> bool:
+        return 0 < self.added == len(self.entries)
+
     def newest(self) -> bytes | None:
         return entry_id_bytes(self.entries[-1][0]) if self.entries else None
 
     def first(self) -> bytes | None:
-        return entry_id_bytes(self.entries[0][0]) if self.entries else None
+        """Return where the journal begins, None where it has all that it ever had."""
+        return None if not self.entries or self.intact else entry_id_bytes(self.entries[0][0])
 
     def forget(self, connection: object) -> None:
         """Drop what a connection waits for."""
@@ -114,7 +121,7 @@ class RedisModel:
 
     def delete(self) -> None:
         """DEL, or FLUSHALL: the next entry's id comes from the clock alone."""
-        self.entries, self.last_id = [], (0, 0)
+        self.entries, self.last_id, self.added = [], (0, 0), 0
 
     def trim(self, kept: int) -> None:
         self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
@@ -135,9 +142,9 @@ class RedisModel:
         self.run_id += 1
         if lost_entries >= len(self.entries):
             self.delete()
-            self.used = False
         else:
             self.entries = self.entries[: len(self.entries) - lost_entries]
+            self.added -= lost_entries
             self.last_id = self.entries[-1][0]
 
 
