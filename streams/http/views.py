@@ -228,12 +228,13 @@ async def not_found(request: HttpRequest) -> HttpResponse:
     return error_response(f"There is nothing at {request.path}.", HTTPStatus.NOT_FOUND)
 
 
-async def bad_request(_request: HttpRequest, _exception: Exception) -> HttpResponse:
+# Django calls the next two as plain functions, and by the names of their arguments.
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """Answer a request that Django itself refuses."""
     return error_response("The request cannot be understood.", HTTPStatus.BAD_REQUEST)
 
 
-async def server_error(_request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """Answer where this service failed; the log has the traceback."""
     sentence = "The service failed on this request; its log says why."
     return error_response(sentence, HTTPStatus.INTERNAL_SERVER_ERROR)
