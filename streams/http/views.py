@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from streams.auth.access import may_look
 from streams.delivery.connection import ConnectionSnapshot
 from streams.errors import InvalidName
+from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, error_body
 from streams.pod import get_worker
 from streams.wire.events import valid_name
 from streams.wire.timestamps import iso, now_iso
@@ -24,22 +25,22 @@ from streams.wire.timestamps import iso, now_iso
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 LISTED_AT_ONCE = 200
-MAX_REGISTER_BYTES = 64 * 1024
+RESPONSE_HEADERS = {name.decode(): value.decode() for name, value in JSON_HEADERS}
 
 
-def json_response(
-    data: dict[str, Any], status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> HttpResponse:
+def json_response(data: dict[str, Any], status: int = HTTPStatus.OK) -> HttpResponse:
     """Answer with JSON that no cache may keep."""
-    headers = {"Cache-Control": "no-store", **(headers or {})}
-    body = msgspec.json.encode(data)
-    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+    return encoded_response(msgspec.json.encode(data), status)
 
 
 def error_response(sentence: str, status: int, headers: dict[str, str] | None = None, **fields: Any) -> HttpResponse:
     """Answer with a sentence that tells the caller what to change."""
-    data = {"success": False, "error": sentence, **fields, "timestamp": now_iso()}
-    return json_response(data, status, headers)
+    return encoded_response(error_body(sentence, **fields), status, headers)
+
+
+def encoded_response(body: bytes, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Answer with JSON that is encoded already."""
+    return HttpResponse(body, status=status, headers={**RESPONSE_HEADERS, **(headers or {})})
 
 
 def refuse_method(request: HttpRequest, *allowed: str) -> HttpResponse | None:
@@ -110,8 +111,7 @@ async def register(request: HttpRequest) -> HttpResponse:
 
 def too_large() -> HttpResponse:
     """Answer a body over the limit."""
-    sentence = f"The body is over {MAX_REGISTER_BYTES} bytes."
-    return error_response(sentence, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return error_response(BODY_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 @answers("GET", "HEAD")
