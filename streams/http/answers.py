@@ -14,6 +14,8 @@ from streams.wire.timestamps import now_iso
 # What a request may say at most, and what it is told that says more, wherever reading ended.
 MAX_REGISTER_BYTES = 64 * 1024
 BODY_TOO_LARGE = f"The body is over {MAX_REGISTER_BYTES} bytes."
+# What a request is told on which this service raised.
+SERVICE_FAILED = "The service failed on this request; its log says why."
 
 JSON_HEADERS: Headers = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
 

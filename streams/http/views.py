@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from streams.auth.access import may_look
 from streams.delivery.connection import ConnectionSnapshot
 from streams.errors import InvalidName
-from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, error_body
+from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_worker
 from streams.wire.events import valid_name
 from streams.wire.timestamps import iso, now_iso
@@ -236,5 +236,4 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # 
 
 def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """Answer where this service failed; the log has the traceback."""
-    sentence = "The service failed on this request; its log says why."
-    return error_response(sentence, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return error_response(SERVICE_FAILED, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -29,40 +29,13 @@ from twisted.python.failure import Failure
 
 from streams.pod import Worker
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.server.inbox import Inbox
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
 log = logging.getLogger("sse.server")
 
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
-
-
-class Inbox:
-    """What a request's application receives: its body, then its end.
-
-    One future for each message that is waited for, instead of an asyncio.Queue of 3 KiB
-    for each of thousands of streams that wait for a single message.
-    """
-
-    __slots__ = ("_messages", "_waiter")
-
-    def __init__(self) -> None:
-        self._messages: list[dict[str, Any]] = []
-        self._waiter: asyncio.Future[dict[str, Any]] | None = None
-
-    def put_nowait(self, message: dict[str, Any]) -> None:
-        """Hand over a message; the name is the one that Daphne calls."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(message)
-        else:
-            self._messages.append(message)
-
-    def get(self) -> asyncio.Future[dict[str, Any]]:
-        """Return the next message as ASGI's receive()."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        if self._messages:
-            self._waiter.set_result(self._messages.pop(0))
-        return self._waiter
 
 
 class ListenError(Exception):

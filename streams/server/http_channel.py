@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from daphne.http_protocol import WebRequest
 from twisted.web.http import HTTPChannel
 
-from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, error_body
+from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
 from streams.wire.events import CLIENT_NAME
 
@@ -94,6 +94,20 @@ class Request(WebRequest):
             "client": self.client_addr,
         }
         self.application_queue = self.server.create_application(self, scope)
+
+    def handle_exception(self, _exception: BaseException) -> None:
+        """Answer for an application that failed, or end what it has begun to answer."""
+        if self._response_started:
+            self.transport.abortConnection()
+        else:
+            self.basic_error(HTTPStatus.INTERNAL_SERVER_ERROR, b"", SERVICE_FAILED)
+
+    def basic_error(self, status: int, _phrase: bytes, sentence: str) -> None:
+        """Answer in JSON where Daphne has a page."""
+        body = error_body(sentence.rstrip(".") + ".")
+        headers = [*JSON_HEADERS, (b"Content-Length", b"%d" % len(body))]
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": body})
 
 
 class RequestReader(HTTPChannel):
