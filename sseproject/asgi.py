@@ -22,7 +22,7 @@ from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.pod import Worker, get_worker  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
-from streams.transport.writers import Send  # noqa: E402
+from streams.transport.writer import Send  # noqa: E402
 
 
 class Application:

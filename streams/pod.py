@@ -23,7 +23,7 @@ from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.tasks import cancel, supervise
-from streams.transport.writers import SocketOptions
+from streams.transport.socket_options import SocketOptions
 from streams.vitals import Vitals
 
 log = logging.getLogger("sse.server")

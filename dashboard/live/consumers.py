@@ -22,7 +22,7 @@ from dashboard.live.board import Board, Page
 from streams.auth.access import may_look
 from streams.http.answers import Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
-from streams.transport.writers import Send, open_writer
+from streams.transport.writer import Send, open_writer
 
 LIVE_PATH = "/admin/live"
 # The page then connects again by itself, so that a login that ended does not go on here.

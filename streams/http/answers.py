@@ -8,7 +8,7 @@ import msgspec
 
 from streams.delivery.connection import Headers
 from streams.errors import StreamError
-from streams.transport.writers import Send
+from streams.transport.writer import Send
 from streams.wire.timestamps import now_iso
 
 # What a request may say at most, and what it is told that says more, wherever reading ended.

@@ -15,7 +15,7 @@ from streams.http.answers import Refused, send_answer, send_error
 from streams.http.cors import cors_headers
 from streams.http.stream_request import ALLOW, StreamRequest, origin_of
 from streams.pod import Worker
-from streams.transport.writers import Send, open_writer
+from streams.transport.writer import Send, open_writer
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
