@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
+from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -33,8 +34,8 @@ class Command(BaseCommand):
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
+        application = get_default_application()
         # This module makes Twisted's reactor, which only a pod needs.
-        from sseproject.asgi import application
         from streams.pod import get_worker
         from streams.server.daphne import ListenError, StreamServer
 
