@@ -48,7 +48,7 @@ class LiveConsumer(AsyncHttpConsumer):
         except Refused as refused:
             await send_error(send, refused, [])
             return
-        writer = open_writer(send, current_task(), self._board.worker.socket_options)
+        writer = open_writer(send, current_task(), self._board.pod.socket_options)
         try:
             self._board.open(page, writer, STREAM_HEADERS)
             async with asyncio.timeout(MAX_LIVE_SECONDS):

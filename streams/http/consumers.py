@@ -14,7 +14,7 @@ from streams.errors import CloseReason
 from streams.http.answers import Refused, send_answer, send_error
 from streams.http.cors import cors_headers
 from streams.http.stream_request import ALLOW, StreamRequest, origin_of
-from streams.pod import Worker
+from streams.pod import Pod
 from streams.transport.writer import Send, open_writer
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -38,9 +38,9 @@ class EventStreamConsumer(AsyncHttpConsumer):
     and this task does nothing but wait for the end.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, pod: Pod) -> None:
         super().__init__()
-        self._worker = worker
+        self._pod = pod
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request until its client or this pod ends it."""
@@ -49,7 +49,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
             await send_answer(send, 204, [*cors, ALLOW])
             return
         try:
-            request = StreamRequest.parse(scope, self._worker.conf.history_seconds)
+            request = StreamRequest.parse(scope, self._pod.conf.history_seconds)
             if scope["method"] == "HEAD":
                 await send_answer(send, 200, [*STREAM_HEADERS, *cors])
                 return
@@ -64,21 +64,21 @@ class EventStreamConsumer(AsyncHttpConsumer):
 
     def _admit(self, request: StreamRequest) -> CloseReason | None:
         """Return None, or why no stream is taken in now where the stream itself is to say so."""
-        refusal = self._worker.refusal(request.address)
+        refusal = self._pod.refusal(request.address)
         if refusal is not None and request.prefers_status:
             retry_after = str(random.randint(*RETRY_AFTER_SECONDS)).encode()
             raise Refused(503, f"This pod takes no streams now ({refusal}).", [(b"Retry-After", retry_after)])
         return refusal
 
     def _connection(self, request: StreamRequest, send: Send) -> Connection:
-        writer = open_writer(send, current_task(), self._worker.socket_options)
+        writer = open_writer(send, current_task(), self._pod.socket_options)
         return Connection(request.name, writer, request.address, request.resume, request.user_agent)
 
     async def _serve(
         self, connection: Connection, refusal: CloseReason | None, headers: Headers, receive: Receive
     ) -> None:
         """Open a connection, wait until its client is gone, and leave nothing of it, whatever happens."""
-        registry = self._worker.registry
+        registry = self._pod.registry
         try:
             if refusal is None:
                 registry.open(connection, headers)
@@ -101,7 +101,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
             registry.close(connection, CloseReason.CLIENT_CLOSED)
 
     def _cors(self, scope: dict[str, Any]) -> Headers:
-        origin, allowed = origin_of(scope), self._worker.conf.cors_allowed_origins
+        origin, allowed = origin_of(scope), self._pod.conf.cors_allowed_origins
         headers = cors_headers(origin, allowed, preflight=scope["method"] == "OPTIONS") if origin else {}
         return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 

@@ -7,7 +7,7 @@ from django.urls import path
 
 from sseproject.asgi import application
 from streams.delivery.connection import Connection, Headers
-from streams.pod import get_worker
+from streams.pod import get_pod
 from tests.support.pods import FAILING
 
 # Django has to be set up first, which asgi.py does.
@@ -15,7 +15,7 @@ from sseproject import urls  # isort: skip
 
 __all__ = ["application"]
 
-registry = get_worker().registry
+registry = get_pod().registry
 open_stream = registry.open
 
 

@@ -16,7 +16,7 @@ from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.http import consumers
 from streams.http.consumers import EventStreamConsumer
-from streams.pod import Worker
+from streams.pod import Pod
 from tests.streams.rooms import Recorder
 from tests.support.waiting import eventually
 
@@ -24,9 +24,9 @@ DISCONNECT = {"type": "http.disconnect"}
 
 
 @pytest.fixture
-def pod() -> Worker:
+def pod() -> Pod:
     """A pod that takes clients; nothing of it runs."""
-    pod = Worker(msgspec.structs.replace(settings.STREAMS, cors_allowed_origins=frozenset({"*"}), history_seconds=300))
+    pod = Pod(msgspec.structs.replace(settings.STREAMS, cors_allowed_origins=frozenset({"*"}), history_seconds=300))
     pod.registry.subscribed = True
     return pod
 
@@ -47,7 +47,7 @@ def writers(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
 class Client:
     """One request, served in a task of its own."""
 
-    def __init__(self, pod: Worker, name: str, *, method: str = "GET", query: str = "", **headers: bytes) -> None:
+    def __init__(self, pod: Pod, name: str, *, method: str = "GET", query: str = "", **headers: bytes) -> None:
         self.sent: list[dict[str, Any]] = []
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {
@@ -81,14 +81,14 @@ class Client:
         return json.loads(self.sent[1]["body"])["error"]
 
 
-async def opened(pod: Worker, name: str) -> Connection:
+async def opened(pod: Pod, name: str) -> Connection:
     connection = await eventually(f"{name} to be opened", lambda: pod.registry.get(name), 5)
     assert isinstance(connection, Connection)
     return connection
 
 
 @contextlib.contextmanager
-def raising(pod: Worker, hook: str) -> Iterator[None]:
+def raising(pod: Pod, hook: str) -> Iterator[None]:
     """Let a step of the opening fail, as a bug would."""
 
     def fail(_connection: Connection) -> None:
@@ -100,7 +100,7 @@ def raising(pod: Worker, hook: str) -> Iterator[None]:
     setattr(pod.registry, hook, before)
 
 
-async def test_stream_is_open_until_its_client_leaves(pod: Worker, writers: list[Recorder]):
+async def test_stream_is_open_until_its_client_leaves(pod: Pod, writers: list[Recorder]):
     client = Client(pod, "A", last_event_id=b"evt-1", user_agent=b"Lane/1.0")
     connection = await opened(pod, "A")
     assert (connection.address, connection.user_agent) == ("10.0.0.7:5000", "Lane/1.0")
@@ -111,7 +111,7 @@ async def test_stream_is_open_until_its_client_leaves(pod: Worker, writers: list
     assert writers[0].finished
 
 
-async def test_stream_holds_nothing_of_its_request(pod: Worker, writers: list[Recorder]):
+async def test_stream_holds_nothing_of_its_request(pod: Pod, writers: list[Recorder]):
     """Whatever a coroutine still names is memory that each of thousands of streams takes."""
     client = Client(pod, "A", origin=b"https://shop.example", last_event_id=b"evt-1")
     await opened(pod, "A")
@@ -126,7 +126,7 @@ async def test_stream_holds_nothing_of_its_request(pod: Worker, writers: list[Re
 
 @pytest.mark.parametrize("hook", ["on_greeted", "on_open"])
 async def test_stream_whose_opening_fails_is_taken_out_again(
-    pod: Worker, writers: list[Recorder], hook: str, caplog: pytest.LogCaptureFixture
+    pod: Pod, writers: list[Recorder], hook: str, caplog: pytest.LogCaptureFixture
 ):
     with raising(pod, hook):
         client = Client(pod, "A", last_event_id=b"evt-1")
@@ -140,7 +140,7 @@ async def test_stream_whose_opening_fails_is_taken_out_again(
 
 
 async def test_stream_whose_writer_fails_is_taken_out_again(
-    pod: Worker, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch
+    pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Recorder, "start", lambda *_: 1 / 0)
     client = Client(pod, "A")
@@ -149,7 +149,7 @@ async def test_stream_whose_writer_fails_is_taken_out_again(
     assert writers[0].aborted
 
 
-async def test_stream_whose_opening_fails_leaves_the_others_alone(pod: Worker, writers: list[Recorder]):
+async def test_stream_whose_opening_fails_leaves_the_others_alone(pod: Pod, writers: list[Recorder]):
     incumbent, neighbour = Client(pod, "A"), Client(pod, "B")
     first, second = await opened(pod, "A"), await opened(pod, "B")
     with raising(pod, "on_greeted"):
@@ -169,7 +169,7 @@ async def test_stream_whose_opening_fails_leaves_the_others_alone(pod: Worker, w
 
 
 async def test_stream_that_is_refused_and_fails_leaves_nothing(
-    pod: Worker, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch
+    pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch
 ):
     pod.draining = True
     monkeypatch.setattr(Recorder, "finish", lambda *_: 1 / 0)
@@ -179,7 +179,7 @@ async def test_stream_that_is_refused_and_fails_leaves_nothing(
     assert writers[0].aborted
 
 
-async def test_server_that_stops_ends_the_stream_with_its_reason(pod: Worker, writers: list[Recorder]):
+async def test_server_that_stops_ends_the_stream_with_its_reason(pod: Pod, writers: list[Recorder]):
     client = Client(pod, "A")
     connection = await opened(pod, "A")
     client.task.cancel()
@@ -189,7 +189,7 @@ async def test_server_that_stops_ends_the_stream_with_its_reason(pod: Worker, wr
     assert writers[0].types[-1] == "draining"
 
 
-async def test_cut_by_this_pod_is_no_error_of_the_server(pod: Worker, writers: list[Recorder]):
+async def test_cut_by_this_pod_is_no_error_of_the_server(pod: Pod, writers: list[Recorder]):
     client = Client(pod, "A")
     connection = await opened(pod, "A")
     pod.registry.close(connection, CloseReason.SLOW_READER)
@@ -198,7 +198,7 @@ async def test_cut_by_this_pod_is_no_error_of_the_server(pod: Worker, writers: l
     assert connection.close_reason is CloseReason.SLOW_READER
 
 
-async def test_refusal_is_said_in_the_stream(pod: Worker, writers: list[Recorder]):
+async def test_refusal_is_said_in_the_stream(pod: Pod, writers: list[Recorder]):
     pod.draining = True
     client = Client(pod, "A")
     await eventually("the stream to end", lambda: writers and writers[0].finished, 5)
@@ -207,7 +207,7 @@ async def test_refusal_is_said_in_the_stream(pod: Worker, writers: list[Recorder
     await client.leave()
 
 
-async def test_refusal_is_a_status_for_those_who_prefer_it(pod: Worker, writers: list[Recorder]):
+async def test_refusal_is_a_status_for_those_who_prefer_it(pod: Pod, writers: list[Recorder]):
     pod.draining = True
     client = Client(pod, "A", prefer=b"status", origin=b"https://shop.example")
     await asyncio.wait_for(client.task, 5)
@@ -227,7 +227,7 @@ async def test_refusal_is_a_status_for_those_who_prefer_it(pod: Worker, writers:
     ],
 )
 async def test_request_that_opens_no_stream_is_told_why(
-    pod: Worker, writers: list[Recorder], request_of: Callable[[Worker], Client], status: int
+    pod: Pod, writers: list[Recorder], request_of: Callable[[Pod], Client], status: int
 ):
     client = request_of(pod)
     await asyncio.wait_for(client.task, 5)
@@ -237,7 +237,7 @@ async def test_request_that_opens_no_stream_is_told_why(
     assert writers == []
 
 
-async def test_head_has_the_headers_of_a_stream_and_opens_none(pod: Worker, writers: list[Recorder]):
+async def test_head_has_the_headers_of_a_stream_and_opens_none(pod: Pod, writers: list[Recorder]):
     client = Client(pod, "A", method="HEAD")
     await asyncio.wait_for(client.task, 5)
     assert client.status == 200
@@ -246,7 +246,7 @@ async def test_head_has_the_headers_of_a_stream_and_opens_none(pod: Worker, writ
 
 
 @pytest.mark.parametrize("name", ["A", "-a"])
-async def test_options_is_answered_for_any_name(pod: Worker, writers: list[Recorder], name: str):
+async def test_options_is_answered_for_any_name(pod: Pod, writers: list[Recorder], name: str):
     """A page whose preflight fails cannot read what is wrong with the name."""
     client = Client(pod, name, method="OPTIONS", origin=b"https://shop.example")
     await asyncio.wait_for(client.task, 5)
