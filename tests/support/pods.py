@@ -33,6 +33,8 @@ AS_IN_THE_IMAGE = {
 
 # Where tests.support.observed answers.
 OBSERVED = "/observed"
+# Where the view of tests.support.failing raises.
+FAILING = "/failing"
 
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from streams.transport.writers import SEND_BUFFER_BYTES
+from streams.transport.socket_options import SEND_BUFFER_BYTES
 from tests.conftest import StartPod
 from tests.support.http import EventStream, open_stream
 from tests.support.pods import Pod
