@@ -11,8 +11,6 @@ from tests.support.pods import ROOT
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-# `make docs` writes these.
-GENERATED = {DOCS / "reference/settings.md", DOCS / "reference/metrics.md"}
 PAGES = sorted({README, ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")})
 FENCE = r"(?ms)^ *```.*?^ *```$"
 

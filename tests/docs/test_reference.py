@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from streams.delivery.registry import FAREWELLS
+from streams.delivery.handover import WAIT_SECONDS
+from streams.delivery.notices import FAREWELLS
 from streams.errors import CloseReason
-from streams.history.messages import GapReason
+from streams.history.coverage import GapReason
+from streams.history.progress import MAX_LAG_SECONDS
 from streams.management.commands.publish_event import EXAMPLES
 from streams.urls import urlpatterns
 from streams.wire.events import ACTIONS
@@ -18,7 +20,7 @@ STREAM = DOCS / "reference/stream.md"
 COMMANDS = DOCS / "reference/commands.md"
 LOGS = DOCS / "reference/logs.md"
 # Targets that are described before they are in the Makefile.
-AHEAD = {"chaos", "docs", "simulate"}
+AHEAD = {"chaos", "simulate"}
 
 
 def test_table_of_close_reasons_is_complete_and_says_what_the_client_reads():
@@ -77,3 +79,9 @@ def test_log_prefixes_are_those_of_the_loggers():
     named = {prefix.strip("[]") for row in rows(LOGS.read_text()) for prefix in words(row[0])}
     loggers = re.findall(r'getLogger\("sse\.(\w+)"\)', sources("streams"))
     assert named == {name.upper() for name in loggers} | {"PUBLISHED"}
+
+
+def test_waits_that_clients_are_told_of_are_those_of_the_code():
+    told = DOCS / "topics/delivery.md"
+    assert f"no proof of one ingress for {MAX_LAG_SECONDS:g} s" in section(told, "Proof")
+    assert f"within {1000 * WAIT_SECONDS:g} ms" in section(told, "One id, two ingresses")
