@@ -31,7 +31,7 @@ AS_IN_THE_IMAGE = {
     "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
 }
 
-# Where tests.support.observed answers.
+# Where tests.support.introspection answers.
 OBSERVED = "/observed"
 
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
