@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.support.http import HOST
-from tests.support.observed import application
+from tests.support.introspection import application
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from streams.errors import CloseReason
 from streams.http import consumers
 from streams.http.consumers import EventStreamConsumer
 from streams.pod import Pod
-from tests.streams.rooms import Recorder
+from tests.streams.builders import Recorder
 from tests.support.waiting import eventually
 
 DISCONNECT = {"type": "http.disconnect"}

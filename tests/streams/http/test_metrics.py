@@ -13,7 +13,7 @@ from streams.errors import CloseReason
 from streams.history.messages import GapReason
 from streams.http.metrics import METRICS, Declared, render
 from streams.pod import Pod
-from tests.streams.rooms import connect
+from tests.streams.builders import connect
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
 from streams.wire.events import ACTIONS, decode_event, encode_event, payload_line, valid_name
-from tests.streams.rooms import MAX_EVENT_BYTES, decode
+from tests.streams.builders import MAX_EVENT_BYTES, decode
 
 NAME_CHARACTERS = string.ascii_letters + string.digits + "._:-"
 
