@@ -188,12 +188,18 @@ class Ingresses:
                 self.recovery.channel_used = await self._pubsub_used()
                 # Redis may have gone again meanwhile.
                 if self._may_come_back():
-                    self.recovery.came_back(self.journal.cursor.complete_since if self.journal else None)
+                    self._come_back()
             while self.recovery.tell(TOLD_AT_ONCE):  # noqa: ASYNC110 - events go out between
                 await asyncio.sleep(0)
             self._look()
             if not self._may_come_back():
                 await self._until_due()
+
+    def _come_back(self) -> None:
+        if self.journal is None:
+            self.recovery.came_back(None)
+        else:
+            self.recovery.came_back(self.journal.cursor.complete_since, self.journal.cursor.lost_before())
 
     async def _until_due(self) -> None:
         late = None

@@ -84,12 +84,11 @@ class JournalReader:
 
     async def _connect(self, client: redis.asyncio.Redis) -> None:
         position = self.cursor.position
-        run_id = (await client.info("server"))["run_id"]
+        server = await client.info("server")
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
-        intact = position is None and newest is not None and await self._intact(client)
         asked = time.monotonic()
-        facts = Facts(run_id, unix_time(await client.time()), newest, held, intact)
+        facts = Facts(server["run_id"], unix_time(await client.time()), newest, held, server["uptime_in_seconds"])
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since)
@@ -109,7 +108,8 @@ class JournalReader:
             self.cursor.relocated(await self._newest(client))
         self._on_taken(taken)
         if self.cursor.caught_up and not was_caught_up:
-            self.cursor.begins_at(await self._first(client), time.monotonic())
+            newest = await self._newest(client)
+            self.cursor.begins_at(await self._first(client), newest, time.monotonic())
             self._on_caught_up()
 
     async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:
@@ -117,20 +117,9 @@ class JournalReader:
         return last[0][0] if last else None
 
     async def _first(self, client: redis.asyncio.Redis) -> bytes | None:
-        """Return the id of the journal's first entry, or None where none was ever before it."""
+        """Return the id of the journal's first entry."""
         first: Any = await client.xrange(self._key, count=1)
-        if not first or await self._intact(client):
-            return None
-        entry_id: bytes = first[0][0]
-        return entry_id
-
-    async def _intact(self, client: redis.asyncio.Redis) -> bool:
-        """Say whether the journal has every entry that was ever added to it."""
-        with contextlib.suppress(redis.ResponseError):
-            # Redis before 7.0 does not say, and a user may lack the right.
-            info = await client.xinfo_stream(self._key)
-            return bool(info.get("entries-added") == info["length"])
-        return False
+        return first[0][0] if first else None
 
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__

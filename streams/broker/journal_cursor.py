@@ -16,6 +16,7 @@ MIN_READ_COUNT = 16
 MAX_READ_COUNT = 256
 BLOCK_MS = 1_000
 # Ids that were read, to find the place again in a journal that lost its end.
+UPTIME_SECONDS = 1.0
 IDS_KEPT = 4096
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0
@@ -26,15 +27,15 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 class Facts(NamedTuple):
     """What Redis says at a connect.
 
-    `time` is Unix time by its clock, `newest` the id of the journal's last entry. `held` is whether the journal
-    has the entry at the position, `intact` whether it has every entry that was ever added to it.
+    `time` is Unix time by its clock, `newest` the id of the journal's last entry, `held` whether the journal
+    has the entry at the position. `uptime` is for how many seconds Redis has run, rounded down.
     """
 
     run_id: str
     time: float
     newest: bytes | None
     held: bool
-    intact: bool
+    uptime: float
 
 
 class Read(NamedTuple):
@@ -91,18 +92,20 @@ class JournalCursor:
         self._stepped = False
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
+        # When it started at the latest, and when it had taken the last entry that it kept from before.
+        self._redis_started, self._kept_until = now, -inf
 
     def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
         """Take in what Redis says at a connect; return since when entries may be lost, or None."""
         redis_time = facts.time
         self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
         if not self._beginning:
+            self._redis_started = answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
         before, self._run_id = self._run_id, facts.run_id
         if self._position is None:
-            # Nothing was ever read. Another Redis may have lost what this one had taken, and so
-            # may this one, unless it still has all that it ever took.
-            if not before or (before == facts.run_id and facts.intact):
+            # Nothing was ever read, so nothing shows whether entries came and went meanwhile.
+            if not before:
                 return None
             self._beginning = b"0-0"
             lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
@@ -139,6 +142,9 @@ class JournalCursor:
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
         moments = [self._moment(entry_id, answered) for entry_id, _fields in entries]
+        if past:
+            kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
+            self._kept_until = max(kept, default=self._kept_until)
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
@@ -165,13 +171,26 @@ class JournalCursor:
             newest, self._beginning, self._unread_since = None, b"0-0", -inf
         self._position = newest
 
-    def begins_at(self, first: bytes | None, now: float) -> None:
+    def begins_at(self, first: bytes | None, newest: bytes | None, now: float) -> None:
         """Note where the journal begins, once caught up: what it has is all read.
 
-        `first` is the id of its first entry, None where it never had another before it.
+        `first` is the id of its first entry, `newest` of its last.
         """
+        if self._position is None and newest is None:
+            # The next one comes first, whatever Redis' clock says then.
+            self._beginning = b"0-0"
+        elif self._position is None and newest is not None and entry_parts(newest) < entry_parts(self._beginning):
+            # Older than the history is long.
+            self._position = newest
+            self._ids.append(newest)
         oldest = now - self._history_seconds
         self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else oldest
+
+    def lost_before(self) -> tuple[float, float] | None:
+        """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
+        if self._redis_started <= self.complete_since:
+            return None
+        return max(self.complete_since, self._kept_until), self._redis_started
 
     @property
     def position(self) -> bytes | None:

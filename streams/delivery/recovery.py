@@ -85,16 +85,19 @@ class Recovery:
             # what Redis still held for it when it cut the link was published before that.
             self._disconnected_since = self.proven[Ingress.CHANNEL]
 
-    def came_back(self, complete_since: float | None) -> None:
+    def came_back(self, complete_since: float | None, lost_before: tuple[float, float] | None = None) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
+        `lost_before` is when Redis may have lost some of what it took before this pod was there.
         """
         if not self._started:
             self._started = True
             self._disconnected_since = None
             self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
+            if lost_before is not None:
+                self._history.coverage[Ingress.JOURNAL].miss(*lost_before)
         self._end_outage()
         self._registry.subscribed = True
         self._all_told = False
@@ -228,7 +231,7 @@ class Recovery:
         now = self._clock.monotonic()
         connection.told = self._router.told
         connection.first_place = self._history.end
-        wanted, connection.resume = connection.resume, None
+        wanted = connection.resume
         if wanted is None:
             return
         name, event_id = connection.client_name, wanted.last_event_id

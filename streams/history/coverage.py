@@ -64,7 +64,8 @@ class Coverage:
         `until` is the moment of noting it, so that intervals come in the order of their ends.
         """
         while self._missed and self._missed[-1][1] >= since:
-            since = min(since, self._missed.pop()[0])
+            before = self._missed.pop()
+            since, until = min(since, before[0]), max(until, before[1])
         self._missed.append((since, until))
 
     def missing_after(self, mark: float) -> Gap | None:

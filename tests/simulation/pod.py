@@ -166,8 +166,8 @@ class SimulatedPod:
 
         def answer() -> None:
             held = self.redis.holds(parse_id(position)) if position else False
-            redis = self.redis
-            facts = Facts(str(redis.run_id), redis.time(), redis.newest(), held, redis.intact)
+            redis, world = self.redis, self.world
+            facts = Facts(str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at))
             self.journal.send(self.run, self._connected, connection, facts, asked)
 
         self.world.after(self.journal.delay, self.redis.execute, answer, connection)
@@ -222,7 +222,7 @@ class SimulatedPod:
             self.cursor.relocated(self.redis.newest())
         self._taken(taken)
         if self.cursor.caught_up and not was_caught_up:
-            self.cursor.begins_at(self.redis.first(), self._monotonic())
+            self.cursor.begins_at(self.redis.first(), self.redis.newest(), self._monotonic())
         self._come_back()
         self._read(connection)
 
@@ -281,7 +281,7 @@ class SimulatedPod:
         together = self._journal_answered_at - self._monotonic() + self.world.now > self._subscribed_at
         if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
             self.recovery.channel_used = bool(self.received or self.redis.used or not self.cursor.read)
-            self.recovery.came_back(self.cursor.complete_since)
+            self.recovery.came_back(self.cursor.complete_since, self.cursor.lost_before())
             self._tell()
 
     def _tell(self) -> None:

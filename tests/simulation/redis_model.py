@@ -35,11 +35,11 @@ class RedisModel:
         self.frozen = False
         self.up = True
         self.run_id = 1
+        self.started_at = -1000.0
         self.clock_offset = 0.0
         self.subscribers: dict[object, Callable[[str, Any], None]] = {}
         self.entries: list[Entry] = []
         self.last_id = (0, 0)
-        self.added = 0
         self.used = False
         self._blocked: dict[object, Blocked] = {}
         self._waiting: list[tuple[object, Callable[[], None]]] = []
@@ -65,7 +65,6 @@ class RedisModel:
         last_ms, last_number = self.last_id
         self.last_id = (milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1)
         self.entries.append((self.last_id, message))
-        self.added += 1
         for connection, blocked in list(self._blocked.items()):
             del self._blocked[connection]
             self._answer(blocked)
@@ -91,16 +90,11 @@ class RedisModel:
     def holds(self, entry_id: tuple[int, int] | None) -> bool:
         return entry_id is not None and any(held == entry_id for held, _ in self.entries)
 
-    @property
-    def intact(self) -> bool:
-        return 0 < self.added == len(self.entries)
-
     def newest(self) -> bytes | None:
         return entry_id_bytes(self.entries[-1][0]) if self.entries else None
 
     def first(self) -> bytes | None:
-        """Return where the journal begins, None where it has all that it ever had."""
-        return None if not self.entries or self.intact else entry_id_bytes(self.entries[0][0])
+        return entry_id_bytes(self.entries[0][0]) if self.entries else None
 
     def forget(self, connection: object) -> None:
         """Drop what a connection waits for."""
@@ -121,7 +115,7 @@ class RedisModel:
 
     def delete(self) -> None:
         """DEL, or FLUSHALL: the next entry's id comes from the clock alone."""
-        self.entries, self.last_id, self.added = [], (0, 0), 0
+        self.entries, self.last_id = [], (0, 0)
 
     def trim(self, kept: int) -> None:
         self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
@@ -140,11 +134,11 @@ class RedisModel:
         """Come back as another process, without the last entries; all of them, too, where it kept no data."""
         self.up = True
         self.run_id += 1
+        self.started_at = self.world.now
         if lost_entries >= len(self.entries):
             self.delete()
         else:
             self.entries = self.entries[: len(self.entries) - lost_entries]
-            self.added -= lost_entries
             self.last_id = self.entries[-1][0]
 
 

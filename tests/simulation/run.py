@@ -7,7 +7,6 @@ import random
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.errors import CloseReason
 from tests.simulation.devices import Device
 from tests.simulation.pod import SimulatedPod
 from tests.simulation.redis_model import RedisModel
@@ -44,13 +43,17 @@ class Result:
     published: int = 0
     named: int = 0
     doubled: int = 0
+    faults: int = 0
 
 
 class Cluster:
     """Some pods, their Redis, and the devices that they serve."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, without: frozenset[int] = frozenset()) -> None:
         random.seed(seed)
+        # The faults, by their number, that are left out of this telling of the seed.
+        self.without = without
+        self.faults = 0
         world = self.world = World(seed)
         rng = world.rng
         self.redis = RedisModel(world)
@@ -126,8 +129,10 @@ class Cluster:
 
     def fault_some(self, until: float) -> None:
         if self.world.now < until:
-            fault = self.world.rng.choice(FAULTS)
-            fault(self)
+            fault = self.world.rng.choice(GENTLE if self.repeats else FAULTS)
+            self.faults += 1
+            if self.faults not in self.without:
+                fault(self)
             self.world.after(self.world.rng.expovariate(1.0), self.fault_some, until)
 
     def some_pod(self) -> SimulatedPod:
@@ -307,13 +312,26 @@ FAULTS = (
     Cluster.freeze_pod,
     Cluster.move_all,
 )
+# Where a pod never heard the first of two events with one id, the second passes for it: a limit that is stated.
+GENTLE = (Cluster.slow, Cluster.freeze_redis, Cluster.freeze_pod, Cluster.move_all)
 
 
-def simulate(seed: int) -> Result:
+def simulate(seed: int, without: frozenset[int] = frozenset()) -> Result:
     """Run one seed; the same seed is the same run."""
-    result = Cluster(seed).run()
-    result.seed = seed
+    cluster = Cluster(seed, without)
+    result = cluster.run()
+    result.seed, result.faults = seed, cluster.faults
     return result
 
 
-__all__ = ["CloseReason", "Result", "simulate"]
+def shortest(seed: int) -> list[str]:
+    """Return the story of a failing seed with as few of its faults as it fails without, one left out at a time."""
+    without: frozenset[int] = frozenset()
+    best = simulate(seed)
+    for number in range(1, best.faults + 1):
+        tried = simulate(seed, without | {number})
+        if tried.problems:
+            without, best = without | {number}, tried
+    device = best.problems[0].split(",")[0].split()[-1]
+    story = [line for line in best.story if "LANE" not in line or device in line]
+    return [f"Seed {seed} without the faults {sorted(without)}:", *best.problems[:5], *story]
