@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from streams.delivery.connection import Connection
@@ -73,6 +74,7 @@ class Handover:
         self._life = life
         self._history = history
         self._number = 0
+        self._listening_since = inf
         # By number, so that the oldest is first.
         self._waiting: dict[int, Waiting] = {}
         self._by_name: dict[str, int] = {}
@@ -82,6 +84,11 @@ class Handover:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def listen(self, now: float) -> None:
+        """Answer for no stream that opened before now: its client may have been asked for unheard."""
+        self._listening_since = now
+        self._ended.clear()
 
     def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
         """Ask the other pods what a client has that came back with an id."""
@@ -103,7 +110,7 @@ class Handover:
         name = question.client_name
         if question.life == self._life:
             return
-        if connection is not None and connection.greeted:
+        if connection is not None and connection.greeted and connection.opened_at >= self._listening_since:
             written = self._session(connection).written(self._history, question.event_id)
             self._left[name] = connection.first_place if written is None else written[0] + 1
         elif name in self._ended:
@@ -142,7 +149,7 @@ class Handover:
         number = self._by_name.get(name)
         if number is not None and self._waiting[number].connection is connection:
             self._forget(number)
-        elif connection.greeted:
+        elif connection.greeted and connection.opened_at >= self._listening_since:
             self._ended.pop(name, None)
             self._ended[name] = self._session(connection)._replace(ended_at=now)
             self._left.pop(name, None)

@@ -69,6 +69,7 @@ class Recovery:
         now = self._clock.monotonic()
         self._prove_channel(now)
         self.progress.listen(now)
+        self.handover.listen(now)
         self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
 
     def _prove_channel(self, moment: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class RedisModel:
 
     def read(self, connection: object, blocked: Blocked, block_seconds: float | None) -> None:
         """Answer a read at once, or when an entry comes or its time is up."""
-        if block_seconds is None or any(entry_id > blocked.after for entry_id, _ in self.entries):
+        if block_seconds is None or (self.entries and self.entries[-1][0] > blocked.after):
             self._answer(blocked)
             return
         self._blocked[connection] = blocked
@@ -83,12 +84,16 @@ class RedisModel:
             self.execute(lambda: self._answer(blocked), connection)
 
     def _answer(self, blocked: Blocked) -> None:
-        found = [entry for entry in self.entries if entry[0] > blocked.after][: blocked.limit]
+        first = bisect_right(self.entries, blocked.after, key=entry_id_of)
+        found = self.entries[first : first + blocked.limit]
         entries = [(entry_id_bytes(entry_id), {b"event": message}) for entry_id, message in found]
         blocked.answer(Reply(entries, self.holds(blocked.held), self.time()))
 
     def holds(self, entry_id: tuple[int, int] | None) -> bool:
-        return entry_id is not None and any(held == entry_id for held, _ in self.entries)
+        if entry_id is None:
+            return False
+        place = bisect_left(self.entries, entry_id, key=entry_id_of)
+        return place < len(self.entries) and self.entries[place][0] == entry_id
 
     def newest(self) -> bytes | None:
         return entry_id_bytes(self.entries[-1][0]) if self.entries else None
@@ -140,6 +145,10 @@ class RedisModel:
         else:
             self.entries = self.entries[: len(self.entries) - lost_entries]
             self.last_id = self.entries[-1][0]
+
+
+def entry_id_of(entry: Entry) -> tuple[int, int]:
+    return entry[0]
 
 
 def entry_id_bytes(entry_id: tuple[int, int]) -> bytes:
