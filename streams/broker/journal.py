@@ -23,6 +23,9 @@ from streams.tasks import Backoff
 logger = logging.getLogger("sse.redis")
 
 JOURNAL_SUFFIX = ":log"
+# A mark that entries were lost lately, for pods that start after it.
+LOST_SUFFIX = ":lost"
+LOSS_MARKED_SECONDS = 60
 # About this many events are kept in Redis; trimming "about" is what makes it cheap there.
 JOURNAL_LENGTH = 100_000
 # Beyond the time that a read may block.
@@ -84,11 +87,13 @@ class JournalReader:
 
     async def _connect(self, client: redis.asyncio.Redis) -> None:
         position = self.cursor.position
-        server = await client.info("server")
+        server = await client.info()
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
         asked = time.monotonic()
-        facts = Facts(server["run_id"], unix_time(await client.time()), newest, held, server["uptime_in_seconds"])
+        facts = Facts(
+            server["run_id"], unix_time(await client.time()), newest, held, server["uptime_in_seconds"], is_durable(server)
+        )
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since)
@@ -109,7 +114,8 @@ class JournalReader:
         self._on_taken(taken)
         if self.cursor.caught_up and not was_caught_up:
             newest = await self._newest(client)
-            self.cursor.begins_at(await self._first(client), newest, time.monotonic())
+            intact = await self._is_intact(client)
+            self.cursor.begins_at(await self._first(client), newest, time.monotonic(), intact=intact)
             self._on_caught_up()
 
     async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:
@@ -121,12 +127,38 @@ class JournalReader:
         first: Any = await client.xrange(self._key, count=1)
         return first[0][0] if first else None
 
+    async def _is_intact(self, client: redis.asyncio.Redis) -> bool:
+        """Say whether the journal has every entry that was ever added to it, as far as anybody knows."""
+        if await client.exists(self._key + LOST_SUFFIX):
+            return False
+        with contextlib.suppress(redis.ResponseError):
+            # Redis before 7.0 does not say, a user may lack the right, and there may be no journal yet.
+            info = await client.xinfo_stream(self._key)
+            return bool(info.get("entries-added") == info["length"])
+        return not await client.exists(self._key)
+
+    async def mark_loss(self) -> None:
+        """Tell pods that start soon that the journal lost entries."""
+        async with async_client(self._url) as client:
+            await client.set(self._key + LOST_SUFFIX, "1", ex=LOSS_MARKED_SECONDS)
+
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
         if times := self._due.due():
             logger.warning(
                 "The journal %s cannot be read: %s. Trying again, for ever (tries: %d).", self._key, error, times
             )
+
+
+def is_durable(info: dict[str, Any]) -> bool:
+    """Say whether a restart of the Redis that gave this INFO loses nothing that it has acknowledged.
+
+    With an append-only file that is so but for a crash of its machine. A replica that was promoted may
+    lack what it had not been sent.
+    https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
+    """
+    promoted = str(info.get("master_replid2", 0)).strip("0") != ""
+    return bool(info.get("aof_enabled")) and not promoted
 
 
 def unix_time(reply: tuple[int, int]) -> float:

@@ -28,7 +28,8 @@ class Facts(NamedTuple):
     """What Redis says at a connect.
 
     `time` is Unix time by its clock, `newest` the id of the journal's last entry, `held` whether the journal
-    has the entry at the position. `uptime` is for how many seconds Redis has run, rounded down.
+    has the entry at the position. `uptime` is for how many seconds Redis has run, rounded down. `durable` is
+    whether a restart keeps everything that Redis has acknowledged.
     """
 
     run_id: str
@@ -36,6 +37,7 @@ class Facts(NamedTuple):
     newest: bytes | None
     held: bool
     uptime: float
+    durable: bool
 
 
 class Read(NamedTuple):
@@ -79,6 +81,8 @@ class JournalCursor:
         self._unread_since = -inf
         # Since when every entry has been read, once caught up: the journal may be younger than the history.
         self.complete_since = now
+        # Whether the journal never had other entries than those that it has.
+        self.from_the_first = False
         # The id of the last entry that was read, or None before the first.
         self._position: bytes | None = None
         # Where reading began: Redis' time at the first connect, less the history's length.
@@ -90,6 +94,8 @@ class JournalCursor:
         self._clock_ahead = 0.0
         self._clock_doubt = 0.0
         self._stepped = False
+        # Whether moments may be too early by as much as lies between two reads.
+        self.clock_was_set = False
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -100,7 +106,7 @@ class JournalCursor:
         redis_time = facts.time
         self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
         if not self._beginning:
-            self._redis_started = answered - facts.uptime
+            self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
         before, self._run_id = self._run_id, facts.run_id
         if self._position is None:
@@ -110,7 +116,7 @@ class JournalCursor:
             self._beginning = b"0-0"
             lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
             return lost_since
-        if facts.held and before == facts.run_id:
+        if facts.held and (before == facts.run_id or facts.durable):
             # While the last entry is there, so are those after it: a journal is trimmed from its beginning.
             return None
         # Another Redis may lack what this one took last, though it has the entry that was read last.
@@ -171,11 +177,13 @@ class JournalCursor:
             newest, self._beginning, self._unread_since = None, b"0-0", -inf
         self._position = newest
 
-    def begins_at(self, first: bytes | None, newest: bytes | None, now: float) -> None:
+    def begins_at(self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool) -> None:
         """Note where the journal begins, once caught up: what it has is all read.
 
-        `first` is the id of its first entry, `newest` of its last.
+        `first` is the id of its first entry, `newest` of its last. `intact` is whether it has all that was
+        ever added to it.
         """
+        self.from_the_first = intact
         if self._position is None and newest is None:
             # The next one comes first, whatever Redis' clock says then.
             self._beginning = b"0-0"
@@ -188,7 +196,7 @@ class JournalCursor:
 
     def lost_before(self) -> tuple[float, float] | None:
         """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
-        if self._redis_started <= self.complete_since:
+        if self._kept_until == -inf or self._redis_started <= self.complete_since:
             return None
         return max(self.complete_since, self._kept_until), self._redis_started
 
@@ -228,8 +236,16 @@ class JournalCursor:
         self._clock_doubt = min(self._clock_doubt, doubt)
 
     def _moment(self, entry_id: bytes, now: float) -> float:
-        """Return when Redis took an unread entry, in this process's seconds, and never later than now."""
+        """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
+
+        An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
+        """
         moment = self._redis_moment(entry_id)
+        self.clock_was_set = self.clock_was_set or not self._unread_since - CLOCK_STEP_SECONDS < moment < (
+            now + CLOCK_STEP_SECONDS
+        )
+        if moment > now + CLOCK_STEP_SECONDS:
+            moment = now - self._history_seconds
         return min(max(self._unread_since, moment), now)
 
     def _redis_moment(self, entry_id: bytes) -> float:

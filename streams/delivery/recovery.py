@@ -16,7 +16,7 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import History, Replay, digest
+from streams.history.messages import READ_APART_SECONDS, History, Replay, digest
 from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -69,6 +69,7 @@ class Recovery:
         now = self._clock.monotonic()
         self._prove_channel(now)
         self.progress.listen(now)
+        self.handover.outgoing.append(self.statement(self._registry.pod_name))
         self.handover.listen(now)
         self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
 
@@ -86,19 +87,28 @@ class Recovery:
             # what Redis still held for it when it cut the link was published before that.
             self._disconnected_since = self.proven[Ingress.CHANNEL]
 
-    def came_back(self, complete_since: float | None, lost_before: tuple[float, float] | None = None) -> None:
+    def came_back(
+        self,
+        complete_since: float | None,
+        lost_before: tuple[float, float] | None = None,
+        *,
+        from_the_first: bool = False,
+    ) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
-        `lost_before` is when Redis may have lost some of what it took before this pod was there.
+        `lost_before` is when Redis may have lost some of what it took before this pod was there,
+        `from_the_first` whether nothing came before what the journal has.
         """
         if not self._started:
             self._started = True
             self._disconnected_since = None
             self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
+            self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first
             if lost_before is not None:
-                self._history.coverage[Ingress.JOURNAL].miss(*lost_before)
+                since, until = lost_before
+                self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self.proven[Ingress.CHANNEL]))
         self._end_outage()
         self._registry.subscribed = True
         self._all_told = False
@@ -138,8 +148,10 @@ class Recovery:
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.settle()
 
-    def prove_journal(self, moment: float) -> None:
+    def prove_journal(self, moment: float, *, clock_was_set: bool) -> None:
         """Note that all that the journal took before a moment was read, or was called lost."""
+        if clock_was_set:
+            self._history.journal_doubt_seconds = READ_APART_SECONDS
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
@@ -169,7 +181,21 @@ class Recovery:
         if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
             self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
-        self.progress.note(statement.life, place, now, statement.ages)
+        if not self.progress.knows(statement.life) and statement.life != self.life:
+            # A pod that has just started wants to know all others.
+            self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        if statement.life == self.life:
+            self.progress.note_own(self.life, place, now, (self.proven[0], self.proven[1]))
+        else:
+            self.progress.note(statement.life, place, now, statement.ages)
+
+    def reached_by_all(self) -> bool:
+        """Say whether this pod has come back before, or all pods have heard the channel up to its start."""
+        return self._started or self.progress.reaches(self.proven[Ingress.CHANNEL])
+
+    def counted(self, pods: int) -> None:
+        """Note how many pods heard this one's last canary, as Redis says."""
+        self.progress.count(pods, self._clock.monotonic())
 
     # What was missed
 
@@ -210,20 +236,24 @@ class Recovery:
         return waiting
 
     def _name_lag(self, ingress: Ingress) -> None:
-        """Tell of an ingress that has had no proof for too long, before more of the other is written.
+        """Tell of an ingress that is not heard, or had no proof for too long, before more of the other is written.
 
         Only those who are written to are told. Other pods rely on it: they do not look further back for
         what a client may lack.
         """
-        silent_seconds = self._clock.monotonic() - self.proved_at[ingress]
-        since = self.proven[ingress]
-        if not self._started or silent_seconds <= MAX_LAG_SECONDS or self._clock.monotonic() - since < NAMED_SECONDS:
+        now, since = self._clock.monotonic(), self.proven[ingress]
+        silent_seconds = now - self.proved_at[ingress]
+        disconnected = ingress is Ingress.CHANNEL and self._disconnected_since is not None
+        allowed_seconds = 0.0 if disconnected else MAX_LAG_SECONDS
+        if not self._started or silent_seconds <= allowed_seconds or now - since < NAMED_SECONDS:
             return
         if ingress is Ingress.JOURNAL or self.channel_used:
             if times := self._lag_due.due():
                 text = "For %.0f s nothing has proved that the %s is heard; clients are told (times: %d)."
                 logger.error(text, silent_seconds, ingress.name.lower(), times)
             self._miss(ingress, since)
+            if disconnected:
+                self._disconnected_since = now
 
     # Who comes back
 

@@ -76,6 +76,8 @@ class History:
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
         self.coverage = (Coverage(started), Coverage(started))
+        # By how much the moments of the journal's entries may be too early.
+        self.journal_doubt_seconds = 0.0
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -276,6 +278,7 @@ class History:
         index = indexes[found]
         moment, own = self._moments[index], Ingress(self._ingresses[index])
         others = [each for each in indexes if self._ingresses[each] != own]
+        other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
         # On its own ingress the order is the same for every pod, and so is all that is behind the id.
         read = moment
@@ -290,12 +293,12 @@ class History:
             if (
                 number > found or (again is not None and self._moments[each] > read)
                 if self._ingresses[each] == own
-                else self._moments[each] > heard
+                else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
             )
         ]
         gap = merged(
             self.coverage[own].missing_after(read),
-            self.coverage[own.other].missing_after(heard),
+            other.missed_after(heard) if other.from_the_first else other.missing_after(heard),
             self._forgotten_after(heard, own.other, client, now),
         )
         return self._replay(replayed, gap, own, moment)

@@ -22,7 +22,7 @@ STATE_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 4.0
 PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
-TOGETHER_SECONDS = 1.0
+TOGETHER_SECONDS = 2.5
 MAX_EVENT_BYTES = 4096
 # What comes in on one socket comes in order.
 SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected": "journal", "_answered": "journal"}
@@ -139,6 +139,7 @@ class SimulatedPod:
         if self._subscription is connection:
             self.subscribed, self._subscribed_at = True, self.world.now
             self.recovery.subscribed()
+            self._look()
             self._later(TOGETHER_SECONDS, self._come_back)
             self._come_back()
 
@@ -151,6 +152,7 @@ class SimulatedPod:
             self._named(Ingress.CHANNEL, self.recovery.take_channel, [message])
         else:
             self.recovery.take_pod_messages(message)
+            self._come_back()
         self._look()
 
     # The journal
@@ -167,7 +169,9 @@ class SimulatedPod:
         def answer() -> None:
             held = self.redis.holds(parse_id(position)) if position else False
             redis, world = self.redis, self.world
-            facts = Facts(str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at))
+            facts = Facts(
+                str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
+            )
             self.journal.send(self.run, self._connected, connection, facts, asked)
 
         self.world.after(self.journal.delay, self.redis.execute, answer, connection)
@@ -222,7 +226,8 @@ class SimulatedPod:
             self.cursor.relocated(self.redis.newest())
         self._taken(taken)
         if self.cursor.caught_up and not was_caught_up:
-            self.cursor.begins_at(self.redis.first(), self.redis.newest(), self._monotonic())
+            redis = self.redis
+            self.cursor.begins_at(redis.first(), redis.newest(), self._monotonic(), intact=redis.intact)
         self._come_back()
         self._read(connection)
 
@@ -233,13 +238,14 @@ class SimulatedPod:
             self.recovery.take_past(taken.messages, taken.moments)
         elif taken.messages:
             self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
-        self.recovery.prove_journal(self.cursor.proven_at)
+        self.recovery.prove_journal(self.cursor.proven_at, clock_was_set=self.cursor.clock_was_set)
         self._look()
 
     def _miss_journal(self, since: float) -> None:
         zero = self._monotonic() - self.world.now
         self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
         self.recovery.miss(Ingress.JOURNAL, since)
+        self._later(1.0, setattr, self.redis, "loss_marked", True)
         self._tell()
 
     def _named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
@@ -259,7 +265,11 @@ class SimulatedPod:
 
     def say(self, messages: list[PodMessage]) -> None:
         if not self._cut["publishing"]:
-            self.publishing.send(self.redis.execute, lambda: self.redis.publish("pods", messages))
+            self.publishing.send(self.redis.execute, lambda: self._published(messages))
+
+    def _published(self, messages: list[PodMessage]) -> None:
+        self.redis.publish("pods", messages)
+        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(self.redis.subscribers))
 
     def _look(self) -> None:
         if messages := self.recovery.handover.outgoing:
@@ -279,9 +289,11 @@ class SimulatedPod:
         if self.registry.subscribed or not self.subscribed or not self.cursor.caught_up:
             return
         together = self._journal_answered_at - self._monotonic() + self.world.now > self._subscribed_at
+        together = together and self.recovery.reached_by_all()
         if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
             self.recovery.channel_used = bool(self.received or self.redis.used or not self.cursor.read)
-            self.recovery.came_back(self.cursor.complete_since, self.cursor.lost_before())
+            cursor = self.cursor
+            self.recovery.came_back(cursor.complete_since, cursor.lost_before(), from_the_first=cursor.from_the_first)
             self._tell()
 
     def _tell(self) -> None:

@@ -41,6 +41,10 @@ class RedisModel:
         self.subscribers: dict[object, Callable[[str, Any], None]] = {}
         self.entries: list[Entry] = []
         self.last_id = (0, 0)
+        self.added = 0
+        self.loss_marked = False
+        # Whether it writes each entry to its disk before it acknowledges it.
+        self.durable = False
         self.used = False
         self._blocked: dict[object, Blocked] = {}
         self._waiting: list[tuple[object, Callable[[], None]]] = []
@@ -66,6 +70,7 @@ class RedisModel:
         last_ms, last_number = self.last_id
         self.last_id = (milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1)
         self.entries.append((self.last_id, message))
+        self.added += 1
         for connection, blocked in list(self._blocked.items()):
             del self._blocked[connection]
             self._answer(blocked)
@@ -95,6 +100,10 @@ class RedisModel:
         place = bisect_left(self.entries, entry_id, key=entry_id_of)
         return place < len(self.entries) and self.entries[place][0] == entry_id
 
+    @property
+    def intact(self) -> bool:
+        return self.added == len(self.entries) and not self.loss_marked
+
     def newest(self) -> bytes | None:
         return entry_id_bytes(self.entries[-1][0]) if self.entries else None
 
@@ -120,7 +129,7 @@ class RedisModel:
 
     def delete(self) -> None:
         """DEL, or FLUSHALL: the next entry's id comes from the clock alone."""
-        self.entries, self.last_id = [], (0, 0)
+        self.entries, self.last_id, self.added = [], (0, 0), 0
 
     def trim(self, kept: int) -> None:
         self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
@@ -144,6 +153,7 @@ class RedisModel:
             self.delete()
         else:
             self.entries = self.entries[: len(self.entries) - lost_entries]
+            self.added -= lost_entries
             self.last_id = self.entries[-1][0]
 
 

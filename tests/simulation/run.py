@@ -59,7 +59,8 @@ class Cluster:
         self.redis = RedisModel(world)
         # Some publishers use ids twice; most do not, and some use one ingress only.
         self.repeats = rng.random() < 0.15
-        self.ingresses = rng.choice((("channel", "journal"), ("channel", "journal"), ("channel",), ("journal",)))
+        both = rng.random() < 0.5 and not self.repeats
+        self.ingresses = ("channel", "journal") if both else (rng.choice(("channel", "journal")),)
         # Where the first of two events with one id is forgotten, the second passes for it: a limit that is stated.
         self.limits = rng.choice(LARGE if self.repeats else LIMITS)
         self._lives = 0
@@ -73,6 +74,7 @@ class Cluster:
         self._ids: list[str] = []
         # The first use of the channel ever, while no pod hears it, is not known to any: a limit that is stated.
         self.redis.used = "channel" in self.ingresses
+        self.redis.durable = rng.random() < 0.5
         self.kills = True
         self.pause = rng.choice((0.02, 0.1, 0.3))
 
@@ -176,7 +178,7 @@ class Cluster:
 
     def restart_redis(self) -> None:
         if self.redis.up:
-            lost = self.world.rng.choice((0, 0, 1, 3, 10**6))
+            lost = self.world.rng.choice((0, 0, 10**6) if self.redis.durable else (0, 0, 1, 3, 10**6))
             self.world.tell("redis dies, and loses so many entries:", lost)
             self.redis.die()
             self.world.after(self.world.rng.uniform(0.01, 2.0), self._start_redis, lost)
