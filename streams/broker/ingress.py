@@ -108,7 +108,7 @@ class Ingresses:
         """Return why this pod may not hear everything now, or an empty string."""
         if not self.subscriber.subscribed:
             return f"not subscribed to Redis: {self.subscriber.last_error}"
-        if self.journal is not None and not self.journal.cursor.caught_up:
+        if self.journal is not None and not self.journal.caught_up:
             return f"the journal is not read yet: {self.journal.last_error}"
         if not self._registry.subscribed:
             return "catching up with Redis"
@@ -227,7 +227,7 @@ class Ingresses:
         # What the journal lost in the same outage is told in the same gap.
         together = self.journal.answered_at > self._subscribed_at
         late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
-        return self.journal.cursor.caught_up and (late or (together and self.recovery.reached_by_all()))
+        return self.journal.caught_up and (late or (together and self.recovery.reached_by_all()))
 
     async def _settle(self) -> None:
         """Give replays to the clients whose wait is over, until cancelled."""
@@ -256,6 +256,9 @@ class Ingresses:
         while True:
             await asyncio.sleep(1.0)
             await self._mark_loss()
+            if self.recovery.channel_used and not self.received:
+                # The journal may have come into use since the start.
+                self.recovery.channel_used = await self._pubsub_used()
             if self.received == self._marked or (self._marked and time.monotonic() < due):
                 continue
             try:
