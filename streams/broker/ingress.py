@@ -79,6 +79,7 @@ class Ingresses:
         self.journal = self._journal_reader(conf) if conf.durable_log else None
         self._back = asyncio.Event()
         self._waiting = asyncio.Event()
+        self._journal_used = asyncio.Event()
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
             "canary": self.canary.run,
@@ -131,6 +132,8 @@ class Ingresses:
             if taken.past:
                 self.recovery.take_past(taken.messages, taken.moments)
             elif taken.messages:
+                if self.recovery.channel_used and not self.received:
+                    self._journal_used.set()
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
             cursor = self.journal.cursor
@@ -253,8 +256,12 @@ class Ingresses:
 
     async def _mark_use(self) -> None:
         due = 0.0
+        self._journal_used = asyncio.Event()
         while True:
-            await asyncio.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._journal_used.wait()
+            self._journal_used.clear()
             await self._mark_loss()
             if self.recovery.channel_used and not self.received:
                 # The journal may have come into use since the start.
