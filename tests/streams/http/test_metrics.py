@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.conf import read_settings
 from streams.errors import CloseReason
-from streams.history.messages import GapReason
+from streams.history.coverage import GapReason
 from streams.http.metrics import METRICS, Declared, render
 from streams.pod import Worker
 from tests.streams.rooms import connect
@@ -59,7 +59,7 @@ def test_render_shows_every_reason_from_the_start(worker: Worker):
 
 
 def test_render_reads_the_pod(worker: Worker):
-    worker.registry.set_subscribed(True)
+    worker.registry.subscribed = True
     first, _ = connect(worker.registry, "LANE1")
     connect(worker.registry, "LANE2")
     worker.registry.close(first, CloseReason.OPERATOR)
