@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs soak screenshots
+.PHONY: help run cluster test lint format bench docs simulate soak screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/b
 
 docs: .venv/.installed-base ## Write .env.example and the pages of settings and metrics in docs/reference/ from the code
 	@$(BIN)/python manage.py docs
+
+simulate: .venv/.installed-dev ## Try to lose an event in simulated clusters: SEED=n begins there, RUNS=n seeds
+	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --runs $(or $(RUNS),2000)
 
 soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 minutes, and fail unless nothing grows
 	$(BIN)/python -m tests.soak $(SOAK)

@@ -26,7 +26,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
         return refusal
     if not is_name(name):
         return await no_such_client(request)
-    registry = get_board().worker.registry
+    registry = get_board().pod.registry
     connection = registry.get(name)
     if connection is None:
         messages.warning(request, f"{name} is not connected to this pod.")

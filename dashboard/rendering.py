@@ -39,7 +39,7 @@ def operators_only(view: PageView[Arguments]) -> PageView[Arguments]:
 def page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """Render a page with what all of them show."""
     shared = {
-        "pod_name": get_board().worker.conf.pod_name,
+        "pod_name": get_board().pod.conf.pod_name,
         "production": settings.STREAMS.production,
         "has_permission": request.user.is_authenticated,
     }

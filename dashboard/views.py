@@ -33,9 +33,9 @@ async def pod(request: HttpRequest) -> HttpResponse:
         return refusal
     board = get_board()
     view = View.parse(request.GET)
-    shared = pod_content(board.worker, board.sampler)
-    own = PodPage(view).content(board.worker, Roster(board.worker.registry))
-    stores = sorted({store_of(connection.client_name) for connection in board.worker.registry})
+    shared = pod_content(board.pod, board.sampler)
+    own = PodPage(view).content(board.pod, Roster(board.pod.registry))
+    stores = sorted({store_of(connection.client_name) for connection in board.pod.registry})
     heads = [
         {
             "column": column,
@@ -70,7 +70,7 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
         return refusal
     if not is_name(name):
         return await no_such_client(request)
-    content = ClientPage(name).content(get_board().worker)
+    content = ClientPage(name).content(get_board().pod)
     return page(
         request,
         "dashboard/client.html",

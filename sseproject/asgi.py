@@ -1,6 +1,6 @@
 """The ASGI application, wired: streams to their consumer, everything else to Django.
 
-It owns the worker. A server that speaks the lifespan protocol starts and stops it;
+It owns the pod. A server that speaks the lifespan protocol starts and stops it;
 Daphne does not, so there the first request starts it, and each request looks after it.
 """
 
@@ -19,10 +19,10 @@ django: Callable[..., Awaitable[None]] = get_asgi_application()
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
-from streams.pod import Worker, get_worker  # noqa: E402
+from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
-from streams.transport.writers import Send  # noqa: E402
+from streams.transport.writer import Send  # noqa: E402
 
 
 class Application:
@@ -32,12 +32,12 @@ class Application:
     # so that a stream keeps a single coroutine alive and not a chain of them.
     _asgi_single_callable = True
 
-    def __init__(self, worker: Worker, board: Board) -> None:
-        self._worker = worker
+    def __init__(self, pod: Pod, board: Board) -> None:
+        self._pod = pod
         self._board = board
         self._started = False
         # The operators' pages have no part in the product; their second hand lives with it.
-        worker.runs["dashboard"] = board.run
+        pod.runs["dashboard"] = board.run
 
     # And this tells uvicorn, which takes a plain function for ASGI 2.
     @markcoroutinefunction
@@ -49,7 +49,7 @@ class Application:
             return self._refuse(send)
         self._start(send)
         if is_stream(scope):
-            return EventStreamConsumer(self._worker)(scope, receive, send)
+            return EventStreamConsumer(self._pod)(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
         return django(scope, receive, send)
@@ -58,16 +58,16 @@ class Application:
         if not self._started:
             self._started = True
             widen_queue_behind(send)
-        self._worker.start()
+        self._pod.start()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._worker.start()
+                self._pod.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self._worker.stop()
+                await self._pod.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -76,4 +76,4 @@ class Application:
         await send({"type": "websocket.close"})
 
 
-application = Application(get_worker(), get_board())
+application = Application(get_pod(), get_board())

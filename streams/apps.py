@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class StreamsConfig(AppConfig):
-    """Registers the system checks; the worker is started by a server, never here."""
+    """Registers the system checks; the pod is started by a server, never here."""
 
     name = "streams"
 

@@ -23,7 +23,7 @@ from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.tasks import cancel, supervise
-from streams.transport.writers import SocketOptions
+from streams.transport.socket_options import SocketOptions
 from streams.vitals import Vitals
 
 log = logging.getLogger("sse.server")
@@ -46,7 +46,7 @@ class Readiness(NamedTuple):
     reason: str
 
 
-class Worker:
+class Pod:
     """Everything that one pod does besides answering requests."""
 
     def __init__(self, conf: StreamSettings) -> None:
@@ -190,6 +190,6 @@ def tune_garbage_collector() -> None:
 
 
 @functools.cache
-def get_worker() -> Worker:
-    """Return the one worker of this process; making it starts nothing."""
-    return Worker(settings.STREAMS)
+def get_pod() -> Pod:
+    """Return the one pod of this process; making it starts nothing."""
+    return Pod(settings.STREAMS)

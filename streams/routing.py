@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.http.consumers import PATH_PREFIX
+from streams.http.stream_request import PATH_PREFIX
 
 
 def is_stream(scope: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.pod import Worker
+from streams.pod import Pod
 
 EVENTS_SHOWN = 20
 
@@ -21,12 +21,12 @@ class RecentEvent(NamedTuple):
     payload: str
 
 
-def recent_events(worker: Worker, name: str) -> list[RecentEvent] | None:
+def recent_events(pod: Pod, name: str) -> list[RecentEvent] | None:
     """Return a client's last events, newest first; None where this pod keeps no history."""
-    conf = worker.conf
+    conf = pod.conf
     if not (conf.history_seconds and conf.history_bytes and conf.history_per_client):
         return None
-    remembered = worker.history.events_of(name, EVENTS_SHOWN)
+    remembered = pod.history.events_of(name, EVENTS_SHOWN)
     return [describe(arrived, message) for arrived, message in reversed(remembered)]
 
 

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dashboard.content import formats
 from dashboard.content.plots import plot
 from dashboard.content.sampler import SAMPLES_KEPT, Sample
-from streams.pod import Worker
+from streams.pod import Pod
 
 
-def redis_text(worker: Worker) -> str:
+def redis_text(pod: Pod) -> str:
     """Say whether the pod hears its channel, and where."""
-    conf = worker.conf
+    conf = pod.conf
     port = f":{conf.redis_port}" if conf.redis_port else ""
-    state = "connected" if worker.subscriber.subscribed else "not connected"
+    state = "connected" if pod.subscriber.subscribed else "not connected"
     return f"{state}, {conf.redis_channel} on {conf.redis_host}{port}"
 
 
-def figures(worker: Worker, samples: Sequence[Sample]) -> dict[str, str]:
+def figures(pod: Pod, samples: Sequence[Sample]) -> dict[str, str]:
     """Write the present figures and the peaks of the last minutes."""
     latest = samples[-1] if samples else Sample(0, 0, 0, 0)
     peak = Sample(*(max(column) for column in zip(*samples, strict=True))) if samples else latest
-    registry, router = worker.registry, worker.router
+    registry, router = pod.registry, pod.router
     return {
         "connections": formats.count(len(registry)),
         "connections_note": f"peak {formats.count(peak.connections)}, {formats.count(registry.opened)} since the start",

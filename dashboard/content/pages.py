@@ -19,7 +19,7 @@ from dashboard.content.tables import Roster, View
 from dashboard.content.verdict import judge
 from streams.delivery.connection import Connection, ConnectionEnd
 from streams.errors import CloseReason
-from streams.pod import Worker
+from streams.pod import Pod
 
 ENDS_SHOWN = 12
 NO_USER_AGENT = "not told"
@@ -48,11 +48,11 @@ class PodPage(NamedTuple):
 
     view: View
 
-    def content(self, worker: Worker, roster: Roster) -> Content:
+    def content(self, pod: Pod, roster: Roster) -> Content:
         """Return the table, which is this view's own; the rest is pod_content()."""
         selection = roster.select(self.view)
         now = time.time()
-        total = len(worker.registry)
+        total = len(pod.registry)
         found = formats.count(selection.matched)
         of_total = "" if selection.matched == total else f" of {formats.count(total)}"
         return Content(
@@ -76,21 +76,21 @@ class ClientPage(NamedTuple):
 
     name: str
 
-    def content(self, worker: Worker, _roster: Roster | None = None) -> Content:
+    def content(self, pod: Pod, _roster: Roster | None = None) -> Content:
         """Return the client's state, its ends and, where the pod remembers them, its events."""
-        connection = worker.registry.get(self.name)
+        connection = pod.registry.get(self.name)
         now = time.time()
-        ends = [end for end in reversed(worker.registry.ended) if end.client_name == self.name]
+        ends = [end for end in reversed(pod.registry.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
             shown={"connected": connection is not None, "no_end": not ends},
             levels={"client": "good" if connection else "quiet"},
         )
         if connection is None:
-            content.texts["headline"] = f"Not connected to this pod ({worker.conf.pod_name})."
+            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name})."
         else:
             content.texts.update(connection_texts(connection, now))
-        events = recent_events(worker, self.name)
+        events = recent_events(pod, self.name)
         if events is not None:
             content.rows["events"] = [list(event) for event in events]
             content.shown["no_event"] = not events
@@ -113,16 +113,16 @@ def connection_texts(connection: Connection, now: float) -> dict[str, str]:
     }
 
 
-def pod_content(worker: Worker, sampler: Sampler) -> Content:
+def pod_content(pod: Pod, sampler: Sampler) -> Content:
     """Return what every view of the dashboard shares."""
-    verdict = judge(worker, sampler)
-    lately, closed = sampler.closed_lately(), worker.registry.closed
+    verdict = judge(pod, sampler)
+    lately, closed = sampler.closed_lately(), pod.registry.closed
     content = Content(
         texts={
             "headline": verdict.headline,
-            "uptime": formats.duration(time.time() - worker.started_at),
-            "redis": redis_text(worker),
-            **figures(worker, sampler.samples),
+            "uptime": formats.duration(time.time() - pod.started_at),
+            "redis": redis_text(pod),
+            **figures(pod, sampler.samples),
         },
         points=points(sampler.samples),
         rows={
@@ -132,7 +132,7 @@ def pod_content(worker: Worker, sampler: Sampler) -> Content:
                 for reason in CloseReason
                 if closed[reason]
             ],
-            "ends": [end_row(end) for end in itertools.islice(reversed(worker.registry.ended), ENDS_SHOWN)],
+            "ends": [end_row(end) for end in itertools.islice(reversed(pod.registry.ended), ENDS_SHOWN)],
         },
         levels={"pod": verdict.level},
     )

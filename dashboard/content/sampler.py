@@ -7,7 +7,7 @@ from collections import Counter, deque
 from typing import NamedTuple
 
 from streams.errors import CloseReason
-from streams.pod import Worker
+from streams.pod import Pod
 
 # Five minutes: long enough to see a disturbance begin and end.
 SAMPLES_KEPT = 300
@@ -33,11 +33,11 @@ class Totals(NamedTuple):
 
 
 class Sampler:
-    """Turns a worker's counters into the samples of the last minutes."""
+    """Turns a pod's counters into the samples of the last minutes."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, pod: Pod) -> None:
         self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
-        self._worker = worker
+        self._pod = pod
         self._totals: deque[Totals] = deque(maxlen=SAMPLES_KEPT + 1)
 
     def take(self) -> None:
@@ -47,7 +47,7 @@ class Sampler:
             before = self._totals[-1]
             # The loop may have been late, and what it then finds belongs to a longer second.
             seconds = max(now.at - before.at, 0.001)
-            registry = self._worker.registry
+            registry = self._pod.registry
             self.samples.append(
                 Sample(
                     len(registry),
@@ -61,12 +61,12 @@ class Sampler:
     def closed_lately(self) -> Counter[CloseReason]:
         """Count the connections that ended in the last minutes, by close reason."""
         before = self._totals[0].closed if self._totals else Counter[CloseReason]()
-        return self._worker.registry.closed - before
+        return self._pod.registry.closed - before
 
     def unusable_lately(self) -> int:
         """Count the messages of the last minutes that no client could be sent."""
-        return self._worker.router.unusable - (self._totals[0].unusable if self._totals else 0)
+        return self._pod.router.unusable - (self._totals[0].unusable if self._totals else 0)
 
     def _read(self) -> Totals:
-        router, registry = self._worker.router, self._worker.registry
+        router, registry = self._pod.router, self._pod.registry
         return Totals(time.monotonic(), router.received, router.delivered, router.unusable, Counter(registry.closed))

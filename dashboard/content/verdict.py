@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dashboard.content import formats
 from dashboard.content.sampler import Sampler
 from streams.errors import CloseReason
-from streams.pod import Worker
+from streams.pod import Pod
 
 # Ends that say something is wrong with a device, the network or the pod's size.
 TROUBLE = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.DUEL, CloseReason.OVERLOADED)
@@ -25,21 +25,21 @@ class Verdict(NamedTuple):
     notices: list[str]
 
 
-def judge(worker: Worker, sampler: Sampler) -> Verdict:
+def judge(pod: Pod, sampler: Sampler) -> Verdict:
     """Say how this pod is."""
-    subscriber, connections = worker.subscriber, len(worker.registry)
+    subscriber, connections = pod.subscriber, len(pod.registry)
     lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
-    notices = list(_notices(worker, sampler))
-    if reason := worker.ingresses.unready_reason():
+    notices = list(_notices(pod, sampler))
+    if reason := pod.ingresses.unready_reason():
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected."
         else:
             deaf = formats.duration(time.time() - subscriber.changed_at)
             headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
-    if worker.draining:
+    if pod.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
-    readiness = worker.readiness()
+    readiness = pod.readiness()
     if not readiness.ready:
         return Verdict("warning", f"Takes no new client: {readiness.reason}. {lanes} connected.", notices)
     trouble = sum(sampler.closed_lately()[reason] for reason in TROUBLE)
@@ -50,7 +50,7 @@ def judge(worker: Worker, sampler: Sampler) -> Verdict:
     return Verdict("good", f"All is well: {lanes} connected, events are heard.", notices)
 
 
-def _notices(worker: Worker, sampler: Sampler) -> list[str]:
+def _notices(pod: Pod, sampler: Sampler) -> list[str]:
     notices = []
     lately = sampler.closed_lately()
     if any(lately[reason] for reason in TROUBLE):
@@ -62,7 +62,7 @@ def _notices(worker: Worker, sampler: Sampler) -> list[str]:
             f"{formats.count(unusable)} message{plural} on the channel in the last 5 minutes could not be used; "
             "the log says why."
         )
-    subscriber = worker.subscriber
+    subscriber = pod.subscriber
     if subscriber.outages:
         times = "once" if subscriber.outages == 1 else f"{subscriber.outages} times"
         notices.append(

@@ -13,7 +13,7 @@ from dashboard.content.pages import ClientPage, Content, PodPage, pod_content
 from dashboard.content.sampler import Sampler
 from dashboard.content.tables import Roster
 from streams.delivery.connection import Headers, Writer
-from streams.pod import Worker, get_worker
+from streams.pod import Pod, get_pod
 from streams.wire.frames import data_frame
 
 TICK_SECONDS = 1.0
@@ -30,17 +30,17 @@ Page = PodPage | ClientPage
 class Board:
     """The open pages of this pod, by what they show."""
 
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.sampler = Sampler(worker)
+    def __init__(self, pod: Pod) -> None:
+        self.pod = pod
+        self.sampler = Sampler(pod)
         self._pages: dict[Page, set[Writer]] = {}
         self._told: dict[Page, bytes] = {}
 
     def open(self, page: Page, writer: Writer, headers: Headers) -> None:
         """Take a page in, and begin its stream with everything that it shows."""
-        frame = frame_of(page.content(self.worker, Roster(self.worker.registry)))
+        frame = frame_of(page.content(self.pod, Roster(self.pod.registry)))
         if isinstance(page, PodPage):
-            frame = frame_of(pod_content(self.worker, self.sampler)) + frame
+            frame = frame_of(pod_content(self.pod, self.sampler)) + frame
         writer.start(headers, frame)
         self._pages.setdefault(page, set()).add(writer)
 
@@ -73,11 +73,11 @@ class Board:
     async def tell(self) -> float:
         """Write to every open page what it shows now; return the seconds that it took."""
         began = time.perf_counter()
-        shared, roster = frame_of(pod_content(self.worker, self.sampler)), Roster(self.worker.registry)
+        shared, roster = frame_of(pod_content(self.pod, self.sampler)), Roster(self.pod.registry)
         spent = time.perf_counter() - began
         for page, writers in list(self._pages.items()):
             began = time.perf_counter()
-            own = frame_of(page.content(self.worker, roster))
+            own = frame_of(page.content(self.pod, roster))
             frame = shared if isinstance(page, PodPage) else b""
             if self._told.get(page) != own:
                 self._told[page] = own
@@ -108,4 +108,4 @@ def frame_of(content: Content) -> bytes:
 @functools.cache
 def get_board() -> Board:
     """Return the one board of this process; making it starts nothing."""
-    return Board(get_worker())
+    return Board(get_pod())

@@ -10,9 +10,9 @@ import io
 from importlib import import_module
 from typing import Any
 
-import msgspec
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
@@ -20,9 +20,9 @@ from dashboard.content.pages import ClientPage, PodPage
 from dashboard.content.tables import View
 from dashboard.live.board import Board, Page
 from streams.auth.access import may_look
-from streams.delivery.connection import Headers
+from streams.http.answers import Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
-from streams.transport.writers import Send, open_writer
+from streams.transport.writer import Send, open_writer
 
 LIVE_PATH = "/admin/live"
 # The page then connects again by itself, so that a login that ended does not go on here.
@@ -43,17 +43,14 @@ class LiveConsumer(AsyncHttpConsumer):
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request until its page or this pod ends it."""
-        self.base_send = send
-        if scope["method"] != "GET":
-            await self._refuse(405, f"Method {scope['method']} is not allowed here; use GET.", [(b"Allow", b"GET")])
-            return
-        request = session_request(scope)
-        if not await may_look(request):
-            await self._refuse(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
-            return
-        page, writer = page_of(request.GET), open_writer(send, current_task(), self._board.worker.socket_options)
-        self._board.open(page, writer, STREAM_HEADERS)
         try:
+            page = await wanted_page(scope)
+        except Refused as refused:
+            await send_error(send, refused, [])
+            return
+        writer = open_writer(send, current_task(), self._board.pod.socket_options)
+        try:
+            self._board.open(page, writer, STREAM_HEADERS)
             async with asyncio.timeout(MAX_LIVE_SECONDS):
                 await disconnect(receive)
         except TimeoutError:
@@ -62,18 +59,27 @@ class LiveConsumer(AsyncHttpConsumer):
         finally:
             self._board.close(page, writer)
 
-    async def _refuse(self, status: int, sentence: str, headers: Headers) -> None:
-        body = msgspec.json.encode({"success": False, "error": sentence})
-        length = str(len(body)).encode()
-        all_headers = [(b"Content-Type", b"application/json"), (b"Content-Length", length), *headers]
-        await self.send_headers(status=status, headers=all_headers)
-        await self.send_body(body)
-
 
 async def disconnect(receive: Receive) -> None:
     """Wait until the page is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def wanted_page(scope: dict[str, Any]) -> Page:
+    """Return the page whose stream an ASGI request asks for.
+
+    Raises Refused for a request that gets none.
+    """
+    if scope["method"] != "GET":
+        raise Refused(405, f"Method {scope['method']} is not allowed here; use GET.", [(b"Allow", b"GET")])
+    request = session_request(scope)
+    if not await may_look(request):
+        raise Refused(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
+    try:
+        return page_of(request.GET)
+    except TooManyFieldsSent:
+        raise Refused(400, "The address has too many parameters.") from None
 
 
 def page_of(parameters: QueryDict) -> Page:

@@ -19,7 +19,10 @@ GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
 class Canary:
-    """Publishes on channels that no client ever sees; `on_messages` takes what comes back and what others say."""
+    """Publishes on channels that no client ever sees; `on_messages` takes what comes back and what others say.
+
+    `on_counted` is called with how many pods a message went to.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Canary:
         canary_seconds: float,
         statement: Callable[[], Statement],
         on_messages: Callable[[list[PodMessage]], None],
+        on_counted: Callable[[int], None],
     ) -> None:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
@@ -38,6 +42,7 @@ class Canary:
         self._pause = min(PAUSE_SECONDS, canary_seconds / TRIES)
         self._statement = statement
         self._on_messages = on_messages
+        self._on_counted = on_counted
         self._outgoing: list[PodMessage] = []
         self._due = asyncio.Event()
 
@@ -65,7 +70,7 @@ class Canary:
                     stated_at = loop.time()
                     messages.append(self._statement())
                 try:
-                    await client.publish(self._channel, encode_pod_messages(messages))
+                    self._on_counted(await client.publish(self._channel, encode_pod_messages(messages)))
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     logger.debug("The canary was not published: %s", error)

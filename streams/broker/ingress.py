@@ -34,8 +34,9 @@ MARK_SECONDS = 60.0
 MARK_TIMEOUT_SECONDS = 2.0
 # Writes between two turns of the event loop while everybody is told about a gap.
 TOLD_AT_ONCE = 200
-# So long a subscription that is back waits for the journal's reader, which lost the same Redis.
-TOGETHER_SECONDS = 1.0
+# So long a subscription that is back waits for the journal's reader, which lost the same Redis, and
+# one that is new for all pods to have heard the channel up to its start.
+TOGETHER_SECONDS = 2.5
 # How often it is looked whether clients that came back have waited long enough.
 SETTLE_SECONDS = 0.01
 # The journal's reader has an answer every second; beyond this the pod is not ready.
@@ -51,6 +52,7 @@ class Ingresses:
         self._canary_seconds = conf.canary_seconds
         self._registry = registry
         self._marked = 0
+        self._loss_marked = True
         self._subscribed_at = 0.0
         self.received = 0
         # Not the pod's name, which two pods may share by mistake.
@@ -63,6 +65,7 @@ class Ingresses:
             canary_seconds=conf.canary_seconds,
             statement=lambda: self.recovery.statement(conf.pod_name),
             on_messages=self._pod_messages,
+            on_counted=self.recovery.counted,
         )
         self.subscriber = Subscriber(
             conf.redis_url,
@@ -99,7 +102,7 @@ class Ingresses:
     @property
     def canary_age_seconds(self) -> float:
         """Return how long ago the last canary that came back was published."""
-        return time.monotonic() - self.recovery.channel_proved_at
+        return time.monotonic() - self.recovery.proved_at[Ingress.CHANNEL]
 
     def unready_reason(self) -> str:
         """Return why this pod may not hear everything now, or an empty string."""
@@ -130,7 +133,8 @@ class Ingresses:
             elif taken.messages:
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
-            self.recovery.prove_journal(self.journal.cursor.proven_at)
+            cursor = self.journal.cursor
+            self.recovery.prove_journal(cursor.proven_at, clock_was_set=cursor.clock_was_set)
         if not self._registry.subscribed:
             self._back.set()
         self._look()
@@ -152,16 +156,20 @@ class Ingresses:
             "The journal no longer holds what came after %.0f s ago; clients are told.", time.monotonic() - since
         )
         self.recovery.miss(Ingress.JOURNAL, since)
+        self._loss_marked = False
         self._back.set()
 
     def _pod_messages(self, messages: list[PodMessage]) -> None:
         self.recovery.take_pod_messages(messages)
+        if not self._registry.subscribed:
+            self._back.set()
         self._look()
 
     def _changed(self, subscribed: bool) -> None:
         if subscribed:
             self._subscribed_at = time.monotonic()
             self.recovery.subscribed()
+            self._look()
             self._start_back()
         else:
             self.recovery.disconnected()
@@ -176,7 +184,7 @@ class Ingresses:
             self.canary.say(messages)
         if len(self.recovery.handover):
             self._waiting.set()
-        if self.recovery.untold and self._registry.subscribed:
+        if self.recovery.due:
             self._back.set()
 
     async def _recover(self) -> None:
@@ -188,12 +196,19 @@ class Ingresses:
                 self.recovery.channel_used = await self._pubsub_used()
                 # Redis may have gone again meanwhile.
                 if self._may_come_back():
-                    self.recovery.came_back(self.journal.cursor.complete_since if self.journal else None)
+                    self._come_back()
             while self.recovery.tell(TOLD_AT_ONCE):  # noqa: ASYNC110 - events go out between
                 await asyncio.sleep(0)
             self._look()
             if not self._may_come_back():
                 await self._until_due()
+
+    def _come_back(self) -> None:
+        if self.journal is None:
+            self.recovery.came_back(None)
+        else:
+            cursor = self.journal.cursor
+            self.recovery.came_back(cursor.complete_since, cursor.lost_before(), from_the_first=cursor.from_the_first)
 
     async def _until_due(self) -> None:
         late = None
@@ -212,7 +227,7 @@ class Ingresses:
         # What the journal lost in the same outage is told in the same gap.
         together = self.journal.answered_at > self._subscribed_at
         late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
-        return self.journal.cursor.caught_up and (together or late)
+        return self.journal.cursor.caught_up and (late or (together and self.recovery.reached_by_all()))
 
     async def _settle(self) -> None:
         """Give replays to the clients whose wait is over, until cancelled."""
@@ -240,6 +255,7 @@ class Ingresses:
         due = 0.0
         while True:
             await asyncio.sleep(1.0)
+            await self._mark_loss()
             if self.received == self._marked or (self._marked and time.monotonic() < due):
                 continue
             try:
@@ -248,6 +264,15 @@ class Ingresses:
                 self._marked, due = self.received, time.monotonic() + MARK_SECONDS
             except LINK_ERRORS as error:
                 logger.debug("The use of Pub/Sub was not marked: %s", error)
+
+    async def _mark_loss(self) -> None:
+        if self._loss_marked or self.journal is None:
+            return
+        try:
+            await self.journal.mark_loss()
+            self._loss_marked = True
+        except LINK_ERRORS as error:
+            logger.debug("The loss of entries was not marked: %s", error)
 
     def _client(self) -> redis.asyncio.Redis:
         return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)

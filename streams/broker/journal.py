@@ -16,13 +16,16 @@ import redis
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, JournalCursor, Taken, read_entries
+from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, Facts, JournalCursor, Taken, read_entries
 from streams.logs import Sparingly
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
 
 JOURNAL_SUFFIX = ":log"
+# A mark that entries were lost lately, for pods that start after it.
+LOST_SUFFIX = ":lost"
+LOSS_MARKED_SECONDS = 60
 # About this many events are kept in Redis; trimming "about" is what makes it cheap there.
 JOURNAL_LENGTH = 100_000
 # Beyond the time that a read may block.
@@ -84,12 +87,14 @@ class JournalReader:
 
     async def _connect(self, client: redis.asyncio.Redis) -> None:
         position = self.cursor.position
-        run_id = (await client.info("server"))["run_id"]
+        server = await client.info()
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
         asked = time.monotonic()
-        redis_time = unix_time(await client.time())
-        since = self.cursor.connected(run_id, redis_time, newest, held, asked, time.monotonic())
+        facts = Facts(
+            server["run_id"], unix_time(await client.time()), newest, held, server["uptime_in_seconds"], is_durable(server)
+        )
+        since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since)
 
@@ -108,7 +113,9 @@ class JournalReader:
             self.cursor.relocated(await self._newest(client))
         self._on_taken(taken)
         if self.cursor.caught_up and not was_caught_up:
-            self.cursor.begins_at(await self._first(client), time.monotonic())
+            newest = await self._newest(client)
+            intact = await self._is_intact(client)
+            self.cursor.begins_at(await self._first(client), newest, time.monotonic(), intact=intact)
             self._on_caught_up()
 
     async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:
@@ -116,17 +123,24 @@ class JournalReader:
         return last[0][0] if last else None
 
     async def _first(self, client: redis.asyncio.Redis) -> bytes | None:
-        """Return the id of the journal's first entry, or None where none was ever before it."""
+        """Return the id of the journal's first entry."""
         first: Any = await client.xrange(self._key, count=1)
-        if not first:
-            return None
+        return first[0][0] if first else None
+
+    async def _is_intact(self, client: redis.asyncio.Redis) -> bool:
+        """Say whether the journal has every entry that was ever added to it, as far as anybody knows."""
+        if await client.exists(self._key + LOST_SUFFIX):
+            return False
         with contextlib.suppress(redis.ResponseError):
-            # Redis before 7.0 does not say, and a user may lack the right.
+            # Redis before 7.0 does not say, a user may lack the right, and there may be no journal yet.
             info = await client.xinfo_stream(self._key)
-            if info.get("entries-added") == info["length"]:
-                return None
-        entry_id: bytes = first[0][0]
-        return entry_id
+            return bool(info.get("entries-added") == info["length"])
+        return not await client.exists(self._key)
+
+    async def mark_loss(self) -> None:
+        """Tell pods that start soon that the journal lost entries."""
+        async with async_client(self._url) as client:
+            await client.set(self._key + LOST_SUFFIX, "1", ex=LOSS_MARKED_SECONDS)
 
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
@@ -134,6 +148,17 @@ class JournalReader:
             logger.warning(
                 "The journal %s cannot be read: %s. Trying again, for ever (tries: %d).", self._key, error, times
             )
+
+
+def is_durable(info: dict[str, Any]) -> bool:
+    """Say whether a restart of the Redis that gave this INFO loses nothing that it has acknowledged.
+
+    With an append-only file that is so but for a crash of its machine. A replica that was promoted may
+    lack what it had not been sent.
+    https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
+    """
+    promoted = str(info.get("master_replid2", 0)).strip("0") != ""
+    return bool(info.get("aof_enabled")) and not promoted
 
 
 def unix_time(reply: tuple[int, int]) -> float:

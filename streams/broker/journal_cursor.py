@@ -6,6 +6,7 @@ https://redis.io/docs/latest/commands/xread/
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import Any, NamedTuple
 
 EVENT_FIELD = b"event"
@@ -15,11 +16,28 @@ MIN_READ_COUNT = 16
 MAX_READ_COUNT = 256
 BLOCK_MS = 1_000
 # Ids that were read, to find the place again in a journal that lost its end.
+UPTIME_SECONDS = 1.0
 IDS_KEPT = 4096
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0
 
 Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+class Facts(NamedTuple):
+    """What Redis says at a connect.
+
+    `time` is Unix time by its clock, `newest` the id of the journal's last entry, `held` whether the journal
+    has the entry at the position. `uptime` is for how many seconds Redis has run, rounded down. `durable` is
+    whether a restart keeps everything that Redis has acknowledged.
+    """
+
+    run_id: str
+    time: float
+    newest: bytes | None
+    held: bool
+    uptime: float
+    durable: bool
 
 
 class Read(NamedTuple):
@@ -59,8 +77,12 @@ class JournalCursor:
         self.caught_up = False
         # Everything that Redis took before this moment has been read, or was called lost.
         self.proven_at = now
+        # Entries behind the position were added after this moment.
+        self._unread_since = -inf
         # Since when every entry has been read, once caught up: the journal may be younger than the history.
         self.complete_since = now
+        # Whether the journal never had other entries than those that it has.
+        self.from_the_first = False
         # The id of the last entry that was read, or None before the first.
         self._position: bytes | None = None
         # Where reading began: Redis' time at the first connect, less the history's length.
@@ -72,37 +94,40 @@ class JournalCursor:
         self._clock_ahead = 0.0
         self._clock_doubt = 0.0
         self._stepped = False
+        # Whether moments may be too early by as much as lies between two reads.
+        self.clock_was_set = False
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
+        # When it started at the latest, and when it had taken the last entry that it kept from before.
+        self._redis_started, self._kept_until = now, -inf
 
-    def connected(
-        self, run_id: str, redis_time: float, newest: bytes | None, held: bool, asked: float, answered: float
-    ) -> float | None:
-        """Take in what Redis says at a connect; return since when entries may be lost, or None.
-
-        `newest` is the id of the journal's last entry, `held` whether it has the one at the position.
-        `redis_time` is Unix time by Redis' clock.
-        """
+    def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
+        """Take in what Redis says at a connect; return since when entries may be lost, or None."""
+        redis_time = facts.time
         self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
         if not self._beginning:
+            self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
-        before, self._run_id = self._run_id, run_id
+        before, self._run_id = self._run_id, facts.run_id
         if self._position is None:
-            # Nothing was ever read. Another Redis may have lost what this one had taken.
-            if not before or before == run_id:
+            # Nothing was ever read, so nothing shows whether entries came and went meanwhile.
+            if not before:
                 return None
             self._beginning = b"0-0"
             lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
             return lost_since
-        if held:
+        if facts.held and (before == facts.run_id or facts.durable):
             # While the last entry is there, so are those after it: a journal is trimmed from its beginning.
             return None
+        # Another Redis may lack what this one took last, though it has the entry that was read last.
         lost_since, self.proven_at = self.proven_at, max(self.proven_at, asked)
-        if before != run_id and newest is not None:
+        if facts.held:
+            return lost_since
+        if before != facts.run_id and facts.newest is not None:
             # A journal that lost its end still has entries that were read; those are not read again.
-            self._position = min(self._position, newest, key=entry_parts)
+            self._position = min(self._position, facts.newest, key=entry_parts)
         else:
-            self.relocated(newest)
+            self.relocated(facts.newest)
         return lost_since
 
     def next_read(self) -> Read:
@@ -122,14 +147,18 @@ class JournalCursor:
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
-        low = None if past else proven_before
-        moments = [self._moment(entry_id, low, answered) for entry_id, _fields in entries]
+        moments = [self._moment(entry_id, answered) for entry_id, _fields in entries]
+        if past:
+            kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
+            self._kept_until = max(kept, default=self._kept_until)
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
         if lost or not full:
             # What is lost is told up to now.
             self.proven_at = max(self.proven_at, asked)
+        if not full:
+            self._unread_since = max(self._unread_since, asked)
         if entries:
             self._prove_up_to(entries[-1][0], answered)
         self.caught_up = self.caught_up or not full
@@ -145,16 +174,31 @@ class JournalCursor:
         if newest is not None and position is not None and entry_parts(newest) > entry_parts(position):
             return
         if newest not in self._ids:
-            newest, self._beginning = None, b"0-0"
+            newest, self._beginning, self._unread_since = None, b"0-0", -inf
         self._position = newest
 
-    def begins_at(self, first: bytes | None, now: float) -> None:
+    def begins_at(self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool) -> None:
         """Note where the journal begins, once caught up: what it has is all read.
 
-        `first` is the id of its first entry, None where it never had another before it.
+        `first` is the id of its first entry, `newest` of its last. `intact` is whether it has all that was
+        ever added to it.
         """
+        self.from_the_first = intact
+        if self._position is None and newest is None:
+            # The next one comes first, whatever Redis' clock says then.
+            self._beginning = b"0-0"
+        elif self._position is None and newest is not None and entry_parts(newest) < entry_parts(self._beginning):
+            # Older than the history is long.
+            self._position = newest
+            self._ids.append(newest)
         oldest = now - self._history_seconds
-        self.complete_since = max(oldest, self._moment(first, None, now)) if first else oldest
+        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else oldest
+
+    def lost_before(self) -> tuple[float, float] | None:
+        """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
+        if self._kept_until == -inf or self._redis_started <= self.complete_since:
+            return None
+        return max(self.complete_since, self._kept_until), self._redis_started
 
     @property
     def position(self) -> bytes | None:
@@ -172,10 +216,11 @@ class JournalCursor:
 
     def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
         # Those before it were read with it, or earlier.
-        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead - self._clock_doubt
+        moment = self._redis_moment(entry_id) - self._clock_doubt
         # A moment to come shows that Redis' clock was set back, and proves nothing.
         if self.caught_up and moment <= answered:
             self.proven_at = max(self.proven_at, moment)
+            self._unread_since = max(self._unread_since, moment)
 
     def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
         ahead, doubt = redis_time - answered, answered - asked
@@ -190,10 +235,21 @@ class JournalCursor:
         self._stepped = False
         self._clock_doubt = min(self._clock_doubt, doubt)
 
-    def _moment(self, entry_id: bytes, low: float | None, now: float) -> float:
-        """Return when Redis took an entry, in this process's seconds: unread before `low`, and never later than now."""
-        moment = entry_parts(entry_id)[0] / 1000 - self._clock_ahead
-        return min(moment if low is None else max(low, moment), now)
+    def _moment(self, entry_id: bytes, now: float) -> float:
+        """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
+
+        An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
+        """
+        moment = self._redis_moment(entry_id)
+        self.clock_was_set = self.clock_was_set or not self._unread_since - CLOCK_STEP_SECONDS < moment < (
+            now + CLOCK_STEP_SECONDS
+        )
+        if moment > now + CLOCK_STEP_SECONDS:
+            moment = now - self._history_seconds
+        return min(max(self._unread_since, moment), now)
+
+    def _redis_moment(self, entry_id: bytes) -> float:
+        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
 
 
 def entry_parts(entry_id: bytes) -> tuple[int, int]:

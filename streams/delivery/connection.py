@@ -154,7 +154,7 @@ class Connection:
         self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
-        # What the client asked to be sent again, until that is done.
+        # What the client asked to be sent again.
         self.resume = resume
         # For each ingress, up to when the client has everything or was told of a gap (monotonic
         # seconds): telling may be interrupted and begun again.

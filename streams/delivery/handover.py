@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
 
 from streams.delivery.connection import Connection
 from streams.history.messages import History
@@ -22,6 +24,25 @@ SETTLE_SECONDS = 0.03
 # For how long a pod answers for a stream that has ended.
 REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 50_000
+
+
+class Session(NamedTuple):
+    """What one stream was written: a client's events from a place of the history on, and before another.
+
+    `resumed` is the id that the client came with, which this stream did not write.
+    """
+
+    client_name: str
+    first: int
+    end: int
+    resumed: str | None
+    ended_at: float
+
+    def written(self, history: History, event_id: str) -> tuple[int, Counter[str]] | None:
+        """Return the place of an event that was written, and the digests of what was written shortly before it."""
+        if event_id == self.resumed:
+            return None
+        return history.written_before(self.client_name, event_id, self.first, self.end)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,16 +74,21 @@ class Handover:
         self._life = life
         self._history = history
         self._number = 0
+        self._listening_since = inf
         # By number, so that the oldest is first.
         self._waiting: dict[int, Waiting] = {}
         self._by_name: dict[str, int] = {}
-        # Streams that ended here: name -> (first place, the place after the last, when).
-        self._ended: dict[str, tuple[int, int, float]] = {}
+        self._ended: dict[str, Session] = {}
         # For clients of open streams that were seen elsewhere, the place behind the last event that they read here.
         self._left: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def listen(self, now: float) -> None:
+        """Answer for no stream that opened before now: its client may have been asked for unheard."""
+        self._listening_since = now
+        self._ended.clear()
 
     def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
         """Ask the other pods what a client has that came back with an id."""
@@ -73,7 +99,7 @@ class Handover:
         self._by_name[name] = self._number
         self.outgoing.append(Question(self._life, self._number, name, event_id))
         ours = self._ended.get(name)
-        if ours is not None and (written := self._history.written_before(name, event_id, ours[0], ours[1])):
+        if ours is not None and (written := ours.written(self._history, event_id)):
             waiting.note(written[1], now)
 
     def asked(self, question: Question, connection: Connection | None) -> None:
@@ -84,18 +110,15 @@ class Handover:
         name = question.client_name
         if question.life == self._life:
             return
-        if connection is not None and connection.greeted:
-            first, end = connection.first_place, self._left.get(name, self._history.end)
+        if connection is not None and connection.greeted and connection.opened_at >= self._listening_since:
+            written = self._session(connection).written(self._history, question.event_id)
+            self._left[name] = connection.first_place if written is None else written[0] + 1
         elif name in self._ended:
-            first, end, _ = self._ended[name]
+            session = self._ended[name]
+            written = session.written(self._history, question.event_id)
+            self._ended[name] = session._replace(end=session.first if written is None else written[0] + 1)
         else:
             return
-        written = self._history.written_before(name, question.event_id, first, end)
-        place = first if written is None else written[0] + 1
-        if connection is not None:
-            self._left[name] = place
-        else:
-            self._ended[name] = (first, place, self._ended[name][2])
         if written is not None:
             self.outgoing.append(Answer(question.life, question.number, list(written[1].elements())))
 
@@ -126,12 +149,18 @@ class Handover:
         number = self._by_name.get(name)
         if number is not None and self._waiting[number].connection is connection:
             self._forget(number)
-        elif connection.greeted:
+        elif connection.greeted and connection.opened_at >= self._listening_since:
             self._ended.pop(name, None)
-            self._ended[name] = (connection.first_place, self._left.pop(name, self._history.end), now)
+            self._ended[name] = self._session(connection)._replace(ended_at=now)
+            self._left.pop(name, None)
             oldest = next(iter(self._ended))
-            if len(self._ended) > MAX_REMEMBERED or self._ended[oldest][2] < now - REMEMBERED_SECONDS:
+            if len(self._ended) > MAX_REMEMBERED or self._ended[oldest].ended_at < now - REMEMBERED_SECONDS:
                 del self._ended[oldest]
+
+    def _session(self, connection: Connection) -> Session:
+        end = self._left.get(connection.client_name, self._history.end)
+        resumed = None if connection.resume is None else connection.resume.last_event_id
+        return Session(connection.client_name, connection.first_place, end, resumed, 0.0)
 
     def _forget(self, number: int) -> Waiting:
         waiting = self._waiting.pop(number)

@@ -16,12 +16,16 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import History, Replay, digest
+from streams.history.messages import READ_APART_SECONDS, History, Replay, digest
 from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
+from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 logger = logging.getLogger("sse.redis")
+
+# How far back at most a client is told of an ingress that gives no proof, when it is written to.
+NAMED_SECONDS = 0.5
 
 
 class Recovery:
@@ -37,8 +41,9 @@ class Recovery:
         now = clock.monotonic()
         self.life = life
         self.proven = [now, now]
-        # When this pod last proved that it hears the channel: by its canary, or by subscribing.
-        self.channel_proved_at = now
+        # The same without what was only told: by the canary, and by the journal's answers.
+        self.proved_at = [now, now]
+        self._lag_due = Sparingly(clock=clock.monotonic)
         # Called when there is something to say to other pods, or a client that waits.
         self.on_due: Callable[[], None] = _ignore
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
@@ -53,8 +58,7 @@ class Recovery:
         # Since when the channel is not heard, until that is told.
         self._disconnected_since: float | None = None
         self._untold: Iterator[Connection] = iter(())
-        # Whether clients are left to be told or greeted.
-        self.untold = False
+        self._all_told = True
         registry.on_greeted = self.greeted
         registry.on_close = self.closed
 
@@ -63,8 +67,17 @@ class Recovery:
     def subscribed(self) -> None:
         """Note that the channel is heard from now on."""
         now = self._clock.monotonic()
-        self.proven[Ingress.CHANNEL] = self.channel_proved_at = now
+        self._prove_channel(now)
+        self.progress.listen(now)
+        self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        self.handover.listen(now)
         self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
+
+    def _prove_channel(self, moment: float) -> None:
+        self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], moment)
+        # What was missed before it has to be told first.
+        if self._disconnected_since is None:
+            self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], moment)
 
     def disconnected(self) -> None:
         """Note that the channel is not heard any more; new clients wait for their greeting."""
@@ -74,34 +87,57 @@ class Recovery:
             # what Redis still held for it when it cut the link was published before that.
             self._disconnected_since = self.proven[Ingress.CHANNEL]
 
-    def came_back(self, complete_since: float | None) -> None:
+    def came_back(
+        self,
+        complete_since: float | None,
+        lost_before: tuple[float, float] | None = None,
+        *,
+        from_the_first: bool = False,
+    ) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
+        `lost_before` is when Redis may have lost some of what it took before this pod was there,
+        `from_the_first` whether nothing came before what the journal has.
         """
-        since, self._disconnected_since = self._disconnected_since, None
         if not self._started:
             self._started = True
+            self._disconnected_since = None
+            self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
-        elif since is not None and self.channel_used:
-            self.miss(Ingress.CHANNEL, since)
+            self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first
+            if lost_before is not None:
+                since, until = lost_before
+                self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self.proven[Ingress.CHANNEL]))
+        self._end_outage()
         self._registry.subscribed = True
+        self._all_told = False
 
     def _begin(self, complete_since: float | None) -> None:
         channel, journal = self._history.coverage
         channel.heard_since = self.proven[Ingress.CHANNEL]
         if complete_since is None:
             # There is nothing to hear, and so nothing to miss.
-            journal.heard_since, self.proven[Ingress.JOURNAL] = -inf, inf
+            journal.heard_since = -inf
+            self.proven[Ingress.JOURNAL] = self.proved_at[Ingress.JOURNAL] = inf
         else:
             journal.heard_since = complete_since
             if not self.channel_used:
                 channel.heard_since = complete_since
         self._router.told = (channel.heard_since, journal.heard_since)
 
+    def _end_outage(self) -> None:
+        """Note what the channel missed, before anything is written behind it."""
+        since, self._disconnected_since = self._disconnected_since, None
+        if since is not None and self.channel_used:
+            self.miss(Ingress.CHANNEL, since)
+        self._prove_channel(self.proved_at[Ingress.CHANNEL])
+
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
+        if self._started:
+            self._end_outage()
         self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
         self.settle()
@@ -112,8 +148,11 @@ class Recovery:
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.settle()
 
-    def prove_journal(self, moment: float) -> None:
+    def prove_journal(self, moment: float, *, clock_was_set: bool) -> None:
         """Note that all that the journal took before a moment was read, or was called lost."""
+        if clock_was_set:
+            self._history.journal_doubt_seconds = READ_APART_SECONDS
+        self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
     def take_past(self, messages: list[bytes], moments: list[float]) -> None:
@@ -139,24 +178,45 @@ class Recovery:
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
-        if statement.life == self.life and statement.sent > self.channel_proved_at:
-            self.channel_proved_at = statement.sent
-            self.proven[Ingress.CHANNEL] = max(self.proven[Ingress.CHANNEL], statement.sent)
+        if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
+            self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
-        self.progress.note(statement.life, place, now, statement.ages)
+        if not self.progress.knows(statement.life) and statement.life != self.life:
+            # A pod that has just started wants to know all others.
+            self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        if statement.life == self.life:
+            self.progress.note_own(self.life, place, now, (self.proven[0], self.proven[1]))
+        else:
+            self.progress.note(statement.life, place, now, statement.ages)
+
+    def reached_by_all(self) -> bool:
+        """Say whether this pod has come back before, or all pods have heard the channel up to its start."""
+        return self._started or self.progress.reaches(self.proven[Ingress.CHANNEL])
+
+    def counted(self, pods: int) -> None:
+        """Note how many pods heard this one's last canary, as Redis says."""
+        self.progress.count(pods, self._clock.monotonic())
 
     # What was missed
 
     def miss(self, ingress: Ingress, since: float) -> None:
-        """Note that what was published on an ingress from a moment until now may be lost."""
+        """Note that what was published on an ingress from a moment until now may be lost, and tell all clients."""
+        self._miss(ingress, since)
+        self._untold = iter(self._registry)
+        self._all_told = False
+
+    def _miss(self, ingress: Ingress, since: float) -> None:
         now = self._clock.monotonic()
         self._history.coverage[ingress].miss(since, now)
         self.proven[ingress] = max(now, self.proven[ingress])
         marks = list(self._router.told)
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
-        self._untold = iter(self._registry)
-        self.untold = True
+
+    @property
+    def due(self) -> bool:
+        """Say whether clients are left to be told or greeted, and may be."""
+        return self._registry.subscribed and not self._all_told
 
     def tell(self, limit: int) -> bool:
         """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
@@ -172,22 +232,28 @@ class Recovery:
                     self._registry.fail(connection)
             if number >= limit:
                 return True
-        self.untold = waiting
+        self._all_told = not waiting
         return waiting
 
     def _name_lag(self, ingress: Ingress) -> None:
-        """Tell of an ingress that has had no proof for too long, before more of the other is written.
+        """Tell of an ingress that is not heard, or had no proof for too long, before more of the other is written.
 
-        Other pods rely on it: they do not look further back for what a client may lack.
+        Only those who are written to are told. Other pods rely on it: they do not look further back for
+        what a client may lack.
         """
-        since = self.proven[ingress]
-        silent_seconds = self._clock.monotonic() - since
-        if not self._started or silent_seconds <= MAX_LAG_SECONDS:
+        now, since = self._clock.monotonic(), self.proven[ingress]
+        silent_seconds = now - self.proved_at[ingress]
+        disconnected = ingress is Ingress.CHANNEL and self._disconnected_since is not None
+        allowed_seconds = 0.0 if disconnected else MAX_LAG_SECONDS
+        if not self._started or silent_seconds <= allowed_seconds or now - since < NAMED_SECONDS:
             return
         if ingress is Ingress.JOURNAL or self.channel_used:
-            name = ingress.name.lower()
-            logger.error("For %.0f s nothing has proved that the %s is heard; clients are told.", silent_seconds, name)
-            self.miss(ingress, since)
+            if times := self._lag_due.due():
+                text = "For %.0f s nothing has proved that the %s is heard; clients are told (times: %d)."
+                logger.error(text, silent_seconds, ingress.name.lower(), times)
+            self._miss(ingress, since)
+            if disconnected:
+                self._disconnected_since = now
 
     # Who comes back
 
@@ -196,7 +262,7 @@ class Recovery:
         now = self._clock.monotonic()
         connection.told = self._router.told
         connection.first_place = self._history.end
-        wanted, connection.resume = connection.resume, None
+        wanted = connection.resume
         if wanted is None:
             return
         name, event_id = connection.client_name, wanted.last_event_id

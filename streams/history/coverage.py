@@ -55,6 +55,8 @@ class Coverage:
 
     def __init__(self, heard_since: float) -> None:
         self.heard_since = heard_since
+        # Whether nothing was ever published before that, as far as Redis knows.
+        self.from_the_first = False
         # Apart from each other and in order: (since, until).
         self._missed: list[tuple[float, float]] = []
 
@@ -64,16 +66,21 @@ class Coverage:
         `until` is the moment of noting it, so that intervals come in the order of their ends.
         """
         while self._missed and self._missed[-1][1] >= since:
-            since = min(since, self._missed.pop()[0])
+            before = self._missed.pop()
+            since, until = min(since, before[0]), max(until, before[1])
         self._missed.append((since, until))
 
     def missing_after(self, mark: float) -> Gap | None:
         """Return the time in which something may be missing for whoever has all up to `mark`, or None."""
-        missed = [(since, until) for since, until in self._missed if until > mark]
-        gap = Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
+        gap = self.missed_after(mark)
         if mark >= self.heard_since:
             return gap
         return merged(Gap(GapReason.POD_STARTED, mark, self.heard_since), gap)
+
+    def missed_after(self, mark: float) -> Gap | None:
+        """Return the same of what was published while this pod was there."""
+        missed = [(since, until) for since, until in self._missed if until > mark]
+        return Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
 
     @property
     def missed_until(self) -> float:

@@ -33,6 +33,8 @@ BATCH_SECONDS = 0.1
 # The part of the columns that may be of forgotten events before they close up, which moves them.
 FORGOTTEN_PART = 8
 NO_CLIENT = -1
+# The journal is read at least so often.
+READ_APART_SECONDS = 1.0
 # Two pods may each be behind on another ingress: events this far apart have one order everywhere.
 APART_SECONDS = 2 * MAX_LAG_SECONDS
 
@@ -74,6 +76,8 @@ class History:
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
         self.coverage = (Coverage(started), Coverage(started))
+        # By how much the moments of the journal's entries may be too early.
+        self.journal_doubt_seconds = 0.0
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -257,7 +261,7 @@ class History:
         possible = valid_event_id(last_event_id)
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
-            return self._after(indexes, found, client, heard_elsewhere)
+            return self._after(client, last_event_id, found, now, heard_elsewhere)
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
@@ -267,21 +271,39 @@ class History:
             gap = gap._replace(reason=GapReason.UNKNOWN_ID)
         return Replay(messages, gap, first, known=False)
 
-    def _after(self, indexes: list[int], found: int, client: int | None, heard_elsewhere: HeardElsewhere) -> Replay:
+    def _after(
+        self, client: int | None, last_event_id: str, found: int, now: float, heard_elsewhere: HeardElsewhere
+    ) -> Replay:
+        indexes = self._indexes(client)
         index = indexes[found]
         moment, own = self._moments[index], Ingress(self._ingresses[index])
+        others = [each for each in indexes if self._ingresses[each] != own]
+        other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
-        gap = merged(
-            self.coverage[own].missing_after(moment),
-            self.coverage[own.other].missing_after(heard),
-            self._forgotten_after(heard, own.other, client),
-        )
-        # On its own ingress the order is the same for every pod.
+        # On its own ingress the order is the same for every pod, and so is all that is behind the id.
+        read = moment
+        again = self._find(others, last_event_id)
+        if again is not None:
+            # The same id on both: nobody knows on which of them it was read.
+            place, twin = self._base + others[again], self._moments[others[again]]
+            read = min(moment, heard_elsewhere(own, place, twin), twin)
         replayed = [
             each
-            for place, each in enumerate(indexes)
-            if (place > found if self._ingresses[each] == own else self._moments[each] > heard)
+            for number, each in enumerate(indexes)
+            if (
+                number > found or (again is not None and self._moments[each] > read)
+                if self._ingresses[each] == own
+                else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
+            )
         ]
+        gap = merged(
+            self.coverage[own].missing_after(read),
+            other.missed_after(heard) if other.from_the_first else other.missing_after(heard),
+            self._forgotten_after(heard, own.other, client, now),
+        )
+        return self._replay(replayed, gap, own, moment)
+
+    def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float) -> Replay:
         latest = moment + APART_SECONDS
         doubtful = tuple(
             number
@@ -364,14 +386,19 @@ class History:
     def _missing_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         """Return what may be missing of one ingress after a moment, be it old, forgotten or never heard."""
         forgotten_at = self._forgotten_at if client is None else [each[client] for each in self._chains.forgotten_at]
-        expired_at = max(forgotten_at[ingress], now - self._seconds)
+        expired_at = max(self._at_the_latest(forgotten_at[ingress], ingress, now), now - self._seconds)
         expired = Gap(GapReason.EXPIRED, moment, expired_at) if expired_at > moment else None
         gap = merged(expired, self.coverage[ingress].missing_after(moment))
         return gap and gap._replace(began=None if moment == -inf else gap.began)
 
-    def _forgotten_after(self, moment: float, ingress: Ingress, client: int | None) -> Gap | None:
+    def _forgotten_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         forgotten_at = -inf if client is None else self._chains.forgotten_at[ingress][client]
+        forgotten_at = self._at_the_latest(forgotten_at, ingress, now)
         return Gap(GapReason.EXPIRED, moment, forgotten_at) if forgotten_at > moment else None
+
+    def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
+        # Where Redis' clock was set back, an entry's moment is that of the read before it.
+        return min(now, moment + READ_APART_SECONDS) if ingress is Ingress.JOURNAL else moment
 
 
 def digest(message: bytes) -> str:

@@ -16,9 +16,11 @@ from streams.history.coverage import Ingress
 # No pod writes an event of one ingress while the other had no proof for longer than this,
 # unless it has told its clients so.
 MAX_LAG_SECONDS = 10.0
-# Lives that have not been heard for so long hold no client any more.
-SILENT_SECONDS = 30.0
+# Lives that have not been heard for so long hold no client any more, or have told them so.
+SILENT_SECONDS = MAX_LAG_SECONDS + 1.0
 KEPT_SECONDS = 60.0
+# Pods state every second.
+LATELY_SECONDS = 2.5
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 # More pods than have ever been seen in one cluster.
@@ -40,6 +42,7 @@ class Progress:
         # Where this pod's own canaries came back, and when they were published.
         self._proofs: deque[tuple[int, float]] = deque()
         self._lives: dict[str, deque[Statement]] = {}
+        self._listening_since = inf
 
     def note_proof(self, place: int, published: float, horizon: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
@@ -47,12 +50,39 @@ class Progress:
             self._proofs.popleft()
         self._proofs.append((place, published))
 
+    def listen(self, now: float) -> None:
+        """Note that statements are heard from now on; some may have been missed before."""
+        self._listening_since = now
+
+    def count(self, pods: int, now: float) -> None:
+        """Note how many pods were subscribed when one of this pod's canaries was published.
+
+        Where as many lives were heard lately, none was missed.
+        """
+        heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
+        if pods and heard >= pods:
+            self._listening_since = -inf
+
+    def reaches(self, moment: float) -> bool:
+        """Say whether every pod is known to have heard the channel up to a moment."""
+        latest = [statements[-1] for statements in self._lives.values()]
+        newest = max((each.moment for each in latest), default=-inf)
+        alive = [each for each in latest if each.moment > newest - LATELY_SECONDS]
+        return self._listening_since == -inf and all(each.heard[Ingress.CHANNEL] >= moment for each in alive)
+
+    def knows(self, life: str) -> bool:
+        return life in self._lives
+
     def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
         """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
         # It was published after this pod's own canary that came before it.
         published = self._proofs[-1][1] if self._proofs else -inf
+        self.note_own(life, place, now, (published - ages[0], published - ages[1]))
+
+    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float]) -> None:
+        """Note the same of this pod, whose moments are known."""
         statements = self._lives.pop(life, None) or deque()
-        statements.append(Statement(place, now, (published - ages[0], published - ages[1])))
+        statements.append(Statement(place, now, heard))
         while statements[0].moment < now - KEPT_SECONDS:
             statements.popleft()
         self._lives[life] = statements
@@ -71,6 +101,9 @@ class Progress:
             moment -= CLOCK_DOUBT_SECONDS
             floor = moment - MAX_LAG_SECONDS
             before = [self._last(statements, None, moment) for statements in self._lives.values()]
+        if floor < self._listening_since:
+            # A pod that was not heard since may be as far behind as one ever is.
+            return floor
         heard = [each.heard[ingress] for each in before if each and each.moment > moment - SILENT_SECONDS]
         return max(floor, min(heard, default=-inf))
 

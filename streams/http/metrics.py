@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
-from streams.pod import Worker
+from streams.pod import Pod
 from streams.vitals import DelayHistogram
 
 # A number, or one for each value of a label; None where this system does not tell it.
@@ -33,7 +33,7 @@ class Declared(NamedTuple):
     name: str
     kind: Literal["gauge", "counter", "histogram"]
     help: str
-    read: Callable[[Worker], Reading]
+    read: Callable[[Pod], Reading]
     label: str = ""
 
     @property
@@ -42,26 +42,26 @@ class Declared(NamedTuple):
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def _closes(worker: Worker) -> Mapping[str, float]:
-    return {reason.value: worker.registry.closed[reason] for reason in CloseReason}
+def _closes(pod: Pod) -> Mapping[str, float]:
+    return {reason.value: pod.registry.closed[reason] for reason in CloseReason}
 
 
-def _gaps(worker: Worker) -> Mapping[str, float]:
-    return {reason.value: worker.router.gaps[reason] for reason in GapReason}
+def _gaps(pod: Pod) -> Mapping[str, float]:
+    return {reason.value: pod.router.gaps[reason] for reason in GapReason}
 
 
-def _cpu_seconds(_worker: Worker) -> float:
+def _cpu_seconds(_pod: Pod) -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def _resident_bytes(_worker: Worker) -> float | None:
+def _resident_bytes(_pod: Pod) -> float | None:
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     return None
 
 
-def _open_files(_worker: Worker) -> float | None:
+def _open_files(_pod: Pod) -> float | None:
     # Linux 6.2 and later tell the number in one call. Listing 10,000 files stops the loop
     # for 10 ms, so prometheus-client's own collector, which does, is not used.
     with contextlib.suppress(OSError):
@@ -190,15 +190,15 @@ METRICS = (
 
 
 class PodCollector(Collector):
-    """Reads one worker and its process."""
+    """Reads one pod and its process."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric that this system tells."""
         for declared in METRICS:
-            reading = declared.read(self._worker)
+            reading = declared.read(self._pod)
             if reading is not None:
                 yield _family(declared, reading)
 
@@ -217,8 +217,8 @@ def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHist
     return family
 
 
-def render(worker: Worker) -> tuple[bytes, str]:
-    """Return the metrics of a worker and of its process, and their content type."""
+def render(pod: Pod) -> tuple[bytes, str]:
+    """Return the metrics of a pod and of its process, and their content type."""
     registry = CollectorRegistry()
-    registry.register(PodCollector(worker))
+    registry.register(PodCollector(pod))
     return generate_latest(registry), CONTENT_TYPE_LATEST

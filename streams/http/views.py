@@ -17,29 +17,30 @@ from django.views.decorators.csrf import csrf_exempt
 from streams.auth.access import may_look
 from streams.delivery.connection import ConnectionSnapshot
 from streams.errors import InvalidName
-from streams.pod import get_worker
+from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
+from streams.pod import get_pod
 from streams.wire.events import valid_name
 from streams.wire.timestamps import iso, now_iso
 
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 LISTED_AT_ONCE = 200
-MAX_REGISTER_BYTES = 64 * 1024
+RESPONSE_HEADERS = {name.decode(): value.decode() for name, value in JSON_HEADERS}
 
 
-def json_response(
-    data: dict[str, Any], status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> HttpResponse:
+def json_response(data: dict[str, Any], status: int = HTTPStatus.OK) -> HttpResponse:
     """Answer with JSON that no cache may keep."""
-    headers = {"Cache-Control": "no-store", **(headers or {})}
-    body = msgspec.json.encode(data)
-    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+    return encoded_response(msgspec.json.encode(data), status)
 
 
 def error_response(sentence: str, status: int, headers: dict[str, str] | None = None, **fields: Any) -> HttpResponse:
     """Answer with a sentence that tells the caller what to change."""
-    data = {"success": False, "error": sentence, **fields, "timestamp": now_iso()}
-    return json_response(data, status, headers)
+    return encoded_response(error_body(sentence, **fields), status, headers)
+
+
+def encoded_response(body: bytes, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Answer with JSON that is encoded already."""
+    return HttpResponse(body, status=status, headers={**RESPONSE_HEADERS, **(headers or {})})
 
 
 def refuse_method(request: HttpRequest, *allowed: str) -> HttpResponse | None:
@@ -101,7 +102,7 @@ async def register(request: HttpRequest) -> HttpResponse:
         {
             "success": True,
             "clientName": name,
-            "podName": get_worker().conf.pod_name,
+            "podName": get_pod().conf.pod_name,
             "message": f"Client {name} registered. Connect to /events/{name} for SSE stream",
             "timestamp": now_iso(),
         }
@@ -110,22 +111,21 @@ async def register(request: HttpRequest) -> HttpResponse:
 
 def too_large() -> HttpResponse:
     """Answer a body over the limit."""
-    sentence = f"The body is over {MAX_REGISTER_BYTES} bytes."
-    return error_response(sentence, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return error_response(BODY_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 @answers("GET", "HEAD")
 async def health(_request: HttpRequest) -> HttpResponse:
     """Report the pod's state with the original's keys; 503 unless it can deliver."""
-    worker = get_worker()
-    conf, connected = worker.conf, not worker.ingresses.unready_reason()
-    status = "draining" if worker.draining else "healthy" if connected else "unhealthy"
+    pod = get_pod()
+    conf, connected = pod.conf, not pod.ingresses.unready_reason()
+    status = "draining" if pod.draining else "healthy" if connected else "unhealthy"
     return json_response(
         {
             "status": status,
             "podName": conf.pod_name,
-            "uptime": int(time.time() - worker.started_at),
-            "connections": len(worker.registry),
+            "uptime": int(time.time() - pod.started_at),
+            "connections": len(pod.registry),
             "redis": {
                 "connected": connected,
                 "channel": conf.redis_channel,
@@ -142,18 +142,18 @@ async def health(_request: HttpRequest) -> HttpResponse:
 @answers("GET", "HEAD")
 async def live(_request: HttpRequest) -> HttpResponse:
     """Answer: that this answer comes at all shows that the event loop turns."""
-    return json_response({"status": "alive", "podName": get_worker().conf.pod_name, "timestamp": now_iso()})
+    return json_response({"status": "alive", "podName": get_pod().conf.pod_name, "timestamp": now_iso()})
 
 
 @answers("GET", "HEAD")
 async def ready(_request: HttpRequest) -> HttpResponse:
     """Say whether this pod can take a client now, and if not, why."""
-    worker = get_worker()
-    readiness = worker.readiness()
+    pod = get_pod()
+    readiness = pod.readiness()
     data: dict[str, Any] = {
         "status": "ready" if readiness.ready else "not ready",
         "reason": readiness.reason,
-        "podName": worker.conf.pod_name,
+        "podName": pod.conf.pod_name,
         "timestamp": now_iso(),
     }
     if not readiness.ready:
@@ -164,10 +164,10 @@ async def ready(_request: HttpRequest) -> HttpResponse:
 @answers("GET", "HEAD", public=False)
 async def connections(_request: HttpRequest) -> HttpResponse:
     """List this pod's connections in the original's shape."""
-    worker = get_worker()
-    pod_name, now = worker.conf.pod_name, time.time()
+    pod = get_pod()
+    pod_name, now = pod.conf.pod_name, time.time()
     listed: list[dict[str, Any]] = []
-    for number, connection in enumerate(worker.registry, 1):
+    for number, connection in enumerate(pod.registry, 1):
         listed.append(connection_json(connection.snapshot(), pod_name, now))
         if number % LISTED_AT_ONCE == 0:
             # Thousands take long; events go out between.
@@ -180,9 +180,9 @@ async def connections(_request: HttpRequest) -> HttpResponse:
 @answers("GET", "HEAD", public=False)
 async def client(_request: HttpRequest, name: str) -> HttpResponse:
     """Describe one client of this pod in the original's shape."""
-    worker = get_worker()
-    pod_name = worker.conf.pod_name
-    connection = worker.registry.get(name)
+    pod = get_pod()
+    pod_name = pod.conf.pod_name
+    connection = pod.registry.get(name)
     if connection is None:
         sentence = f"Client {name} is not on this pod."
         return json_response(
@@ -218,7 +218,7 @@ async def metrics_text(_request: HttpRequest) -> HttpResponse:
     # Loaded by the first scrape: a pod that nobody scrapes is a megabyte smaller.
     from streams.http import metrics
 
-    body, content_type = metrics.render(get_worker())
+    body, content_type = metrics.render(get_pod())
     return HttpResponse(body, content_type=content_type)
 
 
@@ -228,12 +228,12 @@ async def not_found(request: HttpRequest) -> HttpResponse:
     return error_response(f"There is nothing at {request.path}.", HTTPStatus.NOT_FOUND)
 
 
-async def bad_request(_request: HttpRequest, _exception: Exception) -> HttpResponse:
+# Django calls the next two as plain functions, and by the names of their arguments.
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """Answer a request that Django itself refuses."""
     return error_response("The request cannot be understood.", HTTPStatus.BAD_REQUEST)
 
 
-async def server_error(_request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """Answer where this service failed; the log has the traceback."""
-    sentence = "The service failed on this request; its log says why."
-    return error_response(sentence, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return error_response(SERVICE_FAILED, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -27,8 +27,9 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
 
-from streams.pod import Worker
+from streams.pod import Pod
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.server.inbox import Inbox
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
 log = logging.getLogger("sse.server")
@@ -37,42 +38,14 @@ log = logging.getLogger("sse.server")
 LOOK_SECONDS = 1.0
 
 
-class Inbox:
-    """What a request's application receives: its body, then its end.
-
-    One future for each message that is waited for, instead of an asyncio.Queue of 3 KiB
-    for each of thousands of streams that wait for a single message.
-    """
-
-    __slots__ = ("_messages", "_waiter")
-
-    def __init__(self) -> None:
-        self._messages: list[dict[str, Any]] = []
-        self._waiter: asyncio.Future[dict[str, Any]] | None = None
-
-    def put_nowait(self, message: dict[str, Any]) -> None:
-        """Hand over a message; the name is the one that Daphne calls."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(message)
-        else:
-            self._messages.append(message)
-
-    def get(self) -> asyncio.Future[dict[str, Any]]:
-        """Return the next message as ASGI's receive()."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        if self._messages:
-            self._waiter.set_result(self._messages.pop(0))
-        return self._waiter
-
-
 class ListenError(Exception):
     """The pod's address cannot be listened on."""
 
 
 class StreamServer(Server):
-    """A Daphne server that starts its worker before it listens and stops it before it ends."""
+    """A Daphne server that starts its pod before it listens and stops it before it ends."""
 
-    def __init__(self, application: Any, worker: Worker, *, host: str, port: int) -> None:
+    def __init__(self, application: Any, pod: Pod, *, host: str, port: int) -> None:
         interface = quoteStringArgument(host)
         super().__init__(
             application,
@@ -83,7 +56,7 @@ class StreamServer(Server):
             ready_callable=self._ready,
             server_name="",
         )
-        self._worker = worker
+        self._pod = pod
         # Connections that may still send a request, and until when.
         self.deadlines: dict[RequestReader, float] = {}
         self._draining: asyncio.Task[None] | None = None
@@ -106,7 +79,7 @@ class StreamServer(Server):
         """Say where the pod is found."""
         super().listen_success(port)
         # Linux hands a listening socket's options on to every connection that it accepts.
-        widen_queue(port, self._worker.socket_options.set_on)
+        widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
         log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
 
@@ -176,7 +149,7 @@ class StreamServer(Server):
         loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_on_signal, number)
-        loop.call_soon(self._worker.start)
+        loop.call_soon(self._pod.start)
 
     def _stop_on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -184,9 +157,9 @@ class StreamServer(Server):
             log.warning("%s again: stopping now", name)
             self._draining.cancel()
             return
-        log.info("%s: stopping; %d connection(s) open", name, len(self._worker.registry))
+        log.info("%s: stopping; %d connection(s) open", name, len(self._pod.registry))
         # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
-        drain = self._worker.drain() if number == signal.SIGTERM else asyncio.sleep(0)
+        drain = self._pod.drain() if number == signal.SIGTERM else asyncio.sleep(0)
         self._draining = asyncio.ensure_future(drain)
         # A callback, because a task that is cancelled before its first step runs no line of its own.
         self._draining.add_done_callback(self._drained)
@@ -198,7 +171,7 @@ class StreamServer(Server):
 
     async def _stop(self) -> None:
         try:
-            await self._worker.stop()
+            await self._pod.stop()
         finally:
-            log.info("Stopped after %.0f s", time.time() - self._worker.started_at)
+            log.info("Stopped after %.0f s", time.time() - self._pod.started_at)
             self.stop()

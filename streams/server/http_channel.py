@@ -12,20 +12,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 from daphne.http_protocol import WebRequest
 from twisted.web.http import HTTPChannel
 
-from streams.http.consumers import PATH_PREFIX, STREAM_REQUEST_HEADERS
-from streams.http.views import MAX_REGISTER_BYTES
-from streams.wire.timestamps import now_iso
+from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
+from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.wire.events import CLIENT_NAME
 
 STREAM_PATH = PATH_PREFIX.encode()
 # A whole head, in one piece, that asks for a stream in the plainest way. Anything that is
 # written otherwise is Twisted's to read, whatever it means.
 STREAM_HEAD = re.compile(
-    rb"GET (%b[A-Za-z0-9][A-Za-z0-9._:-]{0,127}) HTTP/1\.1\r\n"
-    rb"((?:[A-Za-z0-9-]+:[ \t\x21-\x7e\x80-\xff]*\r\n){1,50})\r\n" % re.escape(STREAM_PATH)
+    rb"GET (%b%b) HTTP/1\.1\r\n"
+    rb"((?:[A-Za-z0-9-]+:[ \t\x21-\x7e\x80-\xff]*\r\n){1,50})\r\n"
+    % (re.escape(STREAM_PATH), CLIENT_NAME.pattern.encode())
 )
 MAX_STREAM_HEAD_BYTES = 8192
 # Headers that change nothing about how a request is read or answered, but for those that
@@ -63,7 +63,7 @@ LINGER_SECONDS = 5
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
 
 
-class StreamRequest(WebRequest):
+class Request(WebRequest):
     """A request, with a short way for those that ask for a stream.
 
     Daphne validates, copies and decodes every header of a request for applications that
@@ -95,6 +95,20 @@ class StreamRequest(WebRequest):
         }
         self.application_queue = self.server.create_application(self, scope)
 
+    def handle_exception(self, _exception: BaseException) -> None:
+        """Answer for an application that failed, or end what it has begun to answer."""
+        if self._response_started:
+            self.transport.abortConnection()
+        else:
+            self.basic_error(HTTPStatus.INTERNAL_SERVER_ERROR, b"", SERVICE_FAILED)
+
+    def basic_error(self, status: int, _phrase: bytes, sentence: str) -> None:
+        """Answer in JSON where Daphne has a page."""
+        body = error_body(sentence.rstrip(".") + ".")
+        headers = [*JSON_HEADERS, (b"Content-Length", b"%d" % len(body))]
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": body})
+
 
 class RequestReader(HTTPChannel):
     """One client's connection while it sends requests.
@@ -110,7 +124,7 @@ class RequestReader(HTTPChannel):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin with a request of our own kind; Daphne's factory has just set its own."""
-        self.requestFactory = StreamRequest
+        self.requestFactory = Request
         super().connectionMade()
 
     def setTimeout(self, period: float | None) -> float | None:  # noqa: N802 - Twisted's name
@@ -187,7 +201,7 @@ class RequestReader(HTTPChannel):
         super().allContentReceived()
 
     def _refuse_body(self) -> None:
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is over {MAX_REGISTER_BYTES} bytes.")
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, BODY_TOO_LARGE)
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
         self._refuse(
@@ -195,10 +209,11 @@ class RequestReader(HTTPChannel):
         )
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        body = msgspec.json.encode({"success": False, "error": sentence, "timestamp": now_iso()})
+        body = error_body(sentence)
+        headers = b"".join(b"%b: %b\r\n" % header for header in JSON_HEADERS)
         self.transport.write(
-            b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-            % (status, status.phrase.encode(), len(body), body)
+            b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), headers, len(body), body)
         )
         # Closing on a client that still sends would reset the connection, and the reset
         # would overtake the answer. So only this direction ends, and the other is dropped.

@@ -32,6 +32,8 @@ class Event(msgspec.Struct, gc=False, rename="camel"):
 
 
 _decode = msgspec.json.Decoder(Event).decode
+# What msgspec raises for bytes that it cannot read, UnicodeDecodeError among them.
+UNREADABLE = (ValueError, RecursionError)
 
 # As numbers: Python looks for a byte string in another one by way of an exception.
 LINE_FEED, CARRIAGE_RETURN = b"\n\r"
@@ -60,12 +62,8 @@ def decode_event(message: bytes, max_bytes: int) -> Event:
         raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
     try:
         return _decode(message)
-    except msgspec.DecodeError as error:
-        raise UnusableMessage(str(error)) from None
-    except UnicodeDecodeError:
-        raise UnusableMessage("not UTF-8") from None
-    except RecursionError:
-        raise UnusableMessage("nested too deeply") from None
+    except UNREADABLE as error:
+        raise UnusableMessage(_reason(error)) from None
 
 
 def has_expired(event: Event, now: float) -> bool:
@@ -73,6 +71,7 @@ def has_expired(event: Event, now: float) -> bool:
 
     `deliverBy` is a time; `ttlMs` counts milliseconds from the event's own `timestamp`.
     What cannot be read as such sets no deadline: better late than lost by a typing error.
+    Nothing that JSON can hold in these fields raises.
     """
     deadline = unix_seconds(event.deliver_by)
     if deadline is not None and now >= deadline:
@@ -80,24 +79,36 @@ def has_expired(event: Event, now: float) -> bool:
     ttl_ms, sent = event.ttl_ms, unix_seconds(event.timestamp)
     if sent is None or not isinstance(ttl_ms, int | float) or isinstance(ttl_ms, bool):
         return False
-    return now >= sent + ttl_ms / 1000
+    try:
+        return now >= sent + ttl_ms / 1000
+    except OverflowError:
+        # A whole number that no float can hold is further away than any time.
+        return ttl_ms < 0
 
 
 def payload_line(message: bytes) -> bytes:
     """Return a decoded message as one line of valid UTF-8, ready to stand behind `data:`.
 
     That is the message's own bytes, or, where it was printed over several lines, its
-    compact form. Raises UnusableMessage where a string that decoding skipped is not UTF-8.
+    compact form. Raises UnusableMessage where a string that decoding skipped is not UTF-8,
+    and nothing else for bytes that were not decoded before.
     """
-    # A line break outside a string is legal JSON, and the end of an SSE line.
-    if LINE_FEED in message or CARRIAGE_RETURN in message:
-        message = msgspec.json.format(message, indent=-1)
-    if not message.isascii():
-        try:
+    try:
+        # A line break outside a string is legal JSON, and the end of an SSE line.
+        if LINE_FEED in message or CARRIAGE_RETURN in message:
+            message = msgspec.json.format(message, indent=-1)
+        if not message.isascii():
             message.decode()
-        except UnicodeDecodeError:
-            raise UnusableMessage("not UTF-8") from None
+    except UNREADABLE as error:
+        raise UnusableMessage(_reason(error)) from None
     return message
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with bytes that cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def encode_event(

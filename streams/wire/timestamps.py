@@ -6,10 +6,19 @@ import functools
 import time
 from datetime import UTC, datetime
 
+# What four digits of a year can hold: from the beginning of year 1 to the end of 9999.
+EARLIEST = -62_135_596_800
+LATEST = 253_402_300_799
+
 
 def iso(seconds: float) -> str:
-    """Write a Unix time, in seconds, as `2026-01-05T12:00:00.000Z`."""
-    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    """Write a Unix time, in seconds, as `2026-01-05T12:00:00.000Z`.
+
+    Any number can be written: one outside of the years 1 to 9999 as the nearest second within,
+    and NaN as the earliest.
+    """
+    # In this order, since NaN compares false with everything.
+    whole, milliseconds = divmod(int(min(LATEST, max(EARLIEST, seconds)) * 1000), 1000)
     return f"{_whole_second(whole)}.{milliseconds:03d}Z"
 
 
@@ -25,7 +34,7 @@ def unix_seconds(text: object) -> float | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

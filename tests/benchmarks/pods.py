@@ -6,25 +6,19 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.processes import HOST, ROOT, ChildProcess, ProcessError, pod_command
 from tests.support.pods import AS_IN_THE_IMAGE
+from tests.support.redis_server import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 EXPRESS = Path(__file__).parent / "peers" / "express"
 CHANNELS_DOCS = Path(__file__).parent / "peers" / "channels_docs"
 DAPHNE = str(Path(sys.executable).with_name("daphne"))
-START_SECONDS = 30.0
-STOP_SECONDS = 15.0
-POLL_SECONDS = 0.05
 
 
 class PodFailed(Exception):
@@ -60,17 +54,11 @@ REFERENCE = "c"
 PODS = {
     pod.key: pod
     for pod in (
-        Pod(
-            "a",
-            "`streamworker`",
-            (sys.executable, "manage.py", "streamworker", "--host", "127.0.0.1", "--port", "{port}"),
-            ROOT,
-            "/health/ready",
-        ),
+        Pod("a", "`streamworker`", tuple(pod_command("{port}")), ROOT, "/health/ready"),
         Pod(
             "b",
             "plain `daphne`",
-            (DAPHNE, "-b", "127.0.0.1", "-p", "{port}", "sseproject.asgi:application"),
+            (DAPHNE, "-b", HOST, "-p", "{port}", "sseproject.asgi:application"),
             ROOT,
             "/health/ready",
         ),
@@ -78,7 +66,7 @@ PODS = {
         Pod(
             "d",
             "Channels as documented",
-            (DAPHNE, "-b", "127.0.0.1", "-p", "{port}", "asgi:application"),
+            (DAPHNE, "-b", HOST, "-p", "{port}", "asgi:application"),
             CHANNELS_DOCS,
             "/health",
         ),
@@ -96,7 +84,7 @@ def install_express() -> None:
         return
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
-        raise PodFailed("The Express peer needs node and npm: install Node.js 20, or use --only a,b,d.")
+        raise PodFailed("The Express peer needs node and npm: install Node.js 20, or use --servers a,b,d.")
     # No lock file: it would hold the address of whatever registry this machine uses.
     command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--omit=dev", "--silent"]
     if subprocess.run(command, cwd=EXPRESS).returncode:
@@ -113,6 +101,13 @@ def express_versions() -> dict[str, str]:
     return versions
 
 
+class Server(ChildProcess):
+    """A server that is measured."""
+
+    ready_seconds = 30.0
+    stop_seconds = 15.0
+
+
 @contextlib.contextmanager
 def running(pod: Pod, redis_url: str, cpus: set[int], log: Path) -> Iterator[tuple[int, str]]:
     """Run a server on a free port, pinned to some CPUs; give its process id and base URL.
@@ -120,44 +115,20 @@ def running(pod: Pod, redis_url: str, cpus: set[int], log: Path) -> Iterator[tup
     Raises PodFailed with the end of its output when it does not become ready.
     """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
     command = [part.format(port=port) for part in pod.command]
-    with log.open("wb") as output, pinned(cpus):
-        # A child, and every thread it starts, inherits the CPUs of its parent.
-        process = subprocess.Popen(
-            command,
-            cwd=pod.directory,
-            env=pod.environment(port, redis_url),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    # A child, and every thread it starts, inherits the CPUs of its parent.
+    with pinned(cpus):
+        environment = pod.environment(port, redis_url)
+        server = Server(pod.key, command, environment, log_path=log, directory=pod.directory)
     try:
-        _wait_until_ready(process, url + pod.ready_path, log)
-        yield process.pid, url
+        server.wait_answer(port, pod.ready_path)
+        yield server.process.pid, f"http://{HOST}:{port}"
+    except ProcessError as error:
+        last_lines = " | ".join(server.log.splitlines()[-5:])
+        raise PodFailed(f"{error} {last_lines}") from None
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise PodFailed(f"It ended with status {process.returncode}: {_tail(log)}")
-        with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(POLL_SECONDS)
-    raise PodFailed(f"{url} did not answer 200 within {START_SECONDS:.0f} s: {_tail(log)}")
-
-
-def _tail(log: Path) -> str:
-    return " | ".join(log.read_text(errors="replace").splitlines()[-5:])
+        with contextlib.suppress(ProcessError):
+            server.stop()
 
 
 @contextlib.contextmanager
@@ -169,11 +140,3 @@ def pinned(cpus: set[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

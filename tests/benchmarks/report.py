@@ -69,11 +69,11 @@ def table(measurement: Measurement) -> list[str]:
             header.append(f"{key} ÷ {REFERENCE}")
         if key in "ab":
             header.append("target")
-    lines = [_row(header), _row(["---"] + ["--:"] * (len(header) - 1))]
+    lines = [row(header), row(["---"] + ["--:"] * (len(header) - 1))]
     for metric in METRICS:
         cells = list(_cells(measurement, metric))
         if any(cell != NONE for cell in cells):
-            lines.append(_row([metric.title, *cells]))
+            lines.append(row([metric.title, *cells]))
     return lines
 
 
@@ -136,14 +136,14 @@ def page(measurement: Measurement) -> str:
 
 def _spread(measurement: Measurement) -> list[str]:
     keys = measurement.keys
-    lines = [_row(["", *(f"({key})" for key in keys)]), _row(["---"] + ["--:"] * len(keys))]
+    lines = [row(["", *(f"({key})" for key in keys)]), row(["---"] + ["--:"] * len(keys))]
     for metric in METRICS:
         cells = [
-            ", ".join(f"{value:,.{metric.digits}f}" for value in metric.read(measurement.results[key])) or NONE
+            ", ".join(f"{value:,.{metric.digits}f}" for value in metric.figures.read(measurement.results[key])) or NONE
             for key in keys
         ]
         if any(cell != NONE for cell in cells):
-            lines.append(_row([metric.title, *cells]))
+            lines.append(row([metric.title, *cells]))
     return lines
 
 
@@ -172,5 +172,6 @@ def as_json(measurement: Measurement) -> dict[str, object]:
     }
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """Write one line of a table."""
     return "| " + " | ".join(cells) + " |"

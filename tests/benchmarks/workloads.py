@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -94,6 +94,14 @@ WORKLOADS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Where the figures of a row are read, one for each run, and of which workloads."""
+
+    workloads: tuple[str, ...]
+    read: Callable[[Results], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One row of the table.
 
@@ -102,7 +110,7 @@ class Metric:
     """
 
     title: str
-    read: Callable[[Results], list[float]]
+    figures: Figures
     digits: int = 1
     more_is_better: bool = False
     targets: Mapping[str, float] | None = None
@@ -111,7 +119,7 @@ class Metric:
 
     def value(self, results: Results) -> float | None:
         """Give the median over all runs, None when there is none."""
-        values = self.read(results)
+        values = self.figures.read(results)
         return median(values) if values else None
 
     def meets(self, key: str, ratio: float) -> bool | None:
@@ -121,14 +129,14 @@ class Metric:
         return ratio >= self.targets[key] if self.more_is_better else ratio <= self.targets[key]
 
 
-def figures(workload: str, figure: Callable[[Result], float | None]) -> Callable[[Results], list[float]]:
+def figures(workload: str, figure: Callable[[Result], float | None]) -> Figures:
     """Read one figure from all runs of a workload."""
 
     def read(results: Results) -> list[float]:
         found = (figure(result) for result in results.get(workload, ()))
         return [value for value in found if value is not None]
 
-    return read
+    return Figures((workload,), read)
 
 
 def foreign_microseconds(results: Results) -> list[float]:
@@ -137,7 +145,7 @@ def foreign_microseconds(results: Results) -> list[float]:
     The delivered hundredth is taken off at what a delivered event costs the same
     server at saturation.
     """
-    delivered = figures("saturation", lambda result: result.cpu_event_microseconds)(results)
+    delivered = figures("saturation", lambda result: result.cpu_event_microseconds).read(results)
     cost = median(delivered) if delivered else 0.0
     return [
         (result.cpu_seconds * 1e6 - result.read * cost) / result.published_foreign
@@ -146,14 +154,14 @@ def foreign_microseconds(results: Results) -> list[float]:
     ]
 
 
-def growth_percent(word: str) -> Callable[[Results], list[float]]:
+def growth_percent(word: str) -> Figures:
     """Read by how much an event is dearer among many connections than among few."""
     few, many = (figures(f"{name}-{word}", lambda result: result.cpu_event_microseconds) for name in ("few", "many"))
 
     def read(results: Results) -> list[float]:
-        return [(more / less - 1) * 100 for less, more in zip(few(results), many(results), strict=False)]
+        return [(more / less - 1) * 100 for less, more in zip(few.read(results), many.read(results), strict=False)]
 
-    return read
+    return Figures((*few.workloads, *many.workloads), read)
 
 
 def scaling_metrics(word: str, rate: int, remark: str = "") -> tuple[Metric, ...]:
@@ -182,7 +190,11 @@ METRICS = (
         figures("saturation", lambda result: result.cpu_event_microseconds),
         targets={"a": 0.40, "b": 0.50},
     ),
-    Metric("CPU per foreign event, µs", foreign_microseconds, targets={"a": 0.25, "b": 0.30}),
+    Metric(
+        "CPU per foreign event, µs",
+        Figures(("saturation", "foreign"), foreign_microseconds),
+        targets={"a": 0.25, "b": 0.30},
+    ),
     Metric(
         "memory per connection at 10,000, KiB (PSS)",
         figures("idle", lambda result: result.kib_per_connection),
@@ -235,3 +247,17 @@ METRICS = (
     *scaling_metrics("often", OFTEN_RATE),
     *scaling_metrics("apart", OFTEN_RATE, APART),
 )
+
+
+def workloads_for(words: Sequence[str]) -> list[Workload]:
+    """Return what has to be run for the rows that have one of the words in their title.
+
+    Raises ValueError with a word that is in none.
+    """
+    wanted: set[str] = set()
+    for word in words:
+        rows = [metric for metric in METRICS if word.lower() in metric.title.lower()]
+        if not rows:
+            raise ValueError(word)
+        wanted.update(name for metric in rows for name in metric.figures.workloads)
+    return [workload for workload in WORKLOADS if workload.name in wanted]

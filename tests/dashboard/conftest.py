@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a worker of their own, a browser, pods for either environment."""
+"""What the tests of the pages share: a pod of their own, a browser, pods as processes for either environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from dashboard.live.board import Board, get_board
 from streams.delivery.connection import Connection, Headers
-from streams.pod import Worker, get_worker
+from streams.pod import Pod as LocalPod
+from streams.pod import get_pod
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
 from tests.support.pods import Pod, environment, run_manage
@@ -53,36 +54,36 @@ class FakeWriter:
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """The worker that the views read, with a registry that nobody else has used."""
-    get_worker.cache_clear()
+def local_pod(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalPod]:
+    """The pod that the views read, with a registry that nobody else has used."""
+    get_pod.cache_clear()
     get_board.cache_clear()
-    worker = get_worker()
-    worker.registry.subscribed = True
-    subscriber = worker.subscriber
+    local_pod = get_pod()
+    local_pod.registry.subscribed = True
+    subscriber = local_pod.subscriber
     subscriber.subscribed = True
 
     def reason() -> str:
         return "" if subscriber.subscribed else f"not subscribed to Redis: {subscriber.last_error}"
 
-    monkeypatch.setattr(worker.ingresses, "unready_reason", reason)
-    yield worker
-    get_worker.cache_clear()
+    monkeypatch.setattr(local_pod.ingresses, "unready_reason", reason)
+    yield local_pod
+    get_pod.cache_clear()
     get_board.cache_clear()
 
 
 @pytest.fixture
-def board(worker: Worker) -> Board:
+def board(local_pod: LocalPod) -> Board:
     return get_board()
 
 
 @pytest.fixture
-def connect(worker: Worker) -> Callable[..., Connection]:
+def connect(local_pod: LocalPod) -> Callable[..., Connection]:
     """Open a connection in the registry, without a socket."""
 
     def open_connection(name: str, *, address: str = "10.0.0.1:5000", **changes: Any) -> Connection:
         connection = Connection(name, FakeWriter(changes.pop("backlog", 0)), address)
-        worker.registry.open(connection, [])
+        local_pod.registry.open(connection, [])
         for field, value in changes.items():
             setattr(connection, field, value)
         return connection

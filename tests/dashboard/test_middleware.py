@@ -6,12 +6,12 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.test import AsyncClient
 
-from streams.pod import Worker
+from streams.pod import Pod
 
 
 @pytest.mark.parametrize("path", ["/", "/admin", "/admin/connections", "/health", "/register"])
 async def test_a_request_stays_on_the_event_loop(
-    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     await async_client.get(path)
     called: list[str] = []

@@ -15,7 +15,7 @@ from streams.broker.publisher import Receipt
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason, RedisUnavailable
 from streams.history.coverage import Ingress
-from streams.pod import Worker
+from streams.pod import Pod
 from tests.dashboard.conftest import TOKEN
 
 Connect = Callable[..., Connection]
@@ -43,7 +43,7 @@ def text(response: Any) -> str:
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_pages_have_no_inline_code_and_a_strict_policy(
-    worker: Worker, async_client: AsyncClient, path: str
+    local_pod: Pod, async_client: AsyncClient, path: str
 ) -> None:
     response = await async_client.get(path)
     assert response.status_code == 200
@@ -56,23 +56,29 @@ async def test_pages_have_no_inline_code_and_a_strict_policy(
     assert re.search(r"<title>\s*\S", html)
 
 
-async def test_only_the_test_client_may_talk_to_other_pods(worker: Worker, async_client: AsyncClient) -> None:
+async def test_only_the_test_client_may_talk_to_other_pods(local_pod: Pod, async_client: AsyncClient) -> None:
     assert (await async_client.get("/"))["Content-Security-Policy"] == policy(connect_src="*")
     assert "connect-src 'self'" in (await async_client.get("/admin"))["Content-Security-Policy"]
 
 
 async def test_the_dashboard_works_without_javascript(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
     connect("STORE001-LANE01", event_count=1204)
-    worker.registry.close(connect("STORE002-LANE01"), CloseReason.SLOW_READER)
+    local_pod.registry.close(connect("STORE002-LANE01"), CloseReason.SLOW_READER)
     html = text(await async_client.get("/admin"))
     assert re.search(r'<noscript>\s*<meta http-equiv="refresh"', html)
-    for shown in ("All is well: 1 client connected", "STORE001-LANE01", "1,204", "slow-reader", worker.conf.pod_name):
+    for shown in (
+        "All is well: 1 client connected",
+        "STORE001-LANE01",
+        "1,204",
+        "slow-reader",
+        local_pod.conf.pod_name,
+    ):
         assert shown in html
 
 
-async def test_ten_thousand_connections(worker: Worker, async_client: AsyncClient, connect: Connect) -> None:
+async def test_ten_thousand_connections(local_pod: Pod, async_client: AsyncClient, connect: Connect) -> None:
     for number in range(10_000):
         connect(f"STORE{number // 10:04d}-LANE{number % 10:02d}", address=f"10.0.{number % 256}.1:{number}")
     await async_client.get("/admin")
@@ -88,11 +94,11 @@ async def test_ten_thousand_connections(worker: Worker, async_client: AsyncClien
 
 
 async def test_a_client_page_shows_what_its_connections_were(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
     for reason in (CloseReason.EVICTED, CloseReason.DEAD_PEER):
-        worker.registry.close(connect("STORE001-LANE01"), reason)
-    worker.registry.close(connect("STORE001-LANE02"), CloseReason.DUEL)
+        local_pod.registry.close(connect("STORE001-LANE01"), reason)
+    local_pod.registry.close(connect("STORE001-LANE02"), CloseReason.DUEL)
     html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
     assert "Not connected to this pod" in html
     assert html.index("dead-peer") < html.index("evicted")
@@ -100,9 +106,9 @@ async def test_a_client_page_shows_what_its_connections_were(
 
 
 async def test_a_client_page_shows_what_the_client_calls_itself(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
-    worker.registry.close(connect("STORE001-LANE01", user_agent="Lane/1.0"), CloseReason.EVICTED)
+    local_pod.registry.close(connect("STORE001-LANE01", user_agent="Lane/1.0"), CloseReason.EVICTED)
     connect("STORE001-LANE01", user_agent="Lane/2.0")
     html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
     assert html.index("Lane/2.0") < html.index("Lane/1.0")
@@ -111,18 +117,18 @@ async def test_a_client_page_shows_what_the_client_calls_itself(
 
 
 async def test_the_user_agent_is_no_key_of_the_originals_json(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
     connect("STORE001-LANE01", user_agent="Lane/2.0")
     for path in ("/admin/connections", "/admin/client/STORE001-LANE01"):
         assert "Lane/2.0" not in text(await async_client.get(path))
 
 
-async def test_events_are_shown_newest_first(worker: Worker, async_client: AsyncClient) -> None:
+async def test_events_are_shown_newest_first(local_pod: Pod, async_client: AsyncClient) -> None:
     name, script = "STORE001-LANE01", SCRIPT.encode()
     message = b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (script, script)
     odd = b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],\n"timestamp":null}'
-    worker.history.extend([name, name], [message, odd], time.monotonic(), Ingress.CHANNEL)
+    local_pod.history.extend([name, name], [message, odd], time.monotonic(), Ingress.CHANNEL)
     html = text(await async_client.get(f"/admin/clients/{name}"))
     assert html.index("[&quot;x&quot;]") < html.index("alert(1)")
     assert SCRIPT not in html
@@ -130,20 +136,20 @@ async def test_events_are_shown_newest_first(worker: Worker, async_client: Async
 
 
 async def test_a_pod_without_history_shows_no_place_for_it(
-    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Last events" in text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    monkeypatch.setattr(worker, "conf", msgspec.structs.replace(worker.conf, history_per_client=0))
+    monkeypatch.setattr(local_pod, "conf", msgspec.structs.replace(local_pod.conf, history_per_client=0))
     assert "Last events" not in text(await async_client.get("/admin/clients/STORE001-LANE01"))
 
 
 async def test_whatever_a_stranger_wrote_is_escaped(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
     connect("STORE001-LANE01", address=SCRIPT, user_agent=SCRIPT)
-    worker.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}', user_agent=SCRIPT), CloseReason.EVICTED)
-    worker.subscriber.subscribed = False
-    worker.subscriber.last_error = SCRIPT
+    local_pod.registry.close(connect("STORE001-LANE02", address=f'"{SCRIPT}', user_agent=SCRIPT), CloseReason.EVICTED)
+    local_pod.subscriber.subscribed = False
+    local_pod.subscriber.last_error = SCRIPT
     for path in (
         f"/admin?q={SCRIPT}&store=%22{SCRIPT}&sort={SCRIPT}",
         "/admin",
@@ -157,12 +163,12 @@ async def test_whatever_a_stranger_wrote_is_escaped(
 
 
 @pytest.mark.parametrize("name", ["-x", "a b", "%3Cscript%3E", "x" * 129])
-async def test_what_cannot_be_a_client_has_no_page(worker: Worker, async_client: AsyncClient, name: str) -> None:
+async def test_what_cannot_be_a_client_has_no_page(local_pod: Pod, async_client: AsyncClient, name: str) -> None:
     for suffix in ("", "/disconnect", "/send"):
         assert (await async_client.get(f"/admin/clients/{name}{suffix}")).status_code == 404
 
 
-async def test_a_browser_reads_a_page_where_a_program_reads_json(worker: Worker, async_client: AsyncClient) -> None:
+async def test_a_browser_reads_a_page_where_a_program_reads_json(local_pod: Pod, async_client: AsyncClient) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     response = await async_client.get("/admin/clients/-x", headers=browser)
     assert response.status_code == 404
@@ -173,12 +179,12 @@ async def test_a_browser_reads_a_page_where_a_program_reads_json(worker: Worker,
 
 
 async def test_disconnect_asks_first_and_then_ends_the_connection(
-    worker: Worker, async_client: AsyncClient, connect: Connect
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
 ) -> None:
     connection = connect("STORE001-LANE01")
     path = "/admin/clients/STORE001-LANE01/disconnect"
     assert "Yes, disconnect" in text(await async_client.get(path))
-    assert len(worker.registry) == 1
+    assert len(local_pod.registry) == 1
     response = await async_client.post(path)
     assert response.status_code == 302
     assert response["Location"] == "/admin/clients/STORE001-LANE01"
@@ -188,7 +194,7 @@ async def test_disconnect_asks_first_and_then_ends_the_connection(
     assert "is not connected" in text(await async_client.get(response["Location"]))
 
 
-async def test_an_action_needs_its_csrf_token(worker: Worker, connect: Connect) -> None:
+async def test_an_action_needs_its_csrf_token(local_pod: Pod, connect: Connect) -> None:
     connection = connect("STORE001-LANE01")
     client = AsyncClient(enforce_csrf_checks=True)
     for path in ("/admin/clients/STORE001-LANE01/disconnect", "/admin/clients/STORE001-LANE01/send", "/publish-test"):
@@ -199,7 +205,7 @@ async def test_an_action_needs_its_csrf_token(worker: Worker, connect: Connect) 
 
 
 async def test_a_test_event_is_shown_first_and_then_published(
-    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
 ) -> None:
     path = "/admin/clients/STORE001-LANE01/send"
     assert "transactionId" in text(await async_client.get(f"{path}?action=payment"))
@@ -210,7 +216,7 @@ async def test_a_test_event_is_shown_first_and_then_published(
 
 
 async def test_data_that_is_not_json_is_refused_with_what_was_typed(
-    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
 ) -> None:
     for data in ("{oops", "[" * 5000):
         response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": data})
@@ -221,7 +227,7 @@ async def test_data_that_is_not_json_is_refused_with_what_was_typed(
 
 
 async def test_redis_that_takes_nothing_is_told(
-    worker: Worker, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def apublish(*_arguments: Any) -> Receipt:
         raise RedisUnavailable("Redis did not take the event")
@@ -234,7 +240,7 @@ async def test_redis_that_takes_nothing_is_told(
 
 
 async def test_the_publish_form_publishes_a_sample_or_what_was_typed(
-    worker: Worker, async_client: AsyncClient, published: list[tuple[Any, ...]]
+    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
 ) -> None:
     fields = {"clientName": "STORE001-LANE01", "action": "alert"}
     response = await async_client.post("/publish-test", fields)
@@ -245,14 +251,14 @@ async def test_the_publish_form_publishes_a_sample_or_what_was_typed(
         assert (await async_client.post("/publish-test", {**fields, **wrong})).status_code == 422
 
 
-async def test_other_methods_are_refused(worker: Worker, async_client: AsyncClient) -> None:
+async def test_other_methods_are_refused(local_pod: Pod, async_client: AsyncClient) -> None:
     for path in ("/admin", "/", "/admin/clients/X"):
         assert (await async_client.put(path)).status_code == 405
     assert (await async_client.get("/publish-test")).status_code == 405
 
 
 @pytest.mark.usefixtures("production")
-async def test_in_production_strangers_see_the_login_page(worker: Worker, async_client: AsyncClient) -> None:
+async def test_in_production_strangers_see_the_login_page(local_pod: Pod, async_client: AsyncClient) -> None:
     for path in PAGES[1:]:
         response = await async_client.get(path)
         assert response.status_code == 302
@@ -261,7 +267,7 @@ async def test_in_production_strangers_see_the_login_page(worker: Worker, async_
 
 
 @pytest.mark.usefixtures("production")
-async def test_in_production_the_test_client_has_no_publish_form(worker: Worker, async_client: AsyncClient) -> None:
+async def test_in_production_the_test_client_has_no_publish_form(local_pod: Pod, async_client: AsyncClient) -> None:
     assert "publish-test" not in text(await async_client.get("/"))
     assert (await async_client.post("/publish-test", {"clientName": "X", "action": "alert"})).status_code == 404
 
@@ -269,7 +275,7 @@ async def test_in_production_the_test_client_has_no_publish_form(worker: Worker,
 @pytest.mark.usefixtures("production")
 @pytest.mark.parametrize("path", ["/admin/connections", "/admin/client/STORE001-LANE01"])
 async def test_in_production_json_takes_the_token_and_nothing_like_it(
-    worker: Worker, async_client: AsyncClient, connect: Connect, path: str
+    local_pod: Pod, async_client: AsyncClient, connect: Connect, path: str
 ) -> None:
     connect("STORE001-LANE01")
     for wrong in ("", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}", TOKEN, "Bearer ä"):
@@ -283,7 +289,7 @@ async def test_in_production_json_takes_the_token_and_nothing_like_it(
 
 @pytest.mark.usefixtures("production")
 async def test_a_token_that_is_not_set_opens_nothing(
-    worker: Worker, async_client: AsyncClient, settings: Settings
+    local_pod: Pod, async_client: AsyncClient, settings: Settings
 ) -> None:
     settings.STREAMS = msgspec.structs.replace(settings.STREAMS, admin_token="")
     assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401

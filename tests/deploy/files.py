@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import front_door
 from tests.support.pods import ROOT
 
 DEPLOY = ROOT / "deploy"
-# Debian keeps servers where a user's PATH does not look.
-PATHS = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"])
+# With the checkers that this environment has installed.
+PATHS = os.pathsep.join([str(Path(sys.executable).parent), front_door.PATHS])
 
 
 def tool(name: str, package: str) -> str:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 import redis
 
+from deploy.front_door import FrontDoorError, find_front_door
 from tests.deploy.clusters import RunningCluster, running_cluster
 from tests.deploy.files import tool
 from tests.support.http import HOST, EventStream, fetch, open_response, open_stream
@@ -38,6 +39,14 @@ def cluster(
     log_path = tmp_path_factory.mktemp("cluster") / f"{door}.log"
     with running_cluster(log_path, "--front-door", door, REDIS_URL=redis_server.url) as cluster:
         yield cluster
+
+
+def test_find_front_door_says_what_is_not_installed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("deploy.front_door.PATHS", "")
+    with pytest.raises(FrontDoorError, match="haproxy is not installed"):
+        find_front_door("haproxy")
+    assert find_front_door("auto") is None
+    assert find_front_door("none") is None
 
 
 def pod_of(stream: EventStream) -> str:
@@ -130,7 +139,7 @@ async def test_the_clients_of_a_killed_pod_go_to_the_others(
                 publisher.publish(CHANNEL, str(published).replace("'", '"'))
                 assert await stream.next_json() == published
         await close_all(list(streams.values()))
-        assert f"{lost} ended with status -9" in cluster.log
+        await eventually("its end to be told", lambda: f"{lost} ended with status -9" in cluster.log)
         assert cluster.stop() == 0
     assert not [pid for pid in pids.values() if psutil.pid_exists(pid)], "Ctrl-C ends all of it"
 

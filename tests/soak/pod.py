@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 
 from tests.support.http import HOST
-from tests.support.observed import application
+from tests.support.introspection import application
 
 
 def main() -> None:
     # This module makes Twisted's reactor, and needs Django to be set up, as the application has done.
-    from streams.pod import get_worker
+    from streams.pod import get_pod
     from streams.server.daphne import StreamServer
 
-    StreamServer(application, get_worker(), host=HOST, port=int(sys.argv[1])).run()
+    StreamServer(application, get_pod(), host=HOST, port=int(sys.argv[1])).run()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.soak.churn import churn
-from tests.support.pods import OBSERVED, ROOT, Pod, environment
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.pods import OBSERVED, Pod, environment
+from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
@@ -48,24 +47,14 @@ class SoakPod(Pod):
     """A pod that says what it holds."""
 
     def __init__(self, log_path: Path, redis_url: str) -> None:
-        self.start = "soak"
-        self.port = free_port()
-        self.log_path = log_path
-        self.may_log_tracebacks = False
         # Nobody is to be turned away here, and a line of log for each connection would fill a disk.
         env = environment(
             REDIS_URL=redis_url, POD_NAME="soaked", DRAIN_SECONDS=0, DUEL_LIMIT=10_000, LOG_LEVEL="warning"
         )
-        with log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.soak.pod", str(self.port)],
-                cwd=ROOT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        super().__init__("soak", log_path, env)
+
+    def command(self, **options: str) -> list[str]:
+        return [sys.executable, "-m", "tests.soak.pod", str(self.port)]
 
     def held(self, connects: int, descriptors: int | None = None) -> Held:
         """Look at it when its last client is gone; give up waiting for descriptors in the end."""
@@ -97,9 +86,7 @@ def soak_pod() -> Iterator[SoakPod]:
             assert pod.terminate() == 0, pod.log
             pod.assert_no_traceback()
         finally:
-            if pod.process.poll() is None:
-                pod.process.kill()
-                pod.process.wait()
+            pod.kill()
             server.stop()
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import psutil
 
+from deploy import processes
+from deploy.processes import ChildProcess, ProcessError, pod_command
 from tests.support.http import HOST, Answer, fetch
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = processes.ROOT
 BIN = Path(sys.executable).parent
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 
 # Python's own settings in production, with a place for bytecode that the developer may write to.
 AS_IN_THE_IMAGE = {
@@ -31,8 +31,10 @@ AS_IN_THE_IMAGE = {
     "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
 }
 
-# Where tests.support.observed answers.
+# Where tests.support.introspection answers.
 OBSERVED = "/observed"
+# Where the view of tests.support.failing raises.
+FAILING = "/failing"
 
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 
@@ -41,7 +43,7 @@ def command(start: str, port: int, application: str = "sseproject.asgi:applicati
     """Return the command line of one way to start a pod; manage.py always serves its own application."""
     python = sys.executable
     commands = {
-        "streamworker": [python, "manage.py", "streamworker", "--host", host, "--port", str(port)],
+        "streamworker": pod_command(port, host),
         "daphne": [str(BIN / "daphne"), "-b", host, "-p", str(port), application],
         "runserver": [python, "manage.py", "runserver", str(port), "--noreload"],
         # Left to itself, uvicorn waits for every stream to end before it ends.
@@ -90,30 +92,21 @@ def run_manage(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -
     return run_python("manage.py", *arguments, env=env, timeout=timeout)
 
 
-class Pod:
+class Pod(ChildProcess):
     """One pod process and its log."""
+
+    ready_seconds = 30.0
+    stop_seconds = 20.0
 
     def __init__(self, start: str, log_path: Path, env: Mapping[str, str], **options: str) -> None:
         self.start = start
         self.port = free_port()
-        self.log_path = log_path
         # Set where the server, and not the service, is known to log one.
         self.may_log_tracebacks = False
-        with log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command(start, self.port, **options),
-                cwd=ROOT,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # A test that is interrupted ends its pods itself.
-                start_new_session=True,
-            )
+        super().__init__(start, self.command(**options), env, log_path=log_path)
 
-    @property
-    def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
+    def command(self, **options: str) -> list[str]:
+        return command(self.start, self.port, **options)
 
     @property
     def ps(self) -> psutil.Process:
@@ -139,7 +132,7 @@ class Pod:
 
     def status(self, target: str) -> int:
         """Return the status of a path, or 0 while nobody listens."""
-        assert self.process.poll() is None, f"the pod ended with {self.process.returncode}:\n{self.log}"
+        assert self.running, f"the pod ended with {self.process.returncode}:\n{self.log}"
         try:
             return self.fetch(target, timeout=5).status
         except OSError:
@@ -154,26 +147,23 @@ class Pod:
         self._wait("/health/ready")
 
     def _wait(self, target: str) -> None:
-        try:
-            wait_until(f"{self.start} to answer 200 at {target}", lambda: self.status(target) == 200, START_SECONDS)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log}") from None
+        with self._failing_with_log():
+            self.wait_answer(self.port, target)
 
     def wait_log(self, text: str, timeout: float = 15.0) -> None:
         wait_until(f"{text!r} in the log", lambda: text in self.log, timeout)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask this process, and no other, to end; return its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+        with self._failing_with_log():
+            return self.stop(number)
+
+    @contextlib.contextmanager
+    def _failing_with_log(self) -> Iterator[None]:
         try:
-            return self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(
-                f"the pod did not end within {STOP_SECONDS:g} s of {number.name}:\n{self.log}"
-            ) from None
+            yield
+        except ProcessError as error:
+            raise AssertionError(f"{self.log}\n{error}") from None
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:

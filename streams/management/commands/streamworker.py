@@ -1,4 +1,4 @@
-"""Run one pod: the worker and the Daphne server whose connections it serves."""
+"""Run one pod and the Daphne server whose connections it serves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
+from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
     """Parse, then start the pod."""
 
     help = (
-        "Run one pod: the worker (Redis subscriber, router, heartbeat) and the Daphne server "
+        "Run one pod (Redis subscriber, router, heartbeat) and the Daphne server "
         "whose connections it serves, in one process, on one event loop."
     )
 
@@ -33,9 +34,9 @@ class Command(BaseCommand):
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
+        application = get_default_application()
         # This module makes Twisted's reactor, which only a pod needs.
-        from sseproject.asgi import application
-        from streams.pod import get_worker
+        from streams.pod import get_pod
         from streams.server.daphne import ListenError, StreamServer
 
         try:
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         except ConfigurationError as error:
             raise CommandError(str(error)) from None
         try:
-            StreamServer(application, get_worker(), host=host, port=port).run()
+            StreamServer(application, get_pod(), host=host, port=port).run()
         except ListenError as error:
             raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
         finally:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.support.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -24,6 +30,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    # A page kept for the way back keeps its streams too; six of them are all that a host gets.
+    "--disable-features=BackForwardCache",
 )
 WIDE = (1440, 900)
 PHONE = (390, 844)
@@ -40,6 +48,51 @@ class Browser(Chrome):
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         motion = {"name": "prefers-reduced-motion", "value": "reduce"}
         self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, motion]})
+
+    def reload(self) -> None:
+        """Load the page again; return when the new document is complete, with all that its modules put there."""
+        self.execute_script("window.isFromBefore = true")
+        self.refresh()
+        wait_until("the new document", lambda: self.complete("!window.isFromBefore"))
+
+    def complete(self, condition: str = "true") -> bool:
+        """Say whether a condition is true of a document that is loaded to its end."""
+        script = f"return document.readyState === 'complete' && {condition}"
+        # A navigation interrupts a script.
+        with contextlib.suppress(WebDriverException):
+            return bool(self.execute_script(script))
+        return False
+
+    def wait_url(self, part: str) -> None:
+        """Return when the page whose URL holds this part is complete."""
+        wait_until(f"a page at …{part}", lambda: part in self.current_url and self.complete())
+
+    def wait_texts(self, selector: str) -> list[str]:
+        """Return what many elements say, as soon as there are some and their page is complete."""
+        wait_until(selector, lambda: self.texts(selector) and self.complete())
+        return self.texts(selector)
+
+    def wait_live(self) -> None:
+        """Return when the page follows its pod."""
+        wait_until("a live page", lambda: self.texts("[data-live-state]") == ["Live"])
+
+    def one(self, selector: str) -> WebElement:
+        """Return the first element that a selector finds, as soon as there is one."""
+        return self._first(By.CSS_SELECTOR, selector)
+
+    def button(self, words: str) -> WebElement:
+        """Return the button with these words on it, as soon as there is one."""
+        return self._first(By.XPATH, f"//button[contains(., '{words}')]")
+
+    def _first(self, by: str, selector: str) -> WebElement:
+        found: list[WebElement] = wait_until(selector, lambda: self.find_elements(by, selector))
+        return found[0]
+
+    def texts(self, selector: str) -> list[str]:
+        """Read many elements at one moment, whatever the page does meanwhile."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((found) => found.textContent.trim())"
+        found: list[str] = self.execute_script(script, selector)
+        return found
 
     def console(self) -> list[str]:
         """Return what the console said since the last call that is worse than information."""

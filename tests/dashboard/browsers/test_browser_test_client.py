@@ -27,7 +27,7 @@ class LaneOnScreen:
 
     def __init__(self, browser: Browser, number: int = 0) -> None:
         self.browser = browser
-        self.root = browser.find_elements(By.CSS_SELECTOR, ".lane")[number]
+        self.root = browser.one(f".lane:nth-child({number + 1})")
 
     def part(self, name: str) -> WebElement:
         return self.root.find_element(By.CSS_SELECTOR, f"[data-part='{name}']")
@@ -71,7 +71,7 @@ def open_client(browser: Browser, pod: Pod, client_name: str) -> Callable[..., L
     def open_page(port: int = pod.port) -> LaneOnScreen:
         browser.get(f"http://{HOST}:{port}/")
         browser.execute_script("localStorage.clear()")
-        browser.refresh()
+        browser.reload()
         lane = LaneOnScreen(browser)
         lane.rename(client_name)
         return lane
@@ -82,10 +82,11 @@ def open_client(browser: Browser, pod: Pod, client_name: str) -> Callable[..., L
 def test_an_event_in_three_clicks(browser: Browser, open_client: Callable[..., LaneOnScreen]) -> None:
     lane = open_client()
     lane.connect()
-    browser.find_element(By.CSS_SELECTOR, "[data-publish] button").click()
+    browser.one("[data-publish] button").click()
     item = lane.wait_item("signature", "evt-", " ms", '"transactionId"')
-    said = browser.find_element(By.CSS_SELECTOR, "[data-said]").text
-    assert said.startswith("Published evt-")
+    # The event may come before the answer to the form.
+    wait_until("the answer", lambda: browser.texts("[data-said]")[0].startswith("Published evt-"))
+    said = browser.one("[data-said]").text
     event_id = said.split()[1].rstrip(";")
     assert event_id in item
     assert lane.part("last-id").text == event_id
@@ -138,7 +139,7 @@ def test_an_operators_disconnect_is_told_and_overcome(
     page = browser.current_window_handle
     browser.switch_to.new_window("tab")
     browser.get(f"http://{HOST}:{pod.port}/admin/clients/{client_name}/disconnect")
-    browser.find_element(By.CSS_SELECTOR, "button.danger").click()
+    browser.one("button.danger").click()
     wait_until("the answer", lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist"))
     browser.close()
     browser.switch_to.window(page)
@@ -186,7 +187,7 @@ def test_clients_stand_side_by_side_and_are_remembered(
     browser: Browser, open_client: Callable[..., LaneOnScreen], publish: Callable[..., None], client_name: str
 ) -> None:
     first = open_client()
-    browser.find_element(By.CSS_SELECTOR, "[data-add]").click()
+    browser.one("[data-add]").click()
     second = LaneOnScreen(browser, 1)
     second.rename(f"{client_name}-B")
     first.connect()
@@ -195,7 +196,7 @@ def test_clients_stand_side_by_side_and_are_remembered(
     second.wait_item("evt-00000007")
     assert not any("evt-00000007" in item for item in first.items())
     assert first.root.location["y"] == second.root.location["y"]
-    browser.refresh()
+    browser.reload()
     names = [lane.get_attribute("value") for lane in browser.find_elements(By.CSS_SELECTOR, "[data-part=name]")]
     assert names == [client_name, f"{client_name}-B"]
     LaneOnScreen(browser, 1).part("remove").click()
@@ -207,7 +208,7 @@ def test_another_pod_is_reached_by_its_url(
 ) -> None:
     other = start_pod(REDIS_URL=redis_server.url, POD_NAME="pod-elsewhere")
     lane = open_client()
-    server = browser.find_element(By.CSS_SELECTOR, "[data-server]")
+    server = browser.one("[data-server]")
     server.clear()
     server.send_keys(f"http://{HOST}:{other.port}/\t")
     lane.part("register").click()
@@ -216,8 +217,8 @@ def test_another_pod_is_reached_by_its_url(
     assert lane.part("pod").text == "pod-elsewhere"
     lane.part("copy").click()
     lane.wait_item(f"curl -N 'http://{HOST}:{other.port}/events/{lane.part('name').get_attribute('value')}'")
-    browser.refresh()
-    server = browser.find_element(By.CSS_SELECTOR, "[data-server]")
+    browser.reload()
+    server = browser.one("[data-server]")
     assert server.get_attribute("value") == f"http://{HOST}:{other.port}"
     assert browser.console() == []
 

@@ -6,27 +6,27 @@ import pytest
 
 from dashboard.content.tables import Roster, View, store_of
 from streams.delivery.connection import Connection
-from streams.pod import Worker
+from streams.pod import Pod
 
 Connect = Callable[..., Connection]
 
 
-def names(worker: Worker, **view: str) -> list[str]:
-    return [connection.client_name for connection in Roster(worker.registry).select(View.parse(view)).connections]
+def names(local_pod: Pod, **view: str) -> list[str]:
+    return [connection.client_name for connection in Roster(local_pod.registry).select(View.parse(view)).connections]
 
 
-def test_a_search_looks_at_name_and_address_whatever_the_case(worker: Worker, connect: Connect) -> None:
+def test_a_search_looks_at_name_and_address_whatever_the_case(local_pod: Pod, connect: Connect) -> None:
     connect("STORE001-LANE01", address="10.1.1.1:1")
     connect("STORE002-LANE01", address="10.2.2.2:2")
-    assert names(worker, q="store001") == ["STORE001-LANE01"]
-    assert names(worker, q="10.2.") == ["STORE002-LANE01"]
-    assert names(worker, q="nothing") == []
+    assert names(local_pod, q="store001") == ["STORE001-LANE01"]
+    assert names(local_pod, q="10.2.") == ["STORE002-LANE01"]
+    assert names(local_pod, q="nothing") == []
 
 
-def test_the_store_is_the_part_before_the_first_hyphen(worker: Worker, connect: Connect) -> None:
+def test_the_store_is_the_part_before_the_first_hyphen(local_pod: Pod, connect: Connect) -> None:
     for name in ("STORE1-LANE01", "STORE10-LANE01", "STORE1", "STORE1-A-B"):
         connect(name)
-    assert names(worker, store="store1") == ["STORE1", "STORE1-A-B", "STORE1-LANE01"]
+    assert names(local_pod, store="store1") == ["STORE1", "STORE1-A-B", "STORE1-LANE01"]
     assert store_of("STORE1-A-B") == "STORE1"
 
 
@@ -45,18 +45,18 @@ def test_the_store_is_the_part_before_the_first_hyphen(worker: Worker, connect: 
         ("-nonsense", ["A", "B", "C"]),
     ],
 )
-def test_sorting(worker: Worker, connect: Connect, sort: str, expected: list[str]) -> None:
+def test_sorting(local_pod: Pod, connect: Connect, sort: str, expected: list[str]) -> None:
     connect("A", event_count=2, connected_at=30.0, last_activity=90.0, backlog=5, address="3")
     connect("B", event_count=9, connected_at=10.0, last_activity=50.0, address="2")
     connect("C", event_count=0, connected_at=20.0, last_activity=70.0, backlog=7, address="1")
-    assert names(worker, sort=sort) == expected
+    assert names(local_pod, sort=sort) == expected
 
 
-def test_a_page_has_fifty_rows_and_a_page_too_far_is_the_last(worker: Worker, connect: Connect) -> None:
+def test_a_page_has_fifty_rows_and_a_page_too_far_is_the_last(local_pod: Pod, connect: Connect) -> None:
     for number in range(120):
         connect(f"LANE{number:03d}")
-    assert names(worker, page="2")[0] == "LANE050"
-    selection = Roster(worker.registry).select(View(page=99))
+    assert names(local_pod, page="2")[0] == "LANE050"
+    selection = Roster(local_pod.registry).select(View(page=99))
     assert (selection.page, selection.pages, selection.matched, len(selection.connections)) == (3, 3, 120, 20)
 
 

@@ -15,48 +15,48 @@ Connect = Callable[..., Connection]
 def test_all_is_well(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
     board.sampler.take()
-    verdict = judge(board.worker, board.sampler)
+    verdict = judge(board.pod, board.sampler)
     assert verdict == ("good", "All is well: 1 client connected, events are heard.", [])
 
 
 def test_a_pod_without_redis_is_bad_and_says_why(board: Board) -> None:
-    board.worker.subscriber.subscribed = False
-    board.worker.subscriber.last_error = "Connection refused"
-    verdict = judge(board.worker, board.sampler)
+    board.pod.subscriber.subscribed = False
+    board.pod.subscriber.last_error = "Connection refused"
+    verdict = judge(board.pod, board.sampler)
     assert verdict.level == "bad"
     assert "no event arrives" in verdict.headline
     assert verdict.notices == ["Not subscribed to Redis: Connection refused."]
 
 
 def test_a_pod_that_hears_only_in_part_says_so(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board.worker.ingresses, "unready_reason", lambda: "catching up with Redis")
-    verdict = judge(board.worker, board.sampler)
+    monkeypatch.setattr(board.pod.ingresses, "unready_reason", lambda: "catching up with Redis")
+    verdict = judge(board.pod, board.sampler)
     assert verdict.level == "bad"
     assert verdict.headline.startswith("Events may be late or missing.")
     assert verdict.notices == ["Catching up with Redis."]
 
 
 def test_draining_is_a_warning(board: Board) -> None:
-    board.worker.draining = True
-    assert judge(board.worker, board.sampler).level == "warning"
+    board.pod.draining = True
+    assert judge(board.pod, board.sampler).level == "warning"
 
 
 def test_a_few_lost_devices_are_noted_and_many_are_a_warning(board: Board, connect: Connect) -> None:
     board.sampler.take()
     for number in range(4):
-        board.worker.registry.close(connect(f"LANE{number}"), CloseReason.DEAD_PEER)
-    verdict = judge(board.worker, board.sampler)
+        board.pod.registry.close(connect(f"LANE{number}"), CloseReason.DEAD_PEER)
+    verdict = judge(board.pod, board.sampler)
     assert verdict.level == "good"
     assert verdict.notices == ["Connections that ended in trouble in the last 5 minutes: 4 dead-peer."]
     for number in range(4):
-        board.worker.registry.close(connect(f"LANE{number}"), CloseReason.SLOW_READER)
-    assert judge(board.worker, board.sampler).level == "warning"
+        board.pod.registry.close(connect(f"LANE{number}"), CloseReason.SLOW_READER)
+    assert judge(board.pod, board.sampler).level == "warning"
 
 
 def test_unusable_messages_and_outages_are_noted(board: Board) -> None:
     board.sampler.take()
-    board.worker.router.unusable += 1
-    board.worker.subscriber.outages = 2
-    notices = " ".join(judge(board.worker, board.sampler).notices)
+    board.pod.router.unusable += 1
+    board.pod.subscriber.outages = 2
+    notices = " ".join(judge(board.pod, board.sampler).notices)
     assert "1 message on the channel" in notices
     assert "lost 2 times" in notices

@@ -67,7 +67,7 @@ async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -
     connection = connect("STORE001-LANE01")
     writer = FakeWriter()
     board.open(ClientPage("STORE001-LANE01"), writer, [])
-    board.worker.registry.close(connection, CloseReason.OPERATOR)
+    board.pod.registry.close(connection, CloseReason.OPERATOR)
     await board.tell()
     content = contents(writer)[-1]
     assert content["shown"]["connected"] is False
@@ -117,7 +117,7 @@ async def test_it_samples_while_it_runs_and_ends_its_streams(board: Board, monke
 
 async def test_rates_are_per_second(board: Board) -> None:
     board.sampler.take()
-    board.worker.router.received += 50
+    board.pod.router.received += 50
     await asyncio.sleep(0.1)
     board.sampler.take()
     assert 200 < board.sampler.samples[-1].received_per_second <= 500
@@ -125,6 +125,6 @@ async def test_rates_are_per_second(board: Board) -> None:
 
 def test_content_is_json_of_strings_only(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
-    content = json.loads(json.dumps(ALL.content(board.worker, Roster(board.worker.registry)).as_dict()))
+    content = json.loads(json.dumps(ALL.content(board.pod, Roster(board.pod.registry)).as_dict()))
     assert all(isinstance(cell, str) for row in content["rows"]["connections"] for cell in row)
     assert all(isinstance(text, str) for text in content["texts"].values())

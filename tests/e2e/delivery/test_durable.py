@@ -17,8 +17,8 @@ from streams.broker.publisher import apublish, publish
 from streams.conf import read_settings
 from tests.conftest import StartPod
 from tests.e2e.faults.test_gaps import marked, read_until, ready
+from tests.support.devices import LOG, Lane, Source, all_read_last, gap_covers, outcome
 from tests.support.http import open_stream
-from tests.support.lanes import LOG, Lane, Source, all_read_last, gap_covers, outcome
 from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, event
 from tests.support.relay import Relay

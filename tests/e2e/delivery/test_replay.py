@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.hearing import heard_all
+from tests.support.barriers import heard_all
+from tests.support.devices import Source, gap_covers
 from tests.support.http import EventStream, open_narrow, open_stream
-from tests.support.lanes import Source, gap_covers
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.lanes import Lane, Source, all_read_last, outcome
+from tests.support.devices import Lane, Source, all_read_last, outcome
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
 from tests.support.relay import Relay

@@ -14,8 +14,8 @@ import pytest
 from streams.broker.ingress import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
+from tests.support.devices import LOG, gap_covers
 from tests.support.http import EventStream, open_narrow, open_response, open_stream
-from tests.support.lanes import LOG, gap_covers
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer, event
 from tests.support.relay import Relay

@@ -24,7 +24,7 @@ from streams.cluster.ownership import (
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
-from tests.streams.rooms import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect
+from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect
 
 NAME = "STORE001-LANE01"
 SKEW_SECONDS = 1000.0

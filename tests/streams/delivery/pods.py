@@ -12,8 +12,8 @@ from streams.delivery.router import Router
 from streams.history.messages import History
 from streams.wire.pods import PodMessage
 from streams.wire.timestamps import unix_seconds
+from tests.streams.builders import MAX_EVENT_BYTES, STALL_SECONDS, Recorder
 from tests.streams.clocks import WALL_AHEAD, HandClock
-from tests.streams.rooms import MAX_EVENT_BYTES, STALL_SECONDS, Recorder
 from tests.support.event_stream import ServerSentEvent, parse
 
 HISTORY_SECONDS = 300.0
@@ -74,14 +74,14 @@ class PurePod:
         """Read events from the journal that Redis took at a moment, by default now; all before now was read."""
         taken = self.hands.now if moment is None else moment
         self.recovery.take_journal([event(event_id, name) for event_id in event_ids], [taken] * len(event_ids))
-        self.recovery.prove_journal(self.hands.now)
+        self.recovery.prove_journal(self.hands.now, clock_was_set=False)
 
     def live(self, seconds: int) -> None:
         """Let seconds pass, in each of which both ingresses prove that they are heard."""
         for _ in range(seconds):
             self.hands.turn(1)
             talk(self)
-            self.recovery.prove_journal(self.hands.now)
+            self.recovery.prove_journal(self.hands.now, clock_was_set=False)
             self.history.expire(self.hands.now)
 
     def settle(self) -> None:
@@ -157,7 +157,7 @@ def live(*pods: PurePod, seconds: int = 10) -> None:
         pods[0].hands.turn(1)
         talk(*pods)
         for pod in pods:
-            pod.recovery.prove_journal(pod.hands.now)
+            pod.recovery.prove_journal(pod.hands.now, clock_was_set=False)
 
 
 def publish(event_id: str, *pods: PurePod) -> None:

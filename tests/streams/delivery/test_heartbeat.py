@@ -9,7 +9,7 @@ import pytest
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
-from tests.streams.rooms import Recorder, connect, make_registry
+from tests.streams.builders import Recorder, connect, make_registry
 from tests.support.event_stream import EventStreamParser
 
 HEARTBEAT_SECONDS = 30.0

@@ -8,7 +8,7 @@ import pytest
 
 from streams.delivery.connection import Connection
 from streams.delivery.phases import PER_NEIGHBOUR, Slots
-from tests.streams.rooms import Recorder
+from tests.streams.builders import Recorder
 
 COUNT = 120
 

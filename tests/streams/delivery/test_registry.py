@@ -9,7 +9,7 @@ from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.wire.frames import comment_frame
-from tests.streams.rooms import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect, make_registry
+from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect, make_registry
 
 FRAME = comment_frame("x" * 96)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
+from tests.streams.builders import MAX_EVENT_BYTES, connect, make_registry, make_router, route
 from tests.streams.clocks import HandClock
-from tests.streams.rooms import MAX_EVENT_BYTES, connect, make_registry, make_router, route
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ NOW = 1000.0
 def make_progress(published: float = NOW) -> Progress:
     """Progress that knows that whatever is at a place from 10 on was published after a moment."""
     progress = Progress()
+    progress.listen(-inf)
     progress.note_proof(10, published, -inf)
     return progress
 

@@ -12,17 +12,17 @@ from streams.conf import read_settings
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.http.metrics import METRICS, Declared, render
-from streams.pod import Worker
-from tests.streams.rooms import connect
+from streams.pod import Pod
+from tests.streams.builders import connect
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker(read_settings({}))
+def local_pod() -> Pod:
+    return Pod(read_settings({}))
 
 
-def families(worker: Worker) -> dict[str, Metric]:
-    text, content_type = render(worker)
+def families(local_pod: Pod) -> dict[str, Metric]:
+    text, content_type = render(local_pod)
     assert content_type.startswith("text/plain")
     return {family.name: family for family in text_string_to_metric_families(text.decode())}
 
@@ -43,35 +43,35 @@ def test_declared_metric_can_be_documented(metric: Declared):
     assert re.fullmatch(r"[A-Z0-9][^|\n]+\.", metric.help)
 
 
-def test_render_shows_what_is_declared_and_nothing_else(worker: Worker):
-    shown = families(worker)
+def test_render_shows_what_is_declared_and_nothing_else(local_pod: Pod):
+    shown = families(local_pod)
     assert [(family.name, family.type, family.documentation) for family in shown.values()] == [
         (metric.name, metric.kind, metric.help) for metric in METRICS
     ]
-    text = render(worker)[0].decode()
+    text = render(local_pod)[0].decode()
     assert not [metric.exposed for metric in METRICS if f"# TYPE {metric.exposed} {metric.kind}\n" not in text]
 
 
-def test_render_shows_every_reason_from_the_start(worker: Worker):
-    shown = families(worker)
+def test_render_shows_every_reason_from_the_start(local_pod: Pod):
+    shown = families(local_pod)
     assert values(shown["sse_closes"]) == dict.fromkeys(CloseReason, 0)
     assert values(shown["sse_stream_gaps"]) == dict.fromkeys(GapReason, 0)
 
 
-def test_render_reads_the_pod(worker: Worker):
-    worker.registry.subscribed = True
-    first, _ = connect(worker.registry, "LANE1")
-    connect(worker.registry, "LANE2")
-    worker.registry.close(first, CloseReason.OPERATOR)
-    shown = families(worker)
+def test_render_reads_the_pod(local_pod: Pod):
+    local_pod.registry.subscribed = True
+    first, _ = connect(local_pod.registry, "LANE1")
+    connect(local_pod.registry, "LANE2")
+    local_pod.registry.close(first, CloseReason.OPERATOR)
+    shown = families(local_pod)
     assert [sample.value for sample in shown["sse_connections"].samples] == [1]
     assert [sample.value for sample in shown["sse_connects"].samples] == [2]
     assert values(shown["sse_closes"])["operator"] == 1
 
 
-def test_render_shows_delays_as_a_histogram(worker: Worker):
-    worker.router.delays.observe(0.02)
-    samples = families(worker)["sse_publish_to_write_seconds"].samples
+def test_render_shows_delays_as_a_histogram(local_pod: Pod):
+    local_pod.router.delays.observe(0.02)
+    samples = families(local_pod)["sse_publish_to_write_seconds"].samples
     buckets = {sample.labels["le"]: sample.value for sample in samples if sample.labels}
     assert (buckets["0.01"], buckets["0.025"], buckets["+Inf"]) == (0, 1, 1)
     assert [sample.value for sample in samples if sample.name.endswith("_sum")] == [pytest.approx(0.02)]
@@ -91,6 +91,6 @@ def without_proc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_proc")
-def test_render_leaves_out_what_the_system_does_not_tell(worker: Worker):
-    missing = {metric.name for metric in METRICS} - families(worker).keys()
+def test_render_leaves_out_what_the_system_does_not_tell(local_pod: Pod):
+    missing = {metric.name for metric in METRICS} - families(local_pod).keys()
     assert missing == {"process_resident_memory_bytes", "process_open_fds"}

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
-from streams.wire.events import ACTIONS, encode_event, valid_name
-from tests.streams.rooms import MAX_EVENT_BYTES, decode
+from streams.wire.events import ACTIONS, decode_event, encode_event, payload_line, valid_name
+from tests.streams.builders import MAX_EVENT_BYTES, decode
 
 NAME_CHARACTERS = string.ascii_letters + string.digits + "._:-"
 
@@ -178,6 +178,35 @@ def test_any_json_is_usable_or_refused(value: Any, indent: Any, ensure_ascii: bo
 def test_a_damaged_message_is_usable_or_refused(value: Any, position: int, damage: bytes):
     text = json.dumps({"clientName": "a", "data": value}, indent=1).encode()
     assert_one_usable_line(text[:position] + damage + text[position + len(damage) :])
+
+
+@given(st.binary(max_size=300))
+@example(b"\n[")
+@example(b"\n\xff")
+@example(b"\n" + b"[" * 100_000)
+@example(b"\n" + b"[" * 5000 + b"]" * 5000)
+@example(b"\n" + b"9" * 5000)
+def test_payload_line_refuses_bytes_in_one_way(message: bytes):
+    """Bytes that were not decoded before raise nothing else either."""
+    try:
+        line = payload_line(message)
+    except UnusableMessage:
+        return
+    assert b"\n" not in line
+    assert b"\r" not in line
+
+
+# Whole numbers that no float can hold, and more digits than Python turns into a number.
+@pytest.mark.parametrize("digits", ["1" + "0" * 400, "9" * 4300, "9" * 4301, "9" * 100_000], ids=len)
+@pytest.mark.parametrize("field", ["ttlMs", "deliverBy", "timestamp", "eventId", "clientName", "data"])
+def test_decode_event_refuses_huge_numbers_in_one_way(field: str, digits: str):
+    message = f'{{"clientName":"a","{field}":-{digits}}}'.encode()
+    try:
+        event = decode_event(message, len(message))
+    except UnusableMessage:
+        assert field != "data", "nobody reads what is in it"
+    else:
+        assert event.client_name == "a"
 
 
 def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.wire.frames import comment_frame, data_frame, named_frame
-from tests.streams.rooms import frame
+from tests.streams.builders import frame
 from tests.support.event_stream import EventStreamParser, parse
 
 AFTER = b'data: {"after":true}\n\n'

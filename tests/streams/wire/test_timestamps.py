@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.wire.timestamps import iso, now_iso
+from streams.wire.timestamps import EARLIEST, LATEST, iso, now_iso, unix_seconds
 
 
 def test_a_known_time():
@@ -24,3 +26,50 @@ def test_has_milliseconds_and_z(seconds: float):
 def test_now_is_now():
     before = datetime.now(UTC).timestamp()
     assert before - 0.001 <= datetime.fromisoformat(now_iso()).timestamp() <= datetime.now(UTC).timestamp()
+
+
+@given(st.floats())
+@example(math.nan)
+@example(math.inf)
+@example(-math.inf)
+@example(1e300)
+@example(-1e11)
+@example(EARLIEST - 0.001)
+@example(LATEST + 0.999)
+def test_iso_writes_any_number(seconds: float):
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", iso(seconds))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-math.inf, "0001-01-01T00:00:00.000Z"),
+        (-1e300, "0001-01-01T00:00:00.000Z"),
+        (math.nan, "0001-01-01T00:00:00.000Z"),
+        (EARLIEST, "0001-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.000Z"),
+        (LATEST, "9999-12-31T23:59:59.000Z"),
+        (1e300, "9999-12-31T23:59:59.000Z"),
+        (math.inf, "9999-12-31T23:59:59.000Z"),
+    ],
+)
+def test_iso_keeps_to_the_years_that_can_be_written(seconds: float, text: str):
+    assert iso(seconds) == text
+
+
+@given(st.text() | st.from_regex(r"\A\d{4}-(\d\d-\d\d|W\d\d-\d)T\d\d:\d\d(:\d\d(\.\d{1,9})?)?([+-]\d\d:\d\d|Z)?\Z"))
+@example("0001-01-01T00:00:00+23:59")
+@example("0001-01-01T00:00:00.000001+23:59:59.999999")
+@example("9999-12-31T23:59:59-23:59")
+@example("9999-W53-7T00:00")
+@example("2026-01-05\ud80012:00")
+@example("2026-01-05T12:00:00+24:00")
+@example("1" * 5000)
+def test_unix_seconds_reads_any_text_or_refuses_it(text: str):
+    seconds = unix_seconds(text)
+    assert seconds is None or EARLIEST - 86_400 <= seconds <= LATEST + 86_401
+
+
+@pytest.mark.parametrize("value", [None, 5, 1.5, True, b"2026-01-05", ["2026-01-05"], {}])
+def test_unix_seconds_of_no_text_is_none(value: object):
+    assert unix_seconds(value) is None

@@ -1,31 +1,16 @@
-"""How frames reach a client's socket: two writers behind registry.Writer.
+"""The writer for Daphne over plain TCP, and what it knows of Daphne and Twisted.
 
-SocketWriter is for Daphne over plain TCP: it writes to the socket at once, where
-Twisted would first register the socket with epoll and write on the next turn of
-the loop, which is half the cost of an event. SendWriter is for everything else
-that speaks ASGI, and for TLS and HTTP/2.
+It writes to the socket at once, where Twisted would first register the socket with
+epoll and write on the next turn of the loop, which is half the cost of an event.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import logging
-import socket
-import struct
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from streams.delivery.connection import Headers, Writer
-
-log = logging.getLogger("sse.sse")
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-# A client that stops reading may hide this much in the kernel, which doubles it for its
-# own bookkeeping; the default would be megabytes.
-SEND_BUFFER_BYTES = 32 * 1024
+from streams.delivery.connection import Headers
+from streams.transport.socket_options import SocketOptions, silent_seconds
 
 
 class NoHeaders:
@@ -54,29 +39,6 @@ class Discarded(list[bytes]):
 
 
 DISCARDED = Discarded()
-
-# Offsets into struct tcp_info of <linux/tcp.h>.
-_TCP_INFO_BYTES = 64
-_UNACKED_OFFSET = 24
-_LAST_ACK_OFFSET = 56
-
-
-class SocketOptions(NamedTuple):
-    """How the kernel is to look after a stream's socket."""
-
-    heartbeat_seconds: float
-    dead_after_seconds: float
-
-    def set_on(self, stream: socket.socket) -> None:
-        """Bound the kernel's buffer, and let it notice a dead peer should the heartbeat not."""
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(self.heartbeat_seconds)))
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(self.dead_after_seconds / 3)))
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-        # Later than the heartbeat's own check, which knows the reason and says it.
-        timeout_ms = round(1000 * (self.heartbeat_seconds + self.dead_after_seconds))
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
 
 class SocketWriter:
@@ -162,12 +124,10 @@ class SocketWriter:
     def silent_seconds(self) -> float:
         """Return for how long bytes sent have gone without any acknowledgement, or 0."""
         try:
-            info = self._transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+            return silent_seconds(self._transport.getHandle())
         except (AttributeError, OSError):
+            # It has no socket any more.
             return 0.0
-        (unacked,) = struct.unpack_from("I", info, _UNACKED_OFFSET)
-        (last_ack_ms,) = struct.unpack_from("I", info, _LAST_ACK_OFFSET)
-        return last_ack_ms / 1000 if unacked else 0.0
 
 
 def chunk(frame: bytes) -> bytes:
@@ -175,89 +135,7 @@ def chunk(frame: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(frame), frame)
 
 
-class SendWriter:
-    """Writes through ASGI's send(), which waits where the server has backpressure."""
-
-    __slots__ = ("_backlog_bytes", "_messages", "_request_task", "_send", "_task")
-
-    def __init__(self, send: Send, request_task: asyncio.Task[Any]) -> None:
-        self._send = send
-        self._request_task = request_task
-        self._messages: deque[dict[str, Any]] = deque()
-        self._backlog_bytes = 0
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, headers: Headers, frame: bytes) -> None:
-        """Queue the head of the response and the first frame."""
-        self._queue({"type": "http.response.start", "status": 200, "headers": headers})
-        # An empty body, too, makes the server send the head.
-        self.write(frame)
-
-    def write(self, frame: bytes) -> int:
-        """Queue a frame; return the bytes that the server has not taken before it."""
-        backlog_bytes = self._backlog_bytes
-        self._backlog_bytes += len(frame)
-        self._queue({"type": "http.response.body", "body": frame, "more_body": True})
-        return backlog_bytes
-
-    def backlog_bytes(self) -> int:
-        """Return the bytes that the server has not taken."""
-        return self._backlog_bytes
-
-    def finish(self) -> None:
-        """End the response after everything that was written."""
-        self._queue({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def abort(self) -> None:
-        """Drop what waits and end the request as far as ASGI lets an application do so."""
-        self._drop()
-        if self._task is not None:
-            self._task.cancel()
-        self._request_task.cancel()
-        # A server that only closes waits for its client to take what is left, which this one never does.
-        transport: Any = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if hasattr(transport, "abort"):
-            transport.abort()
-
-    def silent_seconds(self) -> float:
-        """Return 0: ASGI shows no socket to ask."""
-        return 0.0
-
-    def _queue(self, message: dict[str, Any]) -> None:
-        self._messages.append(message)
-        if self._task is None:
-            self._task = asyncio.create_task(self._drain(), name="send-writer")
-
-    async def _drain(self) -> None:
-        try:
-            while self._messages:
-                message = self._messages.popleft()
-                await self._send(message)
-                self._backlog_bytes -= len(message.get("body", b""))
-        except OSError:
-            # ASGI 2.4: the client is gone; the server's disconnect event says so too.
-            self._drop()
-        except Exception:
-            log.exception("The server refused a frame; nothing more is written to its client")
-            self._drop()
-        finally:
-            self._task = None
-
-    def _drop(self) -> None:
-        self._messages.clear()
-        self._backlog_bytes = 0
-
-
-def open_writer(send: Send, request_task: asyncio.Task[Any], options: SocketOptions) -> Writer:
-    """Choose the writer for a response that has not begun.
-
-    Cancelling `request_task` ends the request, for servers that offer no nearer way.
-    """
-    request = daphne_request(send)
-    return SendWriter(send, request_task) if request is None else SocketWriter(request, options)
-
-
-def daphne_request(send: Send) -> Any:
+def daphne_request(send: Any) -> Any:
     """Return Daphne's request behind `send` if it is written over plain TCP, or else None.
 
     Daphne's send is functools.partial(Server.handle_reply, request). The class is

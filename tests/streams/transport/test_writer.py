@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.transport.writers import SendWriter, SocketOptions, open_writer
+from streams.transport.socket_options import SocketOptions
+from streams.transport.writer import SendWriter, open_writer
 from tests.support.waiting import eventually
 
 HEADERS = [(b"Content-Type", b"text/event-stream")]

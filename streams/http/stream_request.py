@@ -1,0 +1,111 @@
+"""What a client asks for with GET /events/NAME, read from the head of its request."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs
+
+from streams.delivery.connection import Resume
+from streams.errors import InvalidName
+from streams.http.answers import Refused
+from streams.wire.events import valid_name
+
+PATH_PREFIX = "/events/"
+ALLOW = (b"Allow", b"GET, HEAD, OPTIONS")
+# All that is read of a request's head.
+STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id", b"user-agent")
+MAX_USER_AGENT = 200
+# A number as people write it, where float() would also take `1_0` and `nan`.
+SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+
+class StreamRequest(NamedTuple):
+    """A client's wish for its stream."""
+
+    name: str
+    resume: Resume | None
+    # Of the page that asks, or an empty string where none does.
+    origin: str
+    # The peer's `host:port`, or an empty string where the server knows none.
+    address: str
+    # Text from outside, to be escaped.
+    user_agent: str
+    # Whether a refusal may be a status: an EventSource gives up for ever on anything but 200.
+    prefers_status: bool
+
+    @classmethod
+    def parse(cls, scope: dict[str, Any], history_seconds: float) -> Self:
+        """Read an ASGI scope whose path begins with PATH_PREFIX.
+
+        `history_seconds` is how far back events are remembered. Raises Refused for a request
+        that opens no stream on any pod.
+        """
+        if scope["method"] not in ("GET", "HEAD"):
+            raise Refused(405, f"Method {scope['method']} is not allowed here; use GET.", [ALLOW])
+        try:
+            name = valid_name(scope["path"].removeprefix(PATH_PREFIX))
+        except InvalidName as error:
+            raise Refused(400, str(error)) from None
+        # The first of each name is the one that counts.
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        return cls(
+            name,
+            wanted_resume(headers.get(b"last-event-id", b""), scope["query_string"], history_seconds),
+            origin_of(scope),
+            client_address(scope),
+            client_user_agent(headers.get(b"user-agent", b"")),
+            # Any of them: this header may come several times.
+            any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"]),
+        )
+
+
+def wanted_resume(last_event_id: bytes, query_string: bytes, history_seconds: float) -> Resume | None:
+    """Return where a client that comes back wants to go on, or None for live events only.
+
+    The header, which a browser's EventSource sends, wins over the query, which is for
+    clients that cannot set headers.
+    """
+    if last_event_id:
+        # https://html.spec.whatwg.org/multipage/server-sent-events.html#last-event-id sends UTF-8.
+        return Resume(last_event_id.decode(errors="replace"), None)
+    if not query_string:
+        return None
+    query = parse_qs(query_string.decode("latin-1"))
+    if event_id := query.get("lastEventId"):
+        return Resume(event_id[-1], None)
+    if since := query.get("since"):
+        return Resume(None, since_seconds(since[-1], history_seconds))
+    return None
+
+
+def since_seconds(text: str, history_seconds: float) -> float:
+    """Read a duration in seconds; one longer than the history is math.inf: all that there is.
+
+    Raises Refused for what is no duration.
+    """
+    seconds = float(text) if SECONDS.fullmatch(text) else math.nan
+    # Written so that NaN, which compares false with everything, is refused.
+    if not 0 <= seconds < math.inf:
+        raise Refused(400, "since must be a number of seconds, 0 or more.")
+    return seconds if seconds <= history_seconds else math.inf
+
+
+def origin_of(scope: dict[str, Any]) -> str:
+    """Return the origin of the page that asks, or an empty string where none does."""
+    value: bytes = next((value for name, value in scope["headers"] if name == b"origin"), b"")
+    return value.decode("latin-1")
+
+
+def client_address(scope: dict[str, Any]) -> str:
+    """Return the peer's address and port, or an empty string where the server knows none."""
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else ""
+
+
+def client_user_agent(value: bytes) -> str:
+    """Return what a client calls itself, cut to MAX_USER_AGENT characters."""
+    # Thousands of devices call themselves the same: interned, all of them share one string.
+    return sys.intern(value[:MAX_USER_AGENT].decode("latin-1"))

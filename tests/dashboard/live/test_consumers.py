@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from dashboard.content.pages import ClientPage, PodPage
+from dashboard.live.board import Board
+from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
+from streams.http.answers import Refused
+from tests.dashboard.conftest import TOKEN
+
+
+def scope(query: str = "", method: str = "GET", **headers: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": method,
+        "path": "/admin/live",
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+
+async def refused(*arguments: Any, **more: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await wanted_page(scope(*arguments, **more))
+    return caught.value
+
+
+def test_is_live_on_its_path_alone() -> None:
+    assert is_live({"path": "/admin/live"})
+    assert not is_live({"path": "/admin/live/"})
+
+
+async def test_wanted_page_is_a_client_or_the_pod() -> None:
+    assert await wanted_page(scope("client=STORE001-LANE01")) == ClientPage("STORE001-LANE01")
+    assert isinstance(await wanted_page(scope("client=")), PodPage)
+    assert isinstance(await wanted_page(scope("q=STORE&sort=name")), PodPage)
+
+
+async def test_wanted_page_refuses_other_methods() -> None:
+    error = await refused(method="POST")
+    assert (error.status, error.headers) == (405, [(b"Allow", b"GET")])
+
+
+async def test_wanted_page_refuses_strangers(production: None) -> None:
+    error = await refused()
+    assert (error.status, error.headers) == (401, [(b"WWW-Authenticate", b"Bearer")])
+    assert isinstance(await wanted_page(scope(authorization=f"Bearer {TOKEN}")), PodPage)
+
+
+async def test_wanted_page_refuses_too_many_parameters() -> None:
+    error = await refused("&".join(["a=1"] * 1500))
+    assert error.status == 400
+
+
+async def test_consumer_answers_like_every_other_path(board: Board) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await LiveConsumer(board)(scope(method="PUT"), asyncio.Event().wait, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 405
+    assert (b"Content-Type", b"application/json") in sent[0]["headers"]
+    assert list(json.loads(sent[1]["body"])) == ["success", "error", "timestamp"]

@@ -1,0 +1,105 @@
+"""What the pages name exists: files, modules, variables, metrics, targets and messages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, PAGES, anchors, links, name_of, sources
+from tests.docs.test_reference import AHEAD as TARGETS_AHEAD
+from tests.support.pods import ROOT, documented_variables
+
+# A changelog names what was, too.
+GUIDES = [page for page in PAGES if page.name != "CHANGELOG.md"]
+RUNBOOK = DOCS / "operate/runbook.md"
+# Variables of other programs, and words in capitals that are none.
+OTHERS = {"DJANGO_SETTINGS_MODULE", "NODE_ENV", "DJANGO_SUPERUSER_USERNAME", "CLIENT_IP"}
+# Modules that are described before they are in the tree.
+MODULES_AHEAD = {
+    "http/answers.py",
+    "http/stream_request.py",
+    "server/inbox.py",
+    "transport/daphne_writer.py",
+    "transport/socket_options.py",
+    "transport/writer.py",
+}
+
+
+def named(pages: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", pages, ids=name_of)
+
+
+@named(PAGES)
+def test_every_link_leads_to_a_file_and_an_anchor(page: Path):
+    for path, anchor in links(page):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), f"{name_of(path)}#{anchor}"
+
+
+@named(GUIDES)
+def test_every_file_that_is_named_exists(page: Path):
+    for name in re.findall(r"(?<![\w/])(?:deploy|docs|tests)/[\w./-]*\w", page.read_text()):
+        assert (ROOT / name).exists(), name
+
+
+@named(GUIDES)
+def test_every_module_that_is_named_exists(page: Path):
+    for name in re.findall(r"`((?:\w+/)*\w+\.py)`", page.read_text()):
+        assert name in MODULES_AHEAD or any((root / name).is_file() for root in (ROOT, ROOT / "streams")), name
+
+
+@named(GUIDES)
+def test_every_variable_that_is_named_exists(page: Path):
+    found = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text()))
+    assert found - OTHERS - set(documented_variables()) == set()
+
+
+@named(GUIDES)
+def test_every_metric_that_is_named_exists(page: Path):
+    found = {name.removesuffix("_total") for name in re.findall(r"\bsse_[a-z_]+", page.read_text())}
+    code = sources("streams")
+    assert {name for name in found if f'"{name}"' not in code} == set()
+
+
+@named(GUIDES)
+def test_every_target_that_is_named_exists(page: Path):
+    targets = set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
+    assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets | TARGETS_AHEAD
+
+
+QUOTED = (
+    "Cannot reach",
+    "Hearing the other pods",
+    "Cannot hear the other pods",
+    "Redis refused:",
+    "Redis closed the connection",
+    "cannot be read",
+    "The journal no longer holds what came after",
+    "not subscribed to Redis:",
+    "the journal is not read yet:",
+    "the journal gives no answer since",
+    "nothing has proved that the",
+    "could not be delivered; clients are told",
+    "catching up with Redis",
+    "nothing that it publishes comes back since",
+    "at its limit of",
+    "asks for it again and again",
+    "here and a device on pod",
+    "not on this pod",
+    "cannot be used",
+    "disconnected (",
+)
+
+
+@pytest.mark.parametrize("words", QUOTED)
+def test_runbook_quotes_what_pods_say(words: str):
+    assert words in RUNBOOK.read_text(), "not quoted any more"
+    assert words in sources("streams"), "not said any more"
+
+
+@named(PAGES)
+def test_every_table_has_as_many_cells_in_each_row(page: Path):
+    for table in re.findall(r"(?m)(?:^\|.*\|\n)+", page.read_text()):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, table

@@ -1,0 +1,130 @@
+"""Faults of the past, put back one at a time: the simulation has to find each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.delivery.recovery import Recovery
+from streams.history.coverage import Ingress
+from streams.history.messages import History
+
+
+@contextlib.contextmanager
+def one_position_for_both() -> Iterator[None]:
+    """F3: an id is taken for a position on both ingresses."""
+    with mock.patch.object(Recovery, "_heard_elsewhere", lambda _self, _ingress, _place, moment: moment):
+        yield
+
+
+@contextlib.contextmanager
+def moment_of_reading() -> Iterator[None]:
+    """F4: an entry that is read late counts as published when it was read."""
+    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now: now):
+        yield
+
+
+@contextlib.contextmanager
+def told_by_its_end() -> Iterator[None]:
+    """F5: a gap of the channel that ended later is taken to hold what the journal lost."""
+    miss = Recovery.miss
+
+    def swallowed(self: Recovery, ingress: Ingress, since: float) -> None:
+        told = self._history.coverage[Ingress.CHANNEL].missed_until
+        if ingress is Ingress.JOURNAL and told > since:
+            self.proven[ingress] = self._clock.monotonic()
+        else:
+            miss(self, ingress, since)
+
+    with mock.patch.object(Recovery, "miss", swallowed):
+        yield
+
+
+@contextlib.contextmanager
+def telling_is_cancelled() -> Iterator[None]:
+    """F6: what is left of a telling goes with the next outage, and clients have no mark of their own."""
+    miss, disconnected = Recovery.miss, Recovery.disconnected
+    noted: dict[Recovery, list[Any]] = {}
+
+    def forgets(self: Recovery) -> None:
+        for connection in noted.pop(self, []):
+            connection.told = self._router.told
+        disconnected(self)
+
+    def notes(self: Recovery, ingress: Ingress, since: float) -> None:
+        miss(self, ingress, since)
+        noted[self] = list(self._registry)
+
+    with (
+        mock.patch.object(Recovery, "disconnected", forgets),
+        mock.patch.object(Recovery, "miss", notes),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def empty_answer_proves() -> Iterator[None]:
+    """F7: an empty answer proves that nothing came, whether or not the position is held."""
+    took = JournalCursor.took
+
+    def proves(self: JournalCursor, entries: Any, held: bool, *times: float) -> Taken:
+        return took(self, entries, held or not entries, *times)
+
+    with mock.patch.object(JournalCursor, "took", proves):
+        yield
+
+
+@contextlib.contextmanager
+def never_begins_anew() -> Iterator[None]:
+    """F8: a journal that was begun anew with lower ids is asked for higher ones for ever, and nothing is said."""
+    took = JournalCursor.took
+
+    def stays(self: JournalCursor, entries: Any, held: bool, *times: float) -> Taken:
+        return took(self, entries, held or not entries, *times)
+
+    with (
+        mock.patch.object(JournalCursor, "took", stays),
+        mock.patch.object(JournalCursor, "relocated"),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def nothing_read_nothing_lost() -> Iterator[None]:
+    """F9: where nothing was ever read, another Redis has lost nothing."""
+    connected = JournalCursor.connected
+
+    def trusts(self: JournalCursor, *facts: Any) -> float | None:
+        since = connected(self, *facts)
+        return since if self._position is not None else None
+
+    with mock.patch.object(JournalCursor, "connected", trusts):
+        yield
+
+
+@contextlib.contextmanager
+def newest_of_an_id() -> Iterator[None]:
+    """F11: of two events with one id the newer is taken for the one that was read."""
+    find = History._find
+
+    def newest(self: History, indexes: list[int], event_id: str) -> int | None:
+        found = find(self, indexes[::-1], event_id)
+        return None if found is None else len(indexes) - 1 - found
+
+    with mock.patch.object(History, "_find", newest):
+        yield
+
+
+MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
+    "F3": one_position_for_both,
+    "F4": moment_of_reading,
+    "F5": told_by_its_end,
+    "F6": telling_is_cancelled,
+    "F7": empty_answer_proves,
+    "F8": never_begins_anew,
+    "F9": nothing_read_nothing_lost,
+    "F11": newest_of_an_id,
+}

@@ -1,0 +1,352 @@
+"""One simulated pod: the real rooms that decide, and a shell whose I/O is the simulation's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from streams.broker.journal_cursor import Facts, JournalCursor, Taken
+from streams.delivery.connection import Connection, Resume
+from streams.delivery.recovery import Recovery
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.errors import CloseReason
+from streams.history.coverage import Ingress
+from streams.history.messages import History
+from streams.wire.clock import Clock
+from streams.wire.pods import PodMessage
+from tests.simulation.redis_model import Blocked, RedisModel, Reply, parse_id
+from tests.simulation.world import Link, World
+
+STATE_SECONDS = 1.0
+READ_TIMEOUT_SECONDS = 4.0
+PING_TIMEOUT_SECONDS = 8.0
+SETTLE_SECONDS = 0.01
+TOGETHER_SECONDS = 2.5
+MAX_EVENT_BYTES = 4096
+# What comes in on one socket comes in order.
+SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected": "journal", "_answered": "journal"}
+
+
+class SimulatedPod:
+    """A life of a pod; a restarted one is another."""
+
+    def __init__(self, world: World, redis: RedisModel, number: int, life: int, limits: tuple[float, int, int]) -> None:
+        self.world, self.redis, self.name = world, redis, f"pod-{number}"
+        self.alive, self.frozen = True, False
+        self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        zero = world.rng.uniform(1e3, 1e6)
+        clock = Clock(world.wall, lambda: world.now + zero)
+        self._monotonic = clock.monotonic
+        self.clock = clock
+        self.history = History(*limits, started=clock.monotonic())
+        self.registry = Registry(
+            self.name, max_backlog_bytes=10**6, stall_seconds=10.0, duel_limit=10**6, slots=1, clock=clock
+        )
+        self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
+        self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
+        self.recovery.on_due = self._look
+        self.cursor = JournalCursor(limits[0], clock.monotonic())
+        self.received = 0
+        self.subscribed, self._subscribed_at, self._journal_answered_at = False, 0.0, -1.0
+        self.channel, self.journal, self.publishing = (Link(world) for _ in range(3))
+        # Connections to Redis; another object is another connection.
+        self._subscription: object = None
+        self._reader: object = None
+        self._cut = {"channel": False, "journal": False, "publishing": False}
+        self._settling = self._telling = False
+        self._connect_channel()
+        self._connect_journal()
+        self._state()
+
+    # The process
+
+    def run(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Do something in this process: never when it is dead, later when it is frozen."""
+        if self.frozen:
+            self._inbox.append((action, arguments))
+        elif self.alive:
+            action(*arguments)
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
+        # Sockets are read in any order, but each in its own.
+        inbox, self._inbox = self._inbox, []
+        queues: dict[str, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
+        for entry in inbox:
+            queues.setdefault(SOCKETS.get(entry[0].__name__, entry[0].__name__), []).append(entry)
+        while queues:
+            name = self.world.rng.choice(sorted(queues))
+            action, arguments = queues[name].pop(0)
+            if not queues[name]:
+                del queues[name]
+            self.run(action, *arguments)
+
+    def kill(self) -> None:
+        self.alive = self.frozen = False
+        self._inbox.clear()
+        self.redis.forget(self._subscription)
+        self.redis.forget(self._reader)
+
+    def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+        self.world.after(seconds, self.run, action, *arguments)
+
+    # The channel
+
+    def _connect_channel(self) -> None:
+        connection = self._subscription = object()
+        self.channel.drop()
+        if self._cut["channel"] or not self.redis.up:
+            self._later(self.world.rng.uniform(0.1, 0.5), self._retry_channel, connection)
+            return
+        self._later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
+
+        def subscribe() -> None:
+            if self._subscription is connection and self.alive:
+                self.redis.subscribers[connection] = lambda kind, message: self.channel.send(
+                    self.run, self._channel_data, connection, kind, message
+                )
+                self.channel.send(self.run, self._on_subscribed, connection)
+
+        self.world.after(self.channel.delay, self.redis.execute, subscribe, connection)
+
+    def _retry_channel(self, connection: object) -> None:
+        if self._subscription is connection:
+            self._connect_channel()
+
+    def _check_channel(self, connection: object) -> None:
+        """Find out that nothing comes any more, as unanswered pings do."""
+        if self._subscription is not connection:
+            return
+        if self.channel.swallowing or self.redis.frozen or connection not in self.redis.subscribers:
+            self._lose_channel(connection)
+        else:
+            self._later(PING_TIMEOUT_SECONDS / 2, self._check_channel, connection)
+
+    def _lose_channel(self, connection: object) -> None:
+        if self._subscription is not connection:
+            return
+        self.redis.forget(connection)
+        if self.subscribed:
+            self.subscribed = False
+            self.recovery.disconnected()
+        self._connect_channel()
+
+    def _on_subscribed(self, connection: object) -> None:
+        if self._subscription is connection:
+            self.subscribed, self._subscribed_at = True, self.world.now
+            self.recovery.subscribed()
+            self._look()
+            self._later(TOGETHER_SECONDS, self._come_back)
+            self._come_back()
+
+    def _channel_data(self, connection: object, kind: str, message: Any) -> None:
+        if self._subscription is not connection:
+            return
+        if kind == "event":
+            self.received += 1
+            self.redis.used = True
+            self._named(Ingress.CHANNEL, self.recovery.take_channel, [message])
+        else:
+            self.recovery.take_pod_messages(message)
+            self._come_back()
+        self._look()
+
+    # The journal
+
+    def _connect_journal(self) -> None:
+        connection = self._reader = object()
+        self.journal.drop()
+        if self._cut["journal"] or not self.redis.up:
+            self._later(self.world.rng.uniform(0.1, 0.5), self._retry_journal, connection)
+            return
+        self._later(READ_TIMEOUT_SECONDS, self._give_up_connect, connection)
+        asked, position = self._monotonic(), self.cursor.position
+
+        def answer() -> None:
+            held = self.redis.holds(parse_id(position)) if position else False
+            redis, world = self.redis, self.world
+            facts = Facts(
+                str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
+            )
+            self.journal.send(self.run, self._connected, connection, facts, asked)
+
+        self.world.after(self.journal.delay, self.redis.execute, answer, connection)
+
+    def _retry_journal(self, connection: object) -> None:
+        if self._reader is connection:
+            self._connect_journal()
+
+    def _give_up_connect(self, connection: object) -> None:
+        if self._reader is connection and self._journal_answered_at < 0:
+            self._lose_journal(connection)
+
+    def _lose_journal(self, connection: object) -> None:
+        if self._reader is connection:
+            self.redis.forget(connection)
+            self._connect_journal()
+
+    def _connected(self, connection: object, facts: Facts, asked: float) -> None:
+        if self._reader is not connection:
+            return
+        since = self.cursor.connected(facts, asked, self._monotonic())
+        if since is not None:
+            self._miss_journal(since)
+        self._read(connection)
+
+    def _read(self, connection: object) -> None:
+        read, asked = self.cursor.next_read(), self._monotonic()
+        held = None if read.held_from == b"-" else parse_id(read.held_from)
+        blocked = Blocked(
+            parse_id(read.after),
+            read.limit,
+            held,
+            lambda reply: self.journal.send(self.run, self._answered, connection, reply, asked),
+        )
+        block = None if read.block_ms is None else read.block_ms / 1000
+        self.world.after(
+            self.journal.delay, self.redis.execute, lambda: self.redis.read(connection, blocked, block), connection
+        )
+        self._later(READ_TIMEOUT_SECONDS, self._time_out, connection, asked)
+
+    def _time_out(self, connection: object, asked: float) -> None:
+        if self._reader is connection and self._journal_answered_at < asked:
+            self._lose_journal(connection)
+
+    def _answered(self, connection: object, reply: Reply, asked: float) -> None:
+        if self._reader is not connection:
+            return
+        self._journal_answered_at = self._monotonic()
+        was_caught_up = self.cursor.caught_up
+        taken = self.cursor.took(reply.entries, reply.held, reply.time, asked, self._journal_answered_at)
+        if taken.displaced:
+            self.cursor.relocated(self.redis.newest())
+        self._taken(taken)
+        if self.cursor.caught_up and not was_caught_up:
+            redis = self.redis
+            self.cursor.begins_at(redis.first(), redis.newest(), self._monotonic(), intact=redis.intact)
+        self._come_back()
+        self._read(connection)
+
+    def _taken(self, taken: Taken) -> None:
+        if taken.lost_since is not None:
+            self._miss_journal(taken.lost_since)
+        if taken.past:
+            self.recovery.take_past(taken.messages, taken.moments)
+        elif taken.messages:
+            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
+        self.recovery.prove_journal(self.cursor.proven_at, clock_was_set=self.cursor.clock_was_set)
+        self._look()
+
+    def _miss_journal(self, since: float) -> None:
+        zero = self._monotonic() - self.world.now
+        self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
+        self.recovery.miss(Ingress.JOURNAL, since)
+        self._later(1.0, setattr, self.redis, "loss_marked", True)
+        self._tell()
+
+    def _named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
+        since = self.recovery.proven[ingress]
+        try:
+            take(*arguments)
+        except Exception:
+            self.recovery.miss(ingress, since)
+            raise
+
+    # Both
+
+    def _state(self) -> None:
+        self.say([self.recovery.statement(self.name)])
+        self.history.expire(self._monotonic())
+        self._later(STATE_SECONDS * self.world.rng.uniform(0.9, 1.1), self._state)
+
+    def say(self, messages: list[PodMessage]) -> None:
+        if not self._cut["publishing"]:
+            self.publishing.send(self.redis.execute, lambda: self._published(messages))
+
+    def _published(self, messages: list[PodMessage]) -> None:
+        self.redis.publish("pods", messages)
+        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(self.redis.subscribers))
+
+    def _look(self) -> None:
+        if messages := self.recovery.handover.outgoing:
+            self.recovery.handover.outgoing = []
+            self.say(messages)
+        if len(self.recovery.handover) and not self._settling:
+            self._settling = True
+            self._later(SETTLE_SECONDS, self._settle)
+        self._tell()
+
+    def _settle(self) -> None:
+        self._settling = False
+        self.recovery.settle()
+        self._look()
+
+    def _come_back(self) -> None:
+        if self.registry.subscribed or not self.subscribed or not self.cursor.caught_up:
+            return
+        together = self._journal_answered_at - self._monotonic() + self.world.now > self._subscribed_at
+        together = together and self.recovery.reached_by_all()
+        if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
+            self.recovery.channel_used = bool(self.received or self.redis.used or not self.cursor.read)
+            cursor = self.cursor
+            self.recovery.came_back(cursor.complete_since, cursor.lost_before(), from_the_first=cursor.from_the_first)
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._telling and self.recovery.due:
+            self._telling = True
+            self._later(self.world.rng.uniform(0.0001, 0.05), self._tell_one)
+
+    def _tell_one(self) -> None:
+        self._telling = False
+        self.recovery.tell(1)
+        self._tell()
+
+    # Faults of its links
+
+    def cut(self, kind: str, seconds: float) -> None:
+        """Reset a connection, lose what is under way, and refuse another for a while."""
+        self._cut[kind] = True
+        self.world.after(seconds, self._cut.__setitem__, kind, False)
+        self.reset(kind)
+
+    def reset(self, kind: str) -> None:
+        link: Link = getattr(self, kind)
+        link.drop()
+        if kind == "channel":
+            self.redis.forget(self._subscription)
+            self.run(self._lose_channel, self._subscription)
+        elif kind == "journal":
+            self.redis.forget(self._reader)
+            self.run(self._lose_journal, self._reader)
+
+    def swallow(self, kind: str, seconds: float) -> None:
+        """Let a connection stand half-open: nothing arrives, and nobody is told."""
+        link: Link = getattr(self, kind)
+        link.swallowing = True
+        self.world.after(seconds, self._end_swallowing, kind, link)
+
+    def _end_swallowing(self, kind: str, link: Link) -> None:
+        if link.swallowing:
+            link.swallowing = False
+            self.reset(kind)
+
+    def lost_redis(self) -> None:
+        for kind in ("channel", "journal"):
+            self.reset(kind)
+
+    # Clients
+
+    def open(self, name: str, writer: Any, last_event_id: str | None) -> Connection:
+        resume = None if last_event_id is None else Resume(last_event_id, None)
+        connection = Connection(name, writer, "", resume, clock=self.clock)
+        self.registry.open(connection, [])
+        self._look()
+        return connection
+
+    def close(self, connection: Connection, reason: CloseReason) -> None:
+        self.registry.close(connection, reason)

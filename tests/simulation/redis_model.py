@@ -1,0 +1,170 @@
+"""A model of Redis: Pub/Sub, one stream, a clock of its own, restarts and failovers."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.simulation.world import World
+
+Entry = tuple[tuple[int, int], bytes]
+
+
+class Reply(NamedTuple):
+    """What the journal's reader is answered: entries, whether its position is held, and Redis' clock."""
+
+    entries: list[tuple[bytes, dict[bytes, bytes]]]
+    held: bool
+    time: float
+
+
+class Blocked(NamedTuple):
+    """A read that waits for an entry."""
+
+    after: tuple[int, int]
+    limit: int
+    held: tuple[int, int] | None
+    answer: Callable[[Reply], None]
+
+
+class RedisModel:
+    """One Redis; `subscribers` and `blocked` are of the connections that it has."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.frozen = False
+        self.up = True
+        self.run_id = 1
+        self.started_at = -1000.0
+        self.clock_offset = 0.0
+        self.subscribers: dict[object, Callable[[str, Any], None]] = {}
+        self.entries: list[Entry] = []
+        self.last_id = (0, 0)
+        self.added = 0
+        self.loss_marked = False
+        # Whether it writes each entry to its disk before it acknowledges it.
+        self.durable = False
+        self.used = False
+        self._blocked: dict[object, Blocked] = {}
+        self._waiting: list[tuple[object, Callable[[], None]]] = []
+        # Called when all connections are lost.
+        self.on_lost: list[Callable[[], None]] = []
+
+    def time(self) -> float:
+        return self.world.wall() + self.clock_offset
+
+    def execute(self, command: Callable[[], None], connection: object = None) -> None:
+        """Run a command, once Redis is not frozen; never where it is down or dies first."""
+        if self.frozen:
+            self._waiting.append((connection, command))
+        elif self.up:
+            command()
+
+    def publish(self, kind: str, message: Any) -> None:
+        for deliver in list(self.subscribers.values()):
+            deliver(kind, message)
+
+    def add(self, message: bytes) -> None:
+        milliseconds = int(self.time() * 1000)
+        last_ms, last_number = self.last_id
+        self.last_id = (milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1)
+        self.entries.append((self.last_id, message))
+        self.added += 1
+        for connection, blocked in list(self._blocked.items()):
+            del self._blocked[connection]
+            self._answer(blocked)
+
+    def read(self, connection: object, blocked: Blocked, block_seconds: float | None) -> None:
+        """Answer a read at once, or when an entry comes or its time is up."""
+        if block_seconds is None or (self.entries and self.entries[-1][0] > blocked.after):
+            self._answer(blocked)
+            return
+        self._blocked[connection] = blocked
+        self.world.after(block_seconds, self._time_up, connection, blocked)
+
+    def _time_up(self, connection: object, blocked: Blocked) -> None:
+        if self._blocked.get(connection) is blocked:
+            del self._blocked[connection]
+            self.execute(lambda: self._answer(blocked), connection)
+
+    def _answer(self, blocked: Blocked) -> None:
+        first = bisect_right(self.entries, blocked.after, key=entry_id_of)
+        found = self.entries[first : first + blocked.limit]
+        entries = [(entry_id_bytes(entry_id), {b"event": message}) for entry_id, message in found]
+        blocked.answer(Reply(entries, self.holds(blocked.held), self.time()))
+
+    def holds(self, entry_id: tuple[int, int] | None) -> bool:
+        if entry_id is None:
+            return False
+        place = bisect_left(self.entries, entry_id, key=entry_id_of)
+        return place < len(self.entries) and self.entries[place][0] == entry_id
+
+    @property
+    def intact(self) -> bool:
+        return self.added == len(self.entries) and not self.loss_marked
+
+    def newest(self) -> bytes | None:
+        return entry_id_bytes(self.entries[-1][0]) if self.entries else None
+
+    def first(self) -> bytes | None:
+        return entry_id_bytes(self.entries[0][0]) if self.entries else None
+
+    def forget(self, connection: object) -> None:
+        """Drop what a connection waits for."""
+        self.subscribers.pop(connection, None)
+        self._blocked.pop(connection, None)
+        self._waiting = [waiting for waiting in self._waiting if waiting[0] is not connection]
+
+    # What happens to it
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
+        waiting, self._waiting = self._waiting, []
+        for _connection, command in waiting:
+            self.execute(command)
+
+    def delete(self) -> None:
+        """DEL, or FLUSHALL: the next entry's id comes from the clock alone."""
+        self.entries, self.last_id, self.added = [], (0, 0), 0
+
+    def trim(self, kept: int) -> None:
+        self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
+
+    def die(self) -> None:
+        """Lose all connections, and what waited."""
+        self.up = False
+        self.frozen = False
+        self._blocked.clear()
+        self._waiting.clear()
+        self.subscribers.clear()
+        for lost in self.on_lost:
+            lost()
+
+    def start(self, lost_entries: int) -> None:
+        """Come back as another process, without the last entries; all of them, too, where it kept no data."""
+        self.up = True
+        self.run_id += 1
+        self.started_at = self.world.now
+        if lost_entries >= len(self.entries):
+            self.delete()
+        else:
+            self.entries = self.entries[: len(self.entries) - lost_entries]
+            self.added -= lost_entries
+            self.last_id = self.entries[-1][0]
+
+
+def entry_id_of(entry: Entry) -> tuple[int, int]:
+    return entry[0]
+
+
+def entry_id_bytes(entry_id: tuple[int, int]) -> bytes:
+    return b"%d-%d" % entry_id
+
+
+def parse_id(entry_id: bytes) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)

@@ -1,0 +1,201 @@
+"""The reader of requests on a transport that keeps what is written; a real one is in tests/e2e/http."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from streams.errors import InvalidName
+from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
+from streams.http.stream_request import STREAM_REQUEST_HEADERS
+from streams.server.http_channel import MAX_BODY_BYTES, PLAIN_HEADERS, STREAM_HEAD, RequestReader
+from streams.wire.events import valid_name
+from tests.support.http import Answer, parse_answer, request_bytes
+
+
+class Socket:
+    """What is asked of a socket before data is taken from it."""
+
+    def getsockopt(self, *_option: int) -> int:
+        return 0
+
+
+class Transport(StringTransport):  # type: ignore[misc]
+    """A client's connection, with Twisted's names."""
+
+    aborted = False
+
+    def getHandle(self) -> Socket:  # noqa: N802
+        return Socket()
+
+    def abortConnection(self) -> None:  # noqa: N802
+        self.aborted = True
+
+    def loseWriteConnection(self) -> None:  # noqa: N802
+        self.loseConnection()
+
+
+class Server:
+    """The server behind the reader, which keeps what it is asked to serve."""
+
+    proxy_forwarded_address_header = None
+    root_path = server_name = ""
+    request_buffer_size = 8192
+
+    def __init__(self) -> None:
+        self.server = self
+        self.deadlines: dict[Any, float] = {}
+        self.scopes: list[dict[str, Any]] = []
+        self.requests: list[Any] = []
+
+    def protocol_connected(self, request: Any) -> None:
+        self.requests.append(request)
+
+    def protocol_disconnected(self, _request: Any) -> None:
+        pass
+
+    def create_application(self, _request: Any, scope: dict[str, Any]) -> Any:
+        self.scopes.append(scope)
+        return None
+
+    def log_action(self, *_action: Any) -> None:
+        pass
+
+    def log(self, _request: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def reader(server: Server) -> Iterator[RequestReader]:
+    reader = RequestReader()
+    reader.factory, reader.timeOut = server, None
+    reader.makeConnection(Transport(peerAddress=IPv4Address("TCP", "10.0.0.7", 5000)))
+    yield reader
+    reader.connectionLost(Failure(ConnectionDone()))
+
+
+def answer_of(reader: RequestReader) -> Answer:
+    return parse_answer(reader.transport.value())
+
+
+@given(st.text(max_size=140).filter(str.isascii))
+@example("a")
+@example("Z" * 128)
+@example("Z" * 129)
+@example("-a")
+@example("a/b")
+@example("a\n")
+@example("")
+def test_stream_head_takes_the_names_of_the_rule_and_no_others(name: str):
+    head = STREAM_HEAD.fullmatch(f"GET /events/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    try:
+        valid_name(name)
+    except InvalidName:
+        assert head is None
+    else:
+        assert head is not None
+        assert head[1] == f"/events/{name}".encode()
+
+
+def test_plain_headers_hold_all_that_a_stream_reads_but_prefer():
+    assert set(STREAM_REQUEST_HEADERS) - PLAIN_HEADERS == {b"prefer"}
+
+
+SHOP = b"Host: x\r\nOrigin: https://shop.example\r\nUser-Agent: Lane\r\n"
+HEADS = {
+    "plain": SHOP,
+    "plain in other letters": b"host:x\r\nORIGIN:\t https://shop.example \r\nuser-agent:Lane\r\n",
+    "with a header that the short way does not know": SHOP + b"X-Odd: 1\r\n",
+    "with a header over two lines": SHOP + b"Cookie: a\r\n b\r\n",
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_stream_is_the_same_however_its_head_is_read(reader: RequestReader, server: Server, head: bytes, pieces: int):
+    request = b"GET /events/STORE001-LANE01 HTTP/1.1\r\n" + head + b"\r\n"
+    for start in range(0, len(request), len(request) // pieces + 1):
+        reader.dataReceived(request[start : start + len(request) // pieces + 1])
+    (scope,) = server.scopes
+    read = {name: value for name, value in scope.pop("headers") if name in STREAM_REQUEST_HEADERS}
+    assert read == {b"origin": b"https://shop.example", b"user-agent": b"Lane"}
+    assert scope == {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/events/STORE001-LANE01",
+        "query_string": b"",
+        "client": ["10.0.0.7", 5000],
+    }
+    assert server.deadlines == {}, "a stream has no end of its own"
+
+
+def test_a_stream_with_a_query_has_it_beside_its_path(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/events/a%2Db?since=5&t=%31"))
+    (scope,) = server.scopes
+    assert (scope["path"], scope["query_string"]) == ("/events/a-b", b"since=5&t=%31")
+
+
+def test_an_announced_body_that_is_too_large_is_refused_in_json(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("POST", "/register", {"Content-Length": str(MAX_BODY_BYTES + 1)}))
+    answer = answer_of(reader)
+    assert (answer.status, answer.json()["error"]) == (413, BODY_TOO_LARGE)
+    assert answer.headers["cache-control"] == "no-store"
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert server.scopes == []
+
+
+def test_a_body_in_chunks_is_refused_once_it_is_too_large(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("POST", "/register", {"Transfer-Encoding": "chunked"}))
+    chunk = b"%x\r\n%b\r\n" % (MAX_REGISTER_BYTES, b" " * MAX_REGISTER_BYTES)
+    reader.dataReceived(chunk)
+    assert reader.transport.value() == b""
+    reader.dataReceived(chunk + chunk)
+    assert answer_of(reader).status == 413
+    reader.dataReceived(b"more of it, which nobody reads")
+    assert server.scopes == []
+
+
+def test_a_request_that_breaks_http_is_refused_in_json(reader: RequestReader):
+    reader.dataReceived(b"GET / HTTP/1.1\r\nno colon here\r\n\r\n")
+    answer = answer_of(reader)
+    assert answer.status == 400
+    assert list(answer.json()) == ["success", "error", "timestamp"]
+
+
+def test_a_head_on_which_daphne_fails_is_500_in_json(reader: RequestReader, server: Server):
+    reader.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\nDaphne-Root-Path: \xff\r\nConnection: close\r\n\r\n")
+    answer = answer_of(reader)
+    assert answer.status == 500
+    assert answer.json()["error"].endswith(".")
+    assert server.scopes == []
+
+
+def test_an_application_that_fails_is_500_in_json(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
+    server.requests[0].handle_exception(RuntimeError("secret"))
+    answer = answer_of(reader)
+    assert (answer.status, answer.json()["error"]) == (500, SERVICE_FAILED)
+
+
+def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
+    request = server.requests[0]
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
+    request.handle_reply({"type": "http.response.body", "body": b"half", "more_body": True})
+    request.handle_exception(RuntimeError("secret"))
+    assert reader.transport.aborted
+    assert SERVICE_FAILED.encode() not in reader.transport.value()

@@ -1,0 +1,34 @@
+"""The pod as an ASGI application in which some requests fail: serve it instead of sseproject.asgi."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from sseproject.asgi import application
+from streams.delivery.connection import Connection, Headers
+from streams.pod import get_pod
+from tests.support.pods import FAILING
+
+# Django has to be set up first, which asgi.py does.
+from sseproject import urls  # isort: skip
+
+__all__ = ["application"]
+
+registry = get_pod().registry
+open_stream = registry.open
+
+
+async def fail(_request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("this view raises")
+
+
+def open_and_fail(connection: Connection, headers: Headers) -> None:
+    """Open a stream, and fail when it is in the registry, if its client's name says so."""
+    open_stream(connection, headers)
+    if connection.client_name.startswith("FAILING"):
+        raise RuntimeError("this stream fails")
+
+
+urls.urlpatterns.insert(0, path(FAILING.removeprefix("/"), fail))
+registry.open = open_and_fail  # type: ignore[method-assign]
