@@ -6,7 +6,7 @@ import pytest
 
 from streams.delivery.connection import Connection, Resume
 from streams.errors import CloseReason
-from streams.history.coverage import GapReason, Ingress
+from streams.history.coverage import Gap, GapReason, Ingress
 from streams.wire.pods import PodMessage, Question
 from tests.streams.builders import Recorder
 from tests.streams.clocks import STARTED, HandClock
@@ -103,6 +103,51 @@ def test_a_pod_that_starts_does_not_say_that_an_ingress_is_late(hands: HandClock
     hands.turn(60)
     pod.channel("1")
     assert pod.history.coverage[JOURNAL].missed_until < STARTED
+
+
+def test_what_redis_lost_shortly_before_a_pod_was_there_is_told_to_who_comes_back(hands: HandClock):
+    pod = PurePod(hands)
+    pod.recovery.take_past([event("1"), event("2")], [STARTED - 9, STARTED - 3])
+    pod.recovery.subscribed()
+    pod.recovery.came_back(STARTED - 60, (STARTED - 5, STARTED + 5), from_the_first=True)
+    _, writer = pod.connect()
+    pod.tell()
+    assert story(writer) == ["connected"]
+    _, writer = pod.connect(last_event_id="1")
+    pod.settle()
+    assert story(writer) == ["connected", GAP, "2"]
+    journal = pod.history.coverage[JOURNAL]
+    assert journal.missed_after(STARTED - 9) == Gap(GapReason.REDIS_OUTAGE, STARTED - 5, STARTED)
+    assert journal.from_the_first
+
+
+def test_a_pod_that_starts_waits_until_all_others_have_heard_as_much(hands: HandClock):
+    """Else a client of an older pod, which is behind, would find nothing here of what it has not read yet."""
+    old = PurePod(hands, "old")
+    old.start()
+    hands.turn(1)
+    new = PurePod(hands, "new")
+    new.recovery.subscribed()
+    assert not new.recovery.reached_by_all()
+    talk(old, new)
+    assert not new.recovery.reached_by_all(), "there may be others, unheard"
+    new.recovery.counted(2)
+    assert not new.recovery.reached_by_all(), "the old one has heard the channel up to its own last canary"
+    talk(old, new)
+    assert new.recovery.reached_by_all()
+
+
+def test_a_pod_that_starts_is_told_what_the_others_have_heard(hands: HandClock):
+    old, new = PurePod(hands, "old"), PurePod(hands, "new")
+    old.start()
+    outgoing(old)
+    new.recovery.subscribed()
+    (first,) = outgoing(new)
+    assert first == new.recovery.statement("new")
+    old.recovery.take_pod_messages([first])
+    assert outgoing(old) == [old.recovery.statement("old")]
+    old.recovery.take_pod_messages([first])
+    assert outgoing(old) == []
 
 
 @pytest.mark.xfail(strict=True, reason="marks begin at the journal's beginning instead of at the client's")
@@ -362,6 +407,12 @@ def test_a_pod_does_not_state_what_it_has_not_told_yet(pod: PurePod):
     assert pod.recovery.statement("pod-1").ages[CHANNEL] == pytest.approx(3)
     pod.recovery.came_back(None)
     assert pod.recovery.statement("pod-1").ages[CHANNEL] == 0
+
+
+def test_a_clock_of_redis_that_was_set_makes_the_journals_moments_doubtful(pod: PurePod):
+    assert pod.history.journal_doubt_seconds == 0
+    pod.recovery.prove_journal(pod.hands.now, clock_was_set=True)
+    assert pod.history.journal_doubt_seconds > 0
 
 
 def test_what_nobody_understands_is_ignored(pod: PurePod):

@@ -290,6 +290,15 @@ def test_a_position_is_one_for_each_ingress():
     assert history.after("a", "q", STARTED + 60, all_heard) == Replay([], None, first=3)
 
 
+def test_an_id_that_came_by_both_ingresses_points_at_both():
+    history = make_history()
+    (p,) = fill(history, "p", now=STARTED + 50)
+    first, q = fill(history, "twice", "q", now=STARTED + 51)
+    (twin,) = fill(history, "twice", now=STARTED + 53, ingress=JOURNAL)
+    assert history.after("a", "twice", STARTED + 60, lambda *_: STARTED + 49).messages == [p, first, q, twin]
+    assert after(history, "a", "twice", STARTED + 60) == ([q, twin], None)
+
+
 def test_an_id_that_occurs_twice_hides_nothing():
     """a, b, a: a publisher had no answer and sent again; whoever read the first a gets b."""
     history = make_history()

@@ -169,3 +169,30 @@ def test_an_id_that_came_by_both_ingresses_points_at_neither_of_the_two_alone():
     fill(history, "twice", now=STARTED + 51, ingress=JOURNAL)
     replay = history.after("a", "twice", STARTED + 60, lambda *_: STARTED + 49)
     assert lost in replay.messages
+
+
+def test_where_the_journal_never_had_anything_before_nothing_is_missing_from_before_the_start():
+    """A pod that starts with the first event of all would tell every client of the channel once."""
+    history = make_history()
+    fill(history, "c", now=STARTED + 1)
+    fill(history, "j", now=STARTED + 2, ingress=JOURNAL)
+    gap = Gap(GapReason.POD_STARTED, STARTED - 9, STARTED)
+    assert history.after("a", "c", STARTED + 9, lambda *_: STARTED - 9).gap == gap
+    history.coverage[JOURNAL].from_the_first = True
+    assert history.after("a", "c", STARTED + 9, lambda *_: STARTED - 9).gap is None
+    history.coverage[JOURNAL].miss(STARTED + 3, STARTED + 4)
+    assert history.after("a", "c", STARTED + 9, lambda *_: STARTED - 9).gap == Gap(
+        GapReason.REDIS_OUTAGE, STARTED + 3, STARTED + 4
+    )
+
+
+def test_entries_whose_moment_may_be_too_early_are_sent_rather_twice():
+    history = make_history()
+    (j,) = fill(history, "j", now=STARTED + 50, ingress=JOURNAL)
+    (c,) = fill(history, "c", now=STARTED + 50.5)
+    assert history.after("a", "c", STARTED + 60, all_heard).messages == []
+    history.journal_doubt_seconds = READ_APART_SECONDS
+    assert history.after("a", "c", STARTED + 60, all_heard).messages == [j]
+    # The channel's moments are this pod's own.
+    assert history.after("a", "j", STARTED + 60, all_heard).messages == [c]
+    assert history.after("a", "j", STARTED + 60, lambda *_: STARTED + 50.5).messages == [c]

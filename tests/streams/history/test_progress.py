@@ -29,6 +29,7 @@ def test_what_every_pod_stated_before_an_event_was_heard_by_whoever_wrote_it():
     progress.note("one", 11, NOW + 0.1, (0.0, 0.5))
     progress.note("two", 12, NOW + 0.2, (0.0, 2.0))
     assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
+    assert progress.heard_elsewhere(JOURNAL, 10, NOW + 1) == NOW - MAX_LAG_SECONDS
     # What was said behind the event says nothing of the time before it.
     progress.note("two", 16, NOW + 1.1, (0.0, 0.1))
     assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
@@ -113,3 +114,50 @@ def test_a_life_that_is_heard_again_is_not_the_oldest():
     progress.note("one", 13, NOW + KEPT_SECONDS, (0.0, 0.0))
     progress.note("one", 14, NOW + KEPT_SECONDS + 2, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
+
+
+def test_what_was_said_before_it_listened_may_have_been_missed():
+    """A pod that was not heard since may be as far behind as one ever is."""
+    progress = make_progress()
+    progress.note("one", 11, NOW + 1, (0.0, 0.0))
+    progress.listen(NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS
+    # After the longest lag whoever was there before has spoken, or told its clients.
+    progress.note_proof(13, NOW + 1 + MAX_LAG_SECONDS, -inf)
+    progress.note("one", 13, NOW + 12, (0.0, 0.0))
+    assert progress.heard_elsewhere(JOURNAL, 14, NOW + 12) == NOW + 11
+
+
+def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
+    progress = make_progress()
+    progress.listen(NOW)
+    progress.note("one", 11, NOW + 1, (0.0, 0.0))
+    progress.count(2, NOW + 1)
+    progress.count(0, NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS
+    progress.note("two", 11, NOW + 1, (0.0, 0.0))
+    progress.count(2, NOW + 9)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "they spoke long ago"
+    progress.count(2, NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
+
+
+def test_reaches_a_moment_once_every_pod_that_is_there_has_heard_the_channel_up_to_it():
+    progress = Progress()
+    assert not progress.reaches(NOW), "nobody is known yet"
+    progress.listen(-inf)
+    progress.note_own("one", 11, NOW + 1, (NOW + 1, NOW))
+    progress.note_own("two", 11, NOW + 1, (NOW, NOW + 1))
+    assert progress.reaches(NOW)
+    assert not progress.reaches(NOW + 0.5)
+    progress.note_own("one", 11, NOW + 4, (NOW + 4, NOW))
+    assert progress.reaches(NOW + 3), "who has been silent for long does not count"
+    progress.listen(NOW)
+    assert not progress.reaches(NOW)
+
+
+def test_knows_the_lives_that_it_heard():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (0.0, 0.0))
+    assert progress.knows("one")
+    assert not progress.knows("two")
