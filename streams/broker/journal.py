@@ -91,9 +91,8 @@ class JournalReader:
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
         asked = time.monotonic()
-        facts = Facts(
-            server["run_id"], unix_time(await client.time()), newest, held, server["uptime_in_seconds"], is_durable(server)
-        )
+        uptime = server["uptime_in_seconds"]
+        facts = Facts(server["run_id"], unix_time(await client.time()), newest, held, uptime, is_durable(server))
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since)
