@@ -14,6 +14,7 @@ from dashboard.csp import policy
 from streams.broker.publisher import Receipt
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason, RedisUnavailable
+from streams.history.coverage import Ingress
 from streams.pod import Pod
 from tests.dashboard.conftest import TOKEN
 
@@ -126,9 +127,8 @@ async def test_the_user_agent_is_no_key_of_the_originals_json(
 async def test_events_are_shown_newest_first(local_pod: Pod, async_client: AsyncClient) -> None:
     name, script = "STORE001-LANE01", SCRIPT.encode()
     message = b'{"clientName":"STORE001-LANE01","action":"%b","data":{"text":"%b"}}' % (script, script)
-    local_pod.history.append(name, message, time.monotonic())
     odd = b'{"clientName":"STORE001-LANE01","action":7,"eventId":["x"],\n"timestamp":null}'
-    local_pod.history.append(name, odd, time.monotonic())
+    local_pod.history.extend([name, name], [message, odd], time.monotonic(), Ingress.CHANNEL)
     html = text(await async_client.get(f"/admin/clients/{name}"))
     assert html.index("[&quot;x&quot;]") < html.index("alert(1)")
     assert SCRIPT not in html

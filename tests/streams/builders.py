@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
+from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.events import Event, decode_event, payload_line
 from streams.wire.frames import event_frame
 from tests.support.event_stream import ServerSentEvent, parse
@@ -79,8 +80,10 @@ def frame(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> bytes:
     return event_frame(event.event_id, payload)
 
 
-def make_registry(*, subscribed: bool = True) -> Registry:
-    registry = Registry("pod-1", max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS, duel_limit=5)
+def make_registry(*, subscribed: bool = True, clock: Clock = SYSTEM_CLOCK) -> Registry:
+    registry = Registry(
+        "pod-1", max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS, duel_limit=5, clock=clock
+    )
     registry.subscribed = subscribed
     return registry
 
@@ -93,11 +96,11 @@ def connect(registry: Registry, name: str) -> tuple[Connection, Recorder]:
     return connection, writer
 
 
-def make_router(registry: Registry) -> Router:
-    history = History(300, 2**20, 100, started=time.monotonic())
-    return Router(registry, history, max_event_bytes=MAX_EVENT_BYTES)
+def make_router(registry: Registry, clock: Clock = SYSTEM_CLOCK) -> Router:
+    history = History(300, 2**20, 100, started=clock.monotonic())
+    return Router(registry, history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
 
 
 def route(router: Router, *messages: bytes) -> None:
-    """Hand messages to the router as the subscriber does."""
-    router.route(list(messages))
+    """Hand messages to the router as if they were read from the channel."""
+    router.route(list(messages), Ingress.CHANNEL)

@@ -45,18 +45,20 @@ def test_greets_nobody_before_the_pod_hears_the_channel():
     leaving, left = connect(registry, "b")
     assert waiting.written == left.written == b""
     registry.close(leaving, CloseReason.CLIENT_CLOSED)
-    registry.set_subscribed(True)
-    registry.set_subscribed(True)
+    registry.subscribed = True
+    assert not registry.greet_waiting(1000)
+    assert not registry.greet_waiting(1000)
     assert [event.json()["type"] for event in waiting.events] == ["connected"], "once and no more"
     assert left.written == b""
 
 
 def test_greets_nobody_again_after_an_outage(registry: Registry):
     _, writer = connect(registry, "a")
-    registry.set_subscribed(False)
+    registry.subscribed = False
     _, late = connect(registry, "b")
     assert late.written == b""
-    registry.set_subscribed(True)
+    registry.subscribed = True
+    registry.greet_waiting(1000)
     assert [event.json()["type"] for event in writer.events if event.type == "message"] == ["connected"]
     assert [event.json()["type"] for event in late.events if event.type == "message"] == ["connected"]
 

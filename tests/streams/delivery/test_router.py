@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from tests.streams.builders import MAX_EVENT_BYTES, connect, make_registry, make_router, route
+from tests.streams.clocks import HandClock
 
 
 @pytest.fixture
@@ -61,16 +61,14 @@ def test_unusable_messages_are_counted_and_skipped(registry: Registry, router: R
     assert (router.received, router.delivered, router.unusable, router.foreign) == (8, 3, 5, 0)
 
 
-def test_unusable_messages_are_logged_once_a_second(
-    router: Router, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+def test_unusable_messages_are_logged_once_a_second(registry: Registry, caplog: pytest.LogCaptureFixture):
+    hands = HandClock()
+    router = make_router(registry, hands.clock)
     with caplog.at_level(logging.DEBUG, "sse"):
         for _ in range(1000):
             route(router, b"x" * 300)
         assert len(caplog.records) == 1
-        now[0] += 1.1
+        hands.turn(1.1)
         route(router, b"\n" * 300)
     assert len(caplog.records) == 2
     assert all(record.levelno == logging.WARNING for record in caplog.records)

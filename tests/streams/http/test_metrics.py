@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.conf import read_settings
 from streams.errors import CloseReason
-from streams.history.messages import GapReason
+from streams.history.coverage import GapReason
 from streams.http.metrics import METRICS, Declared, render
 from streams.pod import Pod
 from tests.streams.builders import connect
@@ -59,7 +59,7 @@ def test_render_shows_every_reason_from_the_start(local_pod: Pod):
 
 
 def test_render_reads_the_pod(local_pod: Pod):
-    local_pod.registry.set_subscribed(True)
+    local_pod.registry.subscribed = True
     first, _ = connect(local_pod.registry, "LANE1")
     connect(local_pod.registry, "LANE2")
     local_pod.registry.close(first, CloseReason.OPERATOR)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings
 from streams.conf.variables import declared
 from streams.errors import CloseReason
-from streams.history.messages import GapReason
+from streams.history.coverage import GapReason
 from streams.http.metrics import METRICS
 from streams.management.commands.docs import COMMENT_WIDTH, PAGES, env_example, metrics_page, settings_page
 from tests.support.pods import ROOT

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from math import inf
+
+from streams.history.coverage import Ingress
+from streams.history.progress import (
+    CLOCK_DOUBT_SECONDS,
+    KEPT_SECONDS,
+    MAX_LAG_SECONDS,
+    MAX_LIVES,
+    SILENT_SECONDS,
+    Progress,
+)
+
+CHANNEL, JOURNAL = Ingress
+NOW = 1000.0
+
+
+def make_progress(published: float = NOW) -> Progress:
+    """Progress that knows that whatever is at a place from 10 on was published after a moment."""
+    progress = Progress()
+    progress.listen(-inf)
+    progress.note_proof(10, published, -inf)
+    return progress
+
+
+def test_what_every_pod_stated_before_an_event_was_heard_by_whoever_wrote_it():
+    progress = make_progress()
+    progress.note("one", 11, NOW + 0.1, (0.0, 0.5))
+    progress.note("two", 12, NOW + 0.2, (0.0, 2.0))
+    assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
+    assert progress.heard_elsewhere(JOURNAL, 10, NOW + 1) == NOW - MAX_LAG_SECONDS
+    # What was said behind the event says nothing of the time before it.
+    progress.note("two", 16, NOW + 1.1, (0.0, 0.1))
+    assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
+    assert progress.heard_elsewhere(JOURNAL, 16, NOW + 1.1) == NOW - 0.5
+
+
+def test_a_statement_was_published_after_the_canary_before_it_and_no_earlier_is_sure():
+    """No clock of another pod is trusted: the statement may have been on its way for long."""
+    progress = make_progress()
+    progress.note("one", 11, NOW + 5, (0.0, 1.0))
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW - 1
+    progress.note_proof(12, NOW + 4, -inf)
+    progress.note("one", 12, NOW + 5, (0.0, 1.0))
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW + 3
+
+
+def test_without_a_canary_a_statement_proves_nothing():
+    progress = Progress()
+    progress.note("one", 11, NOW, (0.0, 0.0))
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW) == -inf
+
+
+def test_no_pod_is_behind_by_more_than_it_would_have_told():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (99.0, 99.0))
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 3) == NOW - MAX_LAG_SECONDS
+    assert progress.heard_elsewhere(CHANNEL, 12, NOW + 3) == NOW + 3 - CLOCK_DOUBT_SECONDS - MAX_LAG_SECONDS
+
+
+def test_a_channels_event_was_published_after_the_last_canary_before_it():
+    progress = make_progress(NOW)
+    progress.note_proof(20, NOW + 5, -inf)
+    assert progress.heard_elsewhere(JOURNAL, 19, NOW + 6) == NOW - MAX_LAG_SECONDS
+    assert progress.heard_elsewhere(JOURNAL, 20, NOW + 6) == NOW + 5 - MAX_LAG_SECONDS
+    assert progress.heard_elsewhere(JOURNAL, 20, NOW + 4) == NOW + 4 - MAX_LAG_SECONDS
+
+
+def test_for_the_journals_event_it_is_the_moment_that_counts_and_not_the_place():
+    progress = make_progress()
+    progress.note("one", 11, NOW + 1, (2.0, 0.0))
+    progress.note("one", 99, NOW + 2, (0.5, 0.0))
+    doubt = CLOCK_DOUBT_SECONDS
+    assert progress.heard_elsewhere(CHANNEL, 0, NOW + 1 + doubt) == NOW - 2
+    assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2 + doubt) == NOW - 0.5
+    assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2) == NOW - 2, "its moment may be later than it was"
+
+
+def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
+    progress = make_progress()
+    progress.note("gone", 11, NOW, (5.0, 5.0))
+    late = NOW + SILENT_SECONDS
+    progress.note_proof(12, late - 1, -inf)
+    progress.note("one", 13, late - 1, (0.0, 0.0))
+    assert progress.heard_elsewhere(JOURNAL, 14, late - 0.5) == late - 1 - MAX_LAG_SECONDS
+    assert progress.heard_elsewhere(JOURNAL, 14, late) == late - 1
+
+
+def test_forgets_what_nobody_asks_for_any_more():
+    progress = make_progress()
+    progress.note("gone", 11, NOW, (0.0, 0.0))
+    for second in range(1, 200):
+        now = NOW + second
+        progress.note_proof(11 + second, now, now - KEPT_SECONDS)
+        progress.note("one", 11 + second, now, (0.0, 0.0))
+    assert list(progress._lives) == ["one"]
+    assert len(progress._lives["one"]) <= KEPT_SECONDS + 1
+    assert len(progress._proofs) <= KEPT_SECONDS + 1
+
+
+def test_more_lives_than_there_can_be_are_not_kept():
+    progress = make_progress()
+    for number in range(MAX_LIVES + 10):
+        progress.note(f"life-{number}", 11, NOW, (0.0, 0.0))
+    assert len(progress._lives) == MAX_LIVES
+    assert "life-9" not in progress._lives
+
+
+def test_a_life_that_is_heard_again_is_not_the_oldest():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (0.0, 0.0))
+    progress.note("two", 12, NOW + 1, (0.0, 0.0))
+    progress.note("one", 13, NOW + KEPT_SECONDS, (0.0, 0.0))
+    progress.note("one", 14, NOW + KEPT_SECONDS + 2, (0.0, 0.0))
+    assert list(progress._lives) == ["one"]
+
+
+def test_what_was_said_before_it_listened_may_have_been_missed():
+    """A pod that was not heard since may be as far behind as one ever is."""
+    progress = make_progress()
+    progress.note("one", 11, NOW + 1, (0.0, 0.0))
+    progress.listen(NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS
+    # After the longest lag whoever was there before has spoken, or told its clients.
+    progress.note_proof(13, NOW + 1 + MAX_LAG_SECONDS, -inf)
+    progress.note("one", 13, NOW + 12, (0.0, 0.0))
+    assert progress.heard_elsewhere(JOURNAL, 14, NOW + 12) == NOW + 11
+
+
+def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
+    progress = make_progress()
+    progress.listen(NOW)
+    progress.note("one", 11, NOW + 1, (0.0, 0.0))
+    progress.count(2, NOW + 1)
+    progress.count(0, NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS
+    progress.note("two", 11, NOW + 1, (0.0, 0.0))
+    progress.count(2, NOW + 9)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "they spoke long ago"
+    progress.count(2, NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
+
+
+def test_reaches_a_moment_once_every_pod_that_is_there_has_heard_the_channel_up_to_it():
+    progress = Progress()
+    assert not progress.reaches(NOW), "nobody is known yet"
+    progress.listen(-inf)
+    progress.note_own("one", 11, NOW + 1, (NOW + 1, NOW))
+    progress.note_own("two", 11, NOW + 1, (NOW, NOW + 1))
+    assert progress.reaches(NOW)
+    assert not progress.reaches(NOW + 0.5)
+    progress.note_own("one", 11, NOW + 4, (NOW + 4, NOW))
+    assert progress.reaches(NOW + 3), "who has been silent for long does not count"
+    progress.listen(NOW)
+    assert not progress.reaches(NOW)
+
+
+def test_knows_the_lives_that_it_heard():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (0.0, 0.0))
+    assert progress.knows("one")
+    assert not progress.knows("two")
