@@ -67,7 +67,7 @@ class Cluster:
         self.pods: list[SimulatedPod] = []
         for number in range(rng.choice((2, 2, 3))):
             self.pods.append(self._pod(number))
-        self.redis.on_lost.append(lambda: [pod.lost_redis() for pod in self.pods])
+        self.redis.on_lost.append(self._lose_redis)
         self.devices = [Device(world, f"LANE{number}", self.pods) for number in range(rng.choice((1, 2)))]
         self.published: list[Published] = []
         self._number = 0
@@ -81,6 +81,10 @@ class Cluster:
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
         return SimulatedPod(self.world, self.redis, number, self._lives, self.limits)
+
+    def _lose_redis(self) -> None:
+        for pod in self.pods:
+            pod.lost_redis()
 
     # Publishing
 
