@@ -137,7 +137,7 @@ class Ingresses:
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, clock_was_set=cursor.clock_was_set)
+            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds)
         if not self._registry.subscribed:
             self._back.set()
         self._look()

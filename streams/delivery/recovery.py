@@ -16,7 +16,7 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import READ_APART_SECONDS, History, Replay, digest
+from streams.history.messages import History, Replay, digest
 from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -149,10 +149,12 @@ class Recovery:
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.settle()
 
-    def prove_journal(self, moment: float, *, clock_was_set: bool) -> None:
-        """Note that all that the journal took before a moment was read, or was called lost."""
-        if clock_was_set:
-            self._history.journal_doubt_seconds = READ_APART_SECONDS
+    def prove_journal(self, moment: float, doubt_seconds: float) -> None:
+        """Note that all that the journal took before a moment was read, or was called lost.
+
+        The moments of what was read may be too early by so many seconds.
+        """
+        self._history.journal_doubt_seconds = doubt_seconds
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
