@@ -193,7 +193,7 @@ class JournalCursor:
             self._position = newest
             self._ids.append(newest)
         oldest = now - self._history_seconds
-        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else oldest
+        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else now
 
     def lost_before(self) -> tuple[float, float] | None:
         """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
