@@ -195,7 +195,7 @@ class Cluster:
     def step_clock(self) -> None:
         step = self.world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
         # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
-        if step > 0 and not all(pod.alive for pod in self.pods):
+        if step > 0 and not all(pod.alive and pod.cursor.caught_up for pod in self.pods):
             return
         self.kills = self.kills and step < 0
         self.world.tell("the clock of redis steps by", step)
