@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs simulate soak screenshots
+.PHONY: help run cluster test lint format bench docs simulate soak chaos coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,10 @@ simulate: .venv/.installed-dev ## Try to lose an event in simulated clusters: SE
 
 soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 minutes, and fail unless nothing grows
 	$(BIN)/python -m tests.soak $(SOAK)
+
+# SEED draws the same faults again; CHAOS=--calm breaks nothing and counts what is sent twice.
+chaos: .venv/.installed-dev ## Break pods, links and Redis at random for SECONDS=120, and fail when an event is lost in silence
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(CHAOS)
 
 screenshots: .venv/.installed-dev ## Photograph every page with Chromium; writes docs/images/
 	$(BIN)/python -m tests.dashboard.browsers.screenshots

@@ -79,6 +79,7 @@ class Ingresses:
         self.journal = self._journal_reader(conf) if conf.durable_log else None
         self._back = asyncio.Event()
         self._waiting = asyncio.Event()
+        self._journal_used = asyncio.Event()
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
             "canary": self.canary.run,
@@ -108,7 +109,7 @@ class Ingresses:
         """Return why this pod may not hear everything now, or an empty string."""
         if not self.subscriber.subscribed:
             return f"not subscribed to Redis: {self.subscriber.last_error}"
-        if self.journal is not None and not self.journal.cursor.caught_up:
+        if self.journal is not None and not self.journal.caught_up:
             return f"the journal is not read yet: {self.journal.last_error}"
         if not self._registry.subscribed:
             return "catching up with Redis"
@@ -131,10 +132,12 @@ class Ingresses:
             if taken.past:
                 self.recovery.take_past(taken.messages, taken.moments)
             elif taken.messages:
+                if self.recovery.channel_used and not self.received:
+                    self._journal_used.set()
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, clock_was_set=cursor.clock_was_set)
+            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds)
         if not self._registry.subscribed:
             self._back.set()
         self._look()
@@ -227,7 +230,7 @@ class Ingresses:
         # What the journal lost in the same outage is told in the same gap.
         together = self.journal.answered_at > self._subscribed_at
         late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
-        return self.journal.cursor.caught_up and (late or (together and self.recovery.reached_by_all()))
+        return self.journal.caught_up and (late or (together and self.recovery.reached_by_all()))
 
     async def _settle(self) -> None:
         """Give replays to the clients whose wait is over, until cancelled."""
@@ -253,9 +256,16 @@ class Ingresses:
 
     async def _mark_use(self) -> None:
         due = 0.0
+        self._journal_used = asyncio.Event()
         while True:
-            await asyncio.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._journal_used.wait()
+            self._journal_used.clear()
             await self._mark_loss()
+            if self.recovery.channel_used and not self.received:
+                # The journal may have come into use since the start.
+                self.recovery.channel_used = await self._pubsub_used()
             if self.received == self._marked or (self._marked and time.monotonic() < due):
                 continue
             try:

@@ -54,6 +54,8 @@ class JournalReader:
         on_caught_up: Callable[[], None],
     ) -> None:
         self.cursor = JournalCursor(history_seconds, time.monotonic())
+        # Whether what was there at the start has been read, and it is known where that began.
+        self.caught_up = False
         self.last_error = "not connected yet"
         self.answered_at = time.monotonic()
         self._url = url
@@ -106,15 +108,15 @@ class JournalReader:
             commands.time()
             reply, held, redis_time = await commands.execute()
         self.answered_at = time.monotonic()
-        was_caught_up = self.cursor.caught_up
         taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
         if taken.displaced:
             self.cursor.relocated(await self._newest(client))
         self._on_taken(taken)
-        if self.cursor.caught_up and not was_caught_up:
+        if self.cursor.caught_up and not self.caught_up:
             newest = await self._newest(client)
             intact = await self._is_intact(client)
             self.cursor.begins_at(await self._first(client), newest, time.monotonic(), intact=intact)
+            self.caught_up = True
             self._on_caught_up()
 
     async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:

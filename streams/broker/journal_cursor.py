@@ -20,6 +20,7 @@ UPTIME_SECONDS = 1.0
 IDS_KEPT = 4096
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0
+CLOCK_OFF_SECONDS = 0.1
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -94,8 +95,8 @@ class JournalCursor:
         self._clock_ahead = 0.0
         self._clock_doubt = 0.0
         self._stepped = False
-        # Whether moments may be too early by as much as lies between two reads.
-        self.clock_was_set = False
+        # By how much moments may be too early, as Redis' clock was set.
+        self.doubt_seconds = 0.0
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -157,7 +158,7 @@ class JournalCursor:
         if lost or not full:
             # What is lost is told up to now.
             self.proven_at = max(self.proven_at, asked)
-        if not full:
+        if not full and not (lost and not entries):
             self._unread_since = max(self._unread_since, asked)
         if entries:
             self._prove_up_to(entries[-1][0], answered)
@@ -174,7 +175,7 @@ class JournalCursor:
         if newest is not None and position is not None and entry_parts(newest) > entry_parts(position):
             return
         if newest not in self._ids:
-            newest, self._beginning, self._unread_since = None, b"0-0", -inf
+            newest, self._beginning = None, b"0-0"
         self._position = newest
 
     def begins_at(self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool) -> None:
@@ -192,7 +193,7 @@ class JournalCursor:
             self._position = newest
             self._ids.append(newest)
         oldest = now - self._history_seconds
-        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else oldest
+        self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else now
 
     def lost_before(self) -> tuple[float, float] | None:
         """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
@@ -241,12 +242,14 @@ class JournalCursor:
         An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
         """
         moment = self._redis_moment(entry_id)
-        self.clock_was_set = self.clock_was_set or not self._unread_since - CLOCK_STEP_SECONDS < moment < (
-            now + CLOCK_STEP_SECONDS
-        )
+        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
         if moment > now + CLOCK_STEP_SECONDS:
-            moment = now - self._history_seconds
-        return min(max(self._unread_since, moment), now)
+            # Kept for a while, and older than anything that may be missing.
+            moment = now - self._history_seconds * 0.9
+        moment = min(max(self._unread_since, moment), now)
+        if off and self.caught_up:
+            self.doubt_seconds = max(self.doubt_seconds, now - moment)
+        return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:
         return entry_parts(entry_id)[0] / 1000 - self._clock_ahead

@@ -16,7 +16,7 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import READ_APART_SECONDS, History, Replay, digest
+from streams.history.messages import History, Replay, digest
 from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -55,6 +55,7 @@ class Recovery:
         self._history = history
         self._clock = clock
         self._started = False
+        self._subscribed_at = now
         # Since when the channel is not heard, until that is told.
         self._disconnected_since: float | None = None
         self._untold: Iterator[Connection] = iter(())
@@ -66,7 +67,7 @@ class Recovery:
 
     def subscribed(self) -> None:
         """Note that the channel is heard from now on."""
-        now = self._clock.monotonic()
+        now = self._subscribed_at = self._clock.monotonic()
         self._prove_channel(now)
         self.progress.listen(now)
         self.handover.outgoing.append(self.statement(self._registry.pod_name))
@@ -108,14 +109,14 @@ class Recovery:
             self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first
             if lost_before is not None:
                 since, until = lost_before
-                self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self.proven[Ingress.CHANNEL]))
+                self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self._subscribed_at))
         self._end_outage()
         self._registry.subscribed = True
         self._all_told = False
 
     def _begin(self, complete_since: float | None) -> None:
         channel, journal = self._history.coverage
-        channel.heard_since = self.proven[Ingress.CHANNEL]
+        channel.heard_since = self._subscribed_at
         if complete_since is None:
             # There is nothing to hear, and so nothing to miss.
             journal.heard_since = -inf
@@ -148,10 +149,12 @@ class Recovery:
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.settle()
 
-    def prove_journal(self, moment: float, *, clock_was_set: bool) -> None:
-        """Note that all that the journal took before a moment was read, or was called lost."""
-        if clock_was_set:
-            self._history.journal_doubt_seconds = READ_APART_SECONDS
+    def prove_journal(self, moment: float, doubt_seconds: float) -> None:
+        """Note that all that the journal took before a moment was read, or was called lost.
+
+        The moments of what was read may be too early by so many seconds.
+        """
+        self._history.journal_doubt_seconds = doubt_seconds
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
@@ -185,13 +188,14 @@ class Recovery:
             # A pod that has just started wants to know all others.
             self.handover.outgoing.append(self.statement(self._registry.pod_name))
         if statement.life == self.life:
-            self.progress.note_own(self.life, place, now, (self.proven[0], self.proven[1]))
+            channel, journal = self.proven if self._started else self.proved_at
+            self.progress.note_own(self.life, place, now, (channel, journal))
         else:
             self.progress.note(statement.life, place, now, statement.ages)
 
     def reached_by_all(self) -> bool:
         """Say whether this pod has come back before, or all pods have heard the channel up to its start."""
-        return self._started or self.progress.reaches(self.proven[Ingress.CHANNEL])
+        return self._started or self.progress.reaches(self._subscribed_at)
 
     def counted(self, pods: int) -> None:
         """Note how many pods heard this one's last canary, as Redis says."""

@@ -398,7 +398,8 @@ class History:
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.
-        return min(now, moment + READ_APART_SECONDS) if ingress is Ingress.JOURNAL else moment
+        doubt_seconds = max(READ_APART_SECONDS, self.journal_doubt_seconds)
+        return min(now, moment + doubt_seconds) if ingress is Ingress.JOURNAL else moment
 
 
 def digest(message: bytes) -> str:

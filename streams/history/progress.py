@@ -43,6 +43,7 @@ class Progress:
         self._proofs: deque[tuple[int, float]] = deque()
         self._lives: dict[str, deque[Statement]] = {}
         self._listening_since = inf
+        self._pods = 0
 
     def note_proof(self, place: int, published: float, horizon: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
@@ -52,16 +53,21 @@ class Progress:
 
     def listen(self, now: float) -> None:
         """Note that statements are heard from now on; some may have been missed before."""
-        self._listening_since = now
+        self._listening_since, self._pods = now, 0
 
     def count(self, pods: int, now: float) -> None:
         """Note how many pods were subscribed when one of this pod's canaries was published.
 
         Where as many lives were heard lately, none was missed.
         """
-        heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
-        if pods and heard >= pods:
-            self._listening_since = -inf
+        self._pods = pods
+        self._look_whether_all(now)
+
+    def _look_whether_all(self, now: float) -> None:
+        if self._pods and self._listening_since != -inf:
+            heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
+            if heard >= self._pods:
+                self._listening_since = -inf
 
     def reaches(self, moment: float) -> bool:
         """Say whether every pod is known to have heard the channel up to a moment."""
@@ -86,6 +92,7 @@ class Progress:
         while statements[0].moment < now - KEPT_SECONDS:
             statements.popleft()
         self._lives[life] = statements
+        self._look_whether_all(now)
         if len(self._lives) > MAX_LIVES or self._oldest() < now - KEPT_SECONDS:
             del self._lives[next(iter(self._lives))]
 

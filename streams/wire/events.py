@@ -50,7 +50,10 @@ def valid_name(name: str) -> str:
 
 def valid_event_id(event_id: str) -> bool:
     """Say whether an eventId may be an SSE `id:`: 1 to 128 printable ASCII characters."""
-    return 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS and event_id.isascii() and event_id.isprintable()
+    if not 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS or not event_id.isascii() or not event_id.isprintable():
+        return False
+    # HTTP strips them from a header: https://www.rfc-editor.org/rfc/rfc9110#name-field-values
+    return event_id[0] != " " and event_id[-1] != " "
 
 
 def decode_event(message: bytes, max_bytes: int) -> Event:

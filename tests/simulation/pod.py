@@ -238,7 +238,7 @@ class SimulatedPod:
             self.recovery.take_past(taken.messages, taken.moments)
         elif taken.messages:
             self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
-        self.recovery.prove_journal(self.cursor.proven_at, clock_was_set=self.cursor.clock_was_set)
+        self.recovery.prove_journal(self.cursor.proven_at, self.cursor.doubt_seconds)
         self._look()
 
     def _miss_journal(self, since: float) -> None:

@@ -67,7 +67,7 @@ class Cluster:
         self.pods: list[SimulatedPod] = []
         for number in range(rng.choice((2, 2, 3))):
             self.pods.append(self._pod(number))
-        self.redis.on_lost.append(lambda: [pod.lost_redis() for pod in self.pods])
+        self.redis.on_lost.append(self._lose_redis)
         self.devices = [Device(world, f"LANE{number}", self.pods) for number in range(rng.choice((1, 2)))]
         self.published: list[Published] = []
         self._number = 0
@@ -81,6 +81,10 @@ class Cluster:
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
         return SimulatedPod(self.world, self.redis, number, self._lives, self.limits)
+
+    def _lose_redis(self) -> None:
+        for pod in self.pods:
+            pod.lost_redis()
 
     # Publishing
 
@@ -191,6 +195,8 @@ class Cluster:
     def step_clock(self) -> None:
         step = self.world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
         # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
+        if step > 0 and not all(pod.alive for pod in self.pods):
+            return
         self.kills = self.kills and step < 0
         self.world.tell("the clock of redis steps by", step)
         self.redis.clock_offset += step

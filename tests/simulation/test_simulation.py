@@ -1,0 +1,48 @@
+"""The simulation finds nothing as the code is, and finds each fault of the past that is put back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.run import simulate
+
+# `make simulate RUNS=200000` looks further.
+RUNS = 300
+# A mutant is found within so many runs, or the simulation is no good.
+MOST_RUNS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_simulate_same_seed_is_same_run():
+    first, second = simulate(7), simulate(7)
+    assert first.story == second.story
+    assert first.published == second.published > 0
+
+
+@pytest.mark.timeout(120)
+def test_simulate_finds_no_loss():
+    failed = {seed: result.problems for seed in range(RUNS) if (result := simulate(seed)).problems}
+    assert failed == {}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", MUTANTS)
+def test_simulate_finds_mutant(fault: str):
+    """A loss that the unchanged code does not have with the same seed."""
+    for seed in count():
+        assert seed < MOST_RUNS, f"{fault} is not found"
+        with MUTANTS[fault]():
+            problems = simulate(seed).problems
+        if problems and not simulate(seed).problems:
+            return
