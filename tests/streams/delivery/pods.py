@@ -74,14 +74,18 @@ class PurePod:
         """Read events from the journal that Redis took at a moment, by default now; all before now was read."""
         taken = self.hands.now if moment is None else moment
         self.recovery.take_journal([event(event_id, name) for event_id in event_ids], [taken] * len(event_ids))
-        self.recovery.prove_journal(self.hands.now, clock_was_set=False)
+        self.prove_journal()
+
+    def prove_journal(self, moment: float | None = None, doubt_seconds: float = 0.0) -> None:
+        """Note that all that the journal took before a moment, by default now, was read."""
+        self.recovery.prove_journal(self.hands.now if moment is None else moment, doubt_seconds)
 
     def live(self, seconds: int) -> None:
         """Let seconds pass, in each of which both ingresses prove that they are heard."""
         for _ in range(seconds):
             self.hands.turn(1)
             talk(self)
-            self.recovery.prove_journal(self.hands.now, clock_was_set=False)
+            self.prove_journal()
             self.history.expire(self.hands.now)
 
     def settle(self) -> None:
@@ -157,7 +161,7 @@ def live(*pods: PurePod, seconds: int = 10) -> None:
         pods[0].hands.turn(1)
         talk(*pods)
         for pod in pods:
-            pod.recovery.prove_journal(pod.hands.now, clock_was_set=False)
+            pod.prove_journal()
 
 
 def publish(event_id: str, *pods: PurePod) -> None:

@@ -394,8 +394,8 @@ def test_what_comes_back_proves_the_channel(pod: PurePod):
 
 
 def test_the_journals_proof_does_not_go_back(pod: PurePod):
-    pod.recovery.prove_journal(pod.hands.now + 1, clock_was_set=False)
-    pod.recovery.prove_journal(pod.hands.now, clock_was_set=False)
+    pod.prove_journal(pod.hands.now + 1)
+    pod.prove_journal()
     assert pod.recovery.proven[JOURNAL] == pod.hands.now + 1
 
 
@@ -411,8 +411,8 @@ def test_a_pod_does_not_state_what_it_has_not_told_yet(pod: PurePod):
 
 def test_a_clock_of_redis_that_was_set_makes_the_journals_moments_doubtful(pod: PurePod):
     assert pod.history.journal_doubt_seconds == 0
-    pod.recovery.prove_journal(pod.hands.now, clock_was_set=True)
-    assert pod.history.journal_doubt_seconds > 0
+    pod.prove_journal(doubt_seconds=2.5)
+    assert pod.history.journal_doubt_seconds == 2.5
 
 
 def test_what_nobody_understands_is_ignored(pod: PurePod):

@@ -93,7 +93,7 @@ def test_a_pod_that_has_stated_nothing_yet_may_be_behind(hands: HandClock):
     hands.turn(0.2)
     old.journal("j")
     hands.turn(0.2)
-    old.recovery.prove_journal(hands.now, clock_was_set=False)
+    old.prove_journal()
     talk(old)
     publish("c", old, new)
     assert story(writer) == ["connected", "c"]
