@@ -10,7 +10,7 @@ import pytest
 from streams.delivery.connection import Connection
 from streams.delivery.outbox import REPLAY_BATCH_BYTES, Outbox
 from streams.errors import CloseReason
-from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder
+from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, unwritable
 from tests.support.waiting import eventually
 
 FRAME = b"x" * 100
@@ -286,11 +286,7 @@ async def test_a_replay_that_fails_is_the_end_of_its_client_alone(room: Room, ca
     for connection in (bad, good):
         room.outbox.write(connection, b"1")
         room.outbox.replay(connection, [b"2"], framed)
-
-    def refuse(frame: bytes) -> int:
-        raise OSError("the socket is gone")
-
-    bad_writer.write = refuse  # type: ignore[method-assign]
+    unwritable(bad_writer)
     bad_writer.waiting = good_writer.waiting = 0
     good_writer.reading = True
     with running(room.outbox):
