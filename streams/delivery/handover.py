@@ -14,6 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from streams.delivery.connection import Connection
+from streams.errors import CloseReason
 from streams.history.messages import History
 from streams.wire.pods import Answer, PodMessage, Question
 
@@ -24,6 +25,14 @@ SETTLE_SECONDS = 0.03
 # For how long a pod answers for a stream that has ended.
 REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 50_000
+# The ends of streams that their clients may have left long before.
+LEFT_BEFORE = (
+    CloseReason.EVICTED,
+    CloseReason.DUEL,
+    CloseReason.DEAD_PEER,
+    CloseReason.SLOW_READER,
+    CloseReason.FAILED,
+)
 
 
 class Session(NamedTuple):
@@ -149,10 +158,13 @@ class Handover:
         number = self._by_name.get(name)
         if number is not None and self._waiting[number].connection is connection:
             self._forget(number)
-        elif connection.greeted and connection.opened_at >= self._listening_since:
-            self._ended.pop(name, None)
-            self._ended[name] = self._session(connection)._replace(ended_at=now)
-            self._left.pop(name, None)
+            return
+        session = self._session(connection)._replace(ended_at=now)
+        self._left.pop(name, None)
+        self._ended.pop(name, None)
+        heard_of = connection.opened_at >= self._listening_since
+        if connection.greeted and heard_of and connection.close_reason not in LEFT_BEFORE:
+            self._ended[name] = session
             oldest = next(iter(self._ended))
             if len(self._ended) > MAX_REMEMBERED or self._ended[oldest].ended_at < now - REMEMBERED_SECONDS:
                 del self._ended[oldest]

@@ -17,7 +17,7 @@ from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
 from streams.history.messages import History, Replay, digest
-from streams.history.progress import KEPT_SECONDS, MAX_LAG_SECONDS, Progress
+from streams.history.progress import MAX_LAG_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.pods import Answer, PodMessage, Question, Statement
@@ -72,7 +72,7 @@ class Recovery:
         self.progress.listen(now)
         self.handover.outgoing.append(self.statement(self._registry.pod_name))
         self.handover.listen(now)
-        self.progress.note_proof(self._history.end, now, now - KEPT_SECONDS)
+        self.progress.note_proof(self._history.end, now)
 
     def _prove_channel(self, moment: float) -> None:
         self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], moment)
@@ -183,7 +183,7 @@ class Recovery:
         now, place = self._clock.monotonic(), self._history.end
         if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
             self._prove_channel(statement.sent)
-            self.progress.note_proof(place, statement.sent, now - KEPT_SECONDS)
+            self.progress.note_proof(place, statement.sent)
         if not self.progress.knows(statement.life) and statement.life != self.life:
             # A pod that has just started wants to know all others.
             self.handover.outgoing.append(self.statement(self._registry.pod_name))
@@ -295,7 +295,8 @@ class Recovery:
                     self._registry.fail(waiting.connection)
 
     def _after(self, name: str, event_id: str) -> Replay:
-        return self._history.after(name, event_id, self._clock.monotonic(), self._heard_elsewhere)
+        now = self._clock.monotonic()
+        return self._history.after(name, event_id, now, self._heard_elsewhere, self.progress.published_after)
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         unused = not self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] == inf

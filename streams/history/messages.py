@@ -41,6 +41,8 @@ APART_SECONDS = 2 * MAX_LAG_SECONDS
 # Up to when all pods had heard the other ingress when they wrote an event:
 # (the other ingress, the event's place, its moment) -> moment.
 HeardElsewhere = Callable[[Ingress, int, float], float]
+# A moment before which an event of the channel was not published: (its place, when it was heard) -> moment.
+PublishedAfter = Callable[[int, float], float]
 
 
 class Replay(NamedTuple):
@@ -246,7 +248,14 @@ class History:
             # Who missed something in that time cannot be told any more.
             self._last_ids.clear()
 
-    def after(self, name: str, last_event_id: str, now: float, heard_elsewhere: HeardElsewhere) -> Replay:
+    def after(
+        self,
+        name: str,
+        last_event_id: str,
+        now: float,
+        heard_elsewhere: HeardElsewhere,
+        published_after: PublishedAfter = lambda _place, moment: moment,
+    ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
 
         A position is one for each ingress: after the id's event on its own, and on the other
@@ -261,7 +270,7 @@ class History:
         possible = valid_event_id(last_event_id)
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
-            return self._after(client, last_event_id, found, now, heard_elsewhere)
+            return self._after(client, last_event_id, found, now, heard_elsewhere, published_after)
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
@@ -272,7 +281,13 @@ class History:
         return Replay(messages, gap, first, known=False)
 
     def _after(
-        self, client: int | None, last_event_id: str, found: int, now: float, heard_elsewhere: HeardElsewhere
+        self,
+        client: int | None,
+        last_event_id: str,
+        found: int,
+        now: float,
+        heard_elsewhere: HeardElsewhere,
+        published_after: PublishedAfter,
     ) -> Replay:
         indexes = self._indexes(client)
         index = indexes[found]
@@ -296,6 +311,9 @@ class History:
                 else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
             )
         ]
+        if own is Ingress.CHANNEL:
+            # What was lost behind it was published before it was heard here, where this pod was late.
+            read = min(read, max(published_after(self._base + index, moment), self.coverage[own].heard_since))
         gap = merged(
             self.coverage[own].missing_after(read),
             other.missed_after(heard) if other.from_the_first else other.missing_after(heard),

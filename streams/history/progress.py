@@ -19,6 +19,7 @@ MAX_LAG_SECONDS = 10.0
 # Lives that have not been heard for so long hold no client any more, or have told them so.
 SILENT_SECONDS = MAX_LAG_SECONDS + 1.0
 KEPT_SECONDS = 60.0
+PROOFS_KEPT_SECONDS = 600.0
 # Pods state every second.
 LATELY_SECONDS = 2.5
 # By so much the moment of a journal's entry may come out later than it was.
@@ -45,9 +46,9 @@ class Progress:
         self._listening_since = inf
         self._pods = 0
 
-    def note_proof(self, place: int, published: float, horizon: float) -> None:
+    def note_proof(self, place: int, published: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
-        while self._proofs and self._proofs[0][1] < horizon:
+        while self._proofs and self._proofs[0][1] < published - PROOFS_KEPT_SECONDS:
             self._proofs.popleft()
         self._proofs.append((place, published))
 
@@ -102,7 +103,7 @@ class Progress:
         `place` and `moment` are those of that event in this pod's history.
         """
         if ingress is Ingress.JOURNAL:
-            floor = self._published_after(place, moment) - MAX_LAG_SECONDS
+            floor = self.published_after(place, moment) - MAX_LAG_SECONDS
             before = [self._last(statements, place, inf) for statements in self._lives.values()]
         else:
             moment -= CLOCK_DOUBT_SECONDS
@@ -114,9 +115,12 @@ class Progress:
         heard = [each.heard[ingress] for each in before if each and each.moment > moment - SILENT_SECONDS]
         return max(floor, min(heard, default=-inf))
 
-    def _published_after(self, place: int, moment: float) -> float:
-        proofs = [published for proved, published in self._proofs if proved <= place]
-        return min(max(proofs, default=-inf), moment)
+    def published_after(self, place: int, moment: float) -> float:
+        """Return a moment before which the event at a place of the channel was not published."""
+        for proved, published in reversed(self._proofs):
+            if proved <= place:
+                return min(published, moment)
+        return -inf
 
     def _last(self, statements: deque[Statement], place: int | None, moment: float) -> Statement | None:
         for statement in reversed(statements):

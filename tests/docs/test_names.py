@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, anchors, links, name_of, sources
-from tests.docs.test_reference import AHEAD as TARGETS_AHEAD
 from tests.support.pods import ROOT, documented_variables
 
 # A changelog names what was, too.
@@ -16,15 +15,6 @@ GUIDES = [page for page in PAGES if page.name != "CHANGELOG.md"]
 RUNBOOK = DOCS / "operate/runbook.md"
 # Variables of other programs, and words in capitals that are none.
 OTHERS = {"DJANGO_SETTINGS_MODULE", "NODE_ENV", "DJANGO_SUPERUSER_USERNAME", "CLIENT_IP"}
-# Modules that are described before they are in the tree.
-MODULES_AHEAD = {
-    "http/answers.py",
-    "http/stream_request.py",
-    "server/inbox.py",
-    "transport/daphne_writer.py",
-    "transport/socket_options.py",
-    "transport/writer.py",
-}
 
 
 def named(pages: list[Path]) -> pytest.MarkDecorator:
@@ -47,7 +37,7 @@ def test_every_file_that_is_named_exists(page: Path):
 @named(GUIDES)
 def test_every_module_that_is_named_exists(page: Path):
     for name in re.findall(r"`((?:\w+/)*\w+\.py)`", page.read_text()):
-        assert name in MODULES_AHEAD or any((root / name).is_file() for root in (ROOT, ROOT / "streams")), name
+        assert any((root / name).is_file() for root in (ROOT, ROOT / "streams")), name
 
 
 @named(GUIDES)
@@ -66,7 +56,7 @@ def test_every_metric_that_is_named_exists(page: Path):
 @named(GUIDES)
 def test_every_target_that_is_named_exists(page: Path):
     targets = set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
-    assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets | TARGETS_AHEAD
+    assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets
 
 
 QUOTED = (

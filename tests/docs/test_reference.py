@@ -19,8 +19,6 @@ HTTP = DOCS / "reference/http.md"
 STREAM = DOCS / "reference/stream.md"
 COMMANDS = DOCS / "reference/commands.md"
 LOGS = DOCS / "reference/logs.md"
-# Targets that are described before they are in the Makefile.
-AHEAD = {"chaos", "simulate"}
 
 
 def test_table_of_close_reasons_is_complete_and_says_what_the_client_reads():
@@ -72,7 +70,7 @@ def test_actions_are_those_of_the_command():
 def test_make_targets_are_those_of_the_makefile():
     targets = set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
     named = {row[0].strip("`").removeprefix("make ") for row in rows(section(COMMANDS, "make"))}
-    assert named - AHEAD == targets - AHEAD - {"help"}
+    assert named == targets - {"help"}
 
 
 def test_log_prefixes_are_those_of_the_loggers():

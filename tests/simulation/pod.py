@@ -299,7 +299,7 @@ class SimulatedPod:
     def _tell(self) -> None:
         if not self._telling and self.recovery.due:
             self._telling = True
-            self._later(self.world.rng.uniform(0.0001, 0.05), self._tell_one)
+            self._later(self.world.rng.choice((0.0001, 0.05, 0.5)), self._tell_one)
 
     def _tell_one(self) -> None:
         self._telling = False

