@@ -60,5 +60,8 @@ soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 
 chaos: .venv/.installed-dev ## Break pods, links and Redis at random for SECONDS=120, and fail when an event is lost in silence
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(CHAOS)
 
+coverage: .venv/.installed-dev ## Show that each pure module is wholly covered by its own test file
+	@$(BIN)/python -m tests.pure_coverage
+
 screenshots: .venv/.installed-dev ## Photograph every page with Chromium; writes docs/images/
 	$(BIN)/python -m tests.dashboard.browsers.screenshots

@@ -69,6 +69,18 @@ class Recorder:
         return [event.last_event_id for event in self.events if event.last_event_id]
 
 
+def unwritable(writer: Recorder, with_bytes: bytes = b"") -> None:
+    """Let a writer raise for every frame that has these bytes in it."""
+    write = writer.write
+
+    def refuse(frame: bytes) -> int:
+        if with_bytes in frame:
+            raise OSError("the socket is gone")
+        return write(frame)
+
+    writer.write = refuse  # type: ignore[method-assign]
+
+
 def decode(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> tuple[Event, bytes]:
     """Decode a message into its routed fields and the line that goes to the client."""
     return decode_event(message, max_bytes), payload_line(message)

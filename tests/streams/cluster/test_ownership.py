@@ -221,6 +221,7 @@ def test_a_roll_waits_for_its_time():
     pod.begin(roll_in=0.5)
     channel.exchange()
     assert pod.order.hearing
+    assert pod.now < pod.order.due_at() <= pod.now + 0.5
     rolls = pod.order.rolls
     channel.now += 0.4
     channel.exchange()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections import Counter
@@ -9,8 +10,9 @@ import pytest
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
-from tests.streams.builders import Recorder, connect, make_registry
+from tests.streams.builders import Recorder, connect, make_registry, unwritable
 from tests.support.event_stream import EventStreamParser
+from tests.support.waiting import eventually
 
 HEARTBEAT_SECONDS = 30.0
 DEAD_AFTER_SECONDS = 15.0
@@ -99,3 +101,38 @@ def test_a_tick_without_connections_logs_nothing(heartbeat: Heartbeat, caplog: p
             heartbeat.beat(tick)
     assert caplog.messages == []
     assert heartbeat.sent == 0
+
+
+def test_a_tick_says_how_many_were_served(registry: Registry, heartbeat: Heartbeat, caplog: pytest.LogCaptureFixture):
+    connect(registry, "a")
+    with caplog.at_level(logging.DEBUG, "sse.heartbeat"):
+        caplog.clear()
+        for tick in range(len(registry.slots)):
+            heartbeat.beat(tick)
+    assert caplog.messages == ["Sent to 1 client(s)"]
+
+
+async def test_ticks_for_as_long_as_it_runs(registry: Registry):
+    """A tick that is late is followed at once by those that it held up."""
+    heartbeat = Heartbeat(registry, heartbeat_seconds=0.01 * len(registry.slots), dead_after_seconds=DEAD_AFTER_SECONDS)
+    ticks: list[int] = []
+
+    def beat(tick: int) -> None:
+        ticks.append(tick)
+
+    heartbeat.beat = beat  # type: ignore[method-assign]
+    task = asyncio.create_task(heartbeat.run())
+    await eventually("the third tick", lambda: len(ticks) >= 3)
+    task.cancel()
+    assert ticks == list(range(1, len(ticks) + 1))
+
+
+@pytest.mark.xfail(strict=True, raises=OSError, reason="the round begins anew, and fails at the same slot")
+def test_one_client_that_cannot_be_written_to_holds_up_no_other(registry: Registry, heartbeat: Heartbeat):
+    clients = [connect(registry, f"a{number}") for number in range(50)]
+    broken, writer = clients[0]
+    unwritable(writer)
+    for tick in range(len(registry.slots)):
+        heartbeat.beat(tick)
+    assert {len(heard(writer)) for _, writer in clients[1:]} == {1}
+    assert broken.close_reason is CloseReason.FAILED

@@ -31,6 +31,7 @@ def sizes(slots: Slots) -> list[int]:
 
 def test_a_connection_is_in_its_slot_until_it_is_taken_out():
     slots = Slots(COUNT)
+    assert len(slots) == len(list(slots)) == COUNT
     connection, other = opened(slots, 2)
     assert connection in slots[connection.slot]
     slots.discard(connection)

@@ -8,7 +8,7 @@ from streams.delivery.connection import Connection, Resume
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason, Ingress
 from streams.wire.pods import PodMessage, Question
-from tests.streams.builders import Recorder
+from tests.streams.builders import Recorder, unwritable
 from tests.streams.clocks import STARTED, HandClock
 from tests.streams.delivery.pods import PurePod, event, gaps, outgoing, publish, spans, story, talk, two_pods
 
@@ -28,18 +28,6 @@ def pod(hands: HandClock) -> PurePod:
     pod.start()
     pod.live(10)
     return pod
-
-
-def unwritable(writer: Recorder, with_bytes: bytes = b"") -> None:
-    """Let a writer raise for every frame that has these bytes in it."""
-    write = writer.write
-
-    def refuse(frame: bytes) -> int:
-        if with_bytes in frame:
-            raise OSError("the socket is gone")
-        return write(frame)
-
-    writer.write = refuse  # type: ignore[method-assign]
 
 
 # A pod that starts

@@ -5,11 +5,12 @@ import time
 
 import pytest
 
-from streams.delivery.connection import Connection
+from streams.delivery.connection import Connection, ConnectionEnd
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.wire.frames import comment_frame
 from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect, make_registry
+from tests.streams.clocks import HandClock
 
 FRAME = comment_frame("x" * 96)
 
@@ -87,6 +88,12 @@ def test_the_end_of_an_old_connection_never_removes_a_newer_one(registry: Regist
     registry.close(old, reason)
     assert registry.get("a") is None
     assert len(registry) == 0
+
+
+def test_the_end_of_a_connection_that_is_not_in_removes_nobody(registry: Registry):
+    connection, _ = connect(registry, "a")
+    registry.close(Connection("a", Recorder(), "10.0.0.1:5000"), CloseReason.CLIENT_CLOSED)
+    assert registry.get("a") is connection
 
 
 @pytest.mark.parametrize("reason", list(CloseReason))
@@ -214,4 +221,150 @@ def test_one_line_for_each_connection_and_end(registry: Registry, caplog: pytest
 
 def test_a_connection_is_not_opened_by_being_made(registry: Registry):
     Connection("a", Recorder())
+    assert len(registry) == 0
+
+
+# Who may come in
+
+
+def test_a_name_that_is_evicted_too_often_is_kept_by_who_has_it(registry: Registry, caplog: pytest.LogCaptureFixture):
+    for _ in range(5):
+        connect(registry, "a")
+    incumbent, incumbent_writer = connect(registry, "a")
+    newcomer, newcomer_writer = connect(registry, "a")
+    assert registry.get("a") is incumbent
+    assert not incumbent_writer.finished
+    assert newcomer.close_reason is CloseReason.DUEL
+    assert newcomer_writer.types == ["evicted"]
+    assert newcomer_writer.events[0].json()["reason"] == "duel"
+    assert newcomer_writer.finished
+    assert "Duel for a" in caplog.text
+
+
+def test_who_is_refused_is_told_why_and_is_never_in(registry: Registry):
+    opened: list[Connection] = []
+    registry.on_open = opened.append
+    writer = Recorder()
+    connection = Connection("a", writer, "10.0.0.1:5000")
+    registry.refuse(connection, [(b"X", b"y")], CloseReason.OVERLOADED)
+    assert writer.headers == [(b"X", b"y")]
+    assert (writer.types, writer.finished) == (["overloaded"], True)
+    assert (len(registry), registry.opened, registry.count_from("10.0.0.1:1")) == (0, 0, 0)
+    assert registry.closed == {CloseReason.OVERLOADED: 1}
+    assert [end.client_name for end in registry.ended] == ["a"]
+    assert opened == []
+
+
+def test_connections_are_counted_by_their_host(registry: Registry):
+    addresses = {"a": "h:1", "b": "h:2", "c": "[::1]:3"}
+    connections = [Connection(name, Recorder(), address) for name, address in addresses.items()]
+    for connection in connections:
+        registry.open(connection, [])
+    assert [registry.count_from(address) for address in ("h:9", "[::1]:9", "other:9")] == [2, 1, 0]
+    registry.close(connections[0], CloseReason.CLIENT_CLOSED)
+    assert registry.count_from("h:9") == 1
+    registry.close(connections[1], CloseReason.CLIENT_CLOSED)
+    assert registry.count_from("h:9") == 0
+    assert list(registry._hosts) == ["[::1]"], "nothing is kept of who has left"
+
+
+def test_an_operator_can_look_at_the_ends(registry: Registry):
+    hands = HandClock()
+    registry = make_registry(clock=hands.clock)
+    connection = Connection("a", Recorder(), "h:1", user_agent="Lane/2.0", clock=hands.clock)
+    registry.open(connection, [])
+    connection.event_count = 3
+    began = connection.connected_at
+    hands.turn(5)
+    registry.close(connection, CloseReason.OPERATOR)
+    (end,) = registry.ended
+    assert end == ConnectionEnd("a", "h:1", "Lane/2.0", began, began + 5, 3, CloseReason.OPERATOR)
+
+
+# Who is told
+
+
+def test_whoever_wires_the_pod_is_told_of_each_connection(registry: Registry):
+    told: list[str] = []
+    registry.on_open = lambda connection: told.append(f"open {connection.client_name}")
+    registry.on_greeted = lambda connection: told.append(f"greeted {connection.client_name}")
+    registry.on_close = lambda connection: told.append(f"close {connection.client_name}")
+    connection, _ = connect(registry, "a")
+    registry.close(connection, CloseReason.CLIENT_CLOSED)
+    registry.close(connection, CloseReason.CLIENT_CLOSED)
+    assert told == ["greeted a", "open a", "close a"]
+    registry.subscribed = False
+    connect(registry, "b")
+    assert told[3:] == ["open b"]
+    registry.subscribed = True
+    registry.greet_waiting(1)
+    assert told[4:] == ["greeted b"]
+
+
+def test_those_who_wait_are_greeted_some_at_a_time_in_the_order_in_which_they_came():
+    registry = make_registry(subscribed=False)
+    writers = [connect(registry, name)[1] for name in "abc"]
+    registry.subscribed = True
+    assert registry.greet_waiting(2)
+    assert [len(writer.events) for writer in writers] == [1, 1, 0]
+    assert not registry.greet_waiting(2)
+    assert [len(writer.events) for writer in writers] == [1, 1, 1]
+
+
+def test_who_cannot_be_greeted_is_closed_and_the_others_are_greeted(caplog: pytest.LogCaptureFixture):
+    registry = make_registry(subscribed=False)
+    clients = [connect(registry, name) for name in "abc"]
+    greeted: list[Connection] = []
+
+    def greet(connection: Connection) -> None:
+        if connection.client_name == "b":
+            raise RuntimeError("no replay")
+        greeted.append(connection)
+
+    registry.on_greeted = greet
+    registry.subscribed = True
+    assert not registry.greet_waiting(1000)
+    assert greeted == [clients[0][0], clients[2][0]]
+    assert clients[1][0].close_reason is CloseReason.FAILED
+    assert clients[1][1].aborted
+    assert "The stream of b failed" in caplog.text
+
+
+def test_a_writer_that_cannot_be_ended_does_not_keep_its_connection(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+):
+    connection, writer = connect(registry, "a")
+
+    def refuse() -> None:
+        raise OSError("the socket is gone")
+
+    writer.finish = refuse  # type: ignore[method-assign]
+    registry.close(connection, CloseReason.CLIENT_CLOSED)
+    assert len(registry) == 0
+    assert "did not end cleanly" in caplog.text
+
+
+# How long
+
+
+def test_streams_of_one_age_end_over_the_last_part_of_their_time():
+    hands = HandClock()
+    registry = make_registry(clock=hands.clock)
+    for number in range(200):
+        registry.open(Connection(f"old{number}", Recorder(), clock=hands.clock), [])
+    hands.turn(50)
+    registry.open(Connection("young", Recorder(), clock=hands.clock), [])
+    hands.turn(29)
+    registry.close_aged(100)
+    assert registry.closed == {}
+    left = []
+    for _ in range(21):
+        hands.turn(1)
+        registry.close_aged(100)
+        left.append(len(registry))
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) > 10, "not all at once"
+    assert [connection.client_name for connection in registry] == ["young"]
+    assert registry.closed == {CloseReason.MAX_LIFE: 200}
+    registry.close_aged(10)
     assert len(registry) == 0

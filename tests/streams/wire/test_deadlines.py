@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.wire.events import decode_event, has_expired
+from streams.errors import InvalidEvent
+from streams.wire.events import decode_event, encode_event, has_expired
 from streams.wire.timestamps import unix_seconds
 
 NOON = 1_767_614_400.0
@@ -65,6 +66,29 @@ def test_has_expired_not_before_deliver_by(deliver_by: str):
 @pytest.mark.parametrize("deliver_by", ["soon", "", 0, 1.5, True, 10**400, -(10**400), None, [], {}], ids=short)
 def test_has_expired_takes_no_deliver_by_that_is_no_time(deliver_by: Any):
     assert not expired(deliverBy=deliver_by)
+
+
+def encode(**deadline: Any) -> dict[str, Any]:
+    written = encode_event("a", "x", None, event_id="1", timestamp=BEFORE_NOON, max_bytes=1000, **deadline)
+    fields: dict[str, Any] = json.loads(written)
+    return fields
+
+
+def test_encode_event_writes_the_deadlines_that_it_is_given():
+    assert encode(ttl_ms=1, deliver_by=BEFORE_NOON).items() >= {"ttlMs": 1, "deliverBy": BEFORE_NOON}.items()
+    assert not encode().keys() & {"ttlMs", "deliverBy"}
+
+
+@pytest.mark.parametrize("ttl_ms", [0, -1, True, 1.5, "1"])
+def test_encode_event_refuses_ttl_ms_that_is_no_duration(ttl_ms: Any):
+    with pytest.raises(InvalidEvent, match="ttlMs"):
+        encode(ttl_ms=ttl_ms)
+
+
+@pytest.mark.parametrize("deliver_by", ["", "tomorrow", 5])
+def test_encode_event_refuses_deliver_by_that_is_no_time(deliver_by: Any):
+    with pytest.raises(InvalidEvent, match="deliverBy"):
+        encode(deliver_by=deliver_by)
 
 
 values = st.recursive(

@@ -1,0 +1,100 @@
+"""Whether each pure module is wholly covered, lines and branches, by its own test file alone.
+
+The pure modules are those that the import contract of pyproject.toml keeps free of Django and Redis,
+and the cursor of the journal. Prints a table; the exit code is 1 where anything is not covered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACT = "The pure rooms know neither Django nor Redis"
+OTHERS = ("streams.broker.journal_cursor",)
+# Modules whose tests are in more than one file.
+MORE_TESTS = {"streams.wire.events": ("tests/streams/wire/test_deadlines.py",)}
+PROCESSES = 2
+
+
+class Covered(NamedTuple):
+    """What the tests of one module covered of it."""
+
+    module: str
+    tests: tuple[str, ...]
+    failure: str
+    lines: int = 0
+    branches: int = 0
+    missing: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return not self.failure and not self.missing
+
+
+def main() -> int:
+    modules = sys.argv[1:] or list(pure_modules())
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(PROCESSES) as threads:
+        found = list(threads.map(lambda module: measure(module, Path(directory)), modules))
+    width = max(map(len, modules))
+    print(f"{'Module':{width}}  Lines  Branches  Covered by its own tests")
+    for covered in found:
+        shown = "wholly" if covered.whole else covered.failure or "but for " + ", ".join(covered.missing)
+        print(f"{covered.module:{width}}  {covered.lines:5}  {covered.branches:8}  {shown}")
+    left = sum(not covered.whole for covered in found)
+    print(f"{len(found) - left} of {len(found)} modules are wholly covered.")
+    return 1 if left else 0
+
+
+def pure_modules() -> Iterator[str]:
+    """Give the modules of the contract, those of its packages one by one, but for empty ones."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (named,) = (contract["source_modules"] for contract in contracts if contract["name"] == CONTRACT)
+    for name in (*named, *OTHERS):
+        path = ROOT / name.replace(".", "/")
+        if path.is_dir():
+            yield from (f"{name}.{file.stem}" for file in sorted(path.glob("*.py")) if file.stat().st_size)
+        else:
+            yield name
+
+
+def test_files(module: str) -> tuple[str, ...]:
+    *packages, name = module.split(".")
+    return ("/".join(("tests", *packages, f"test_{name}.py")), *MORE_TESTS.get(module, ()))
+
+
+def measure(module: str, directory: Path) -> Covered:
+    """Run a module's tests alone, and return what they covered of it."""
+    tests = test_files(module)
+    absent = [test for test in tests if not (ROOT / test).exists()]
+    if absent:
+        return Covered(module, tests, f"there is no {absent[0]}")
+    source, report = f"{module.replace('.', '/')}.py", directory / f"{module}.json"
+    environment = {**os.environ, "COVERAGE_FILE": str(directory / module)}
+    commands = (
+        ("run", "--branch", f"--include={source}", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests),
+        ("json", "-q", "-o", str(report)),
+    )
+    for command in commands:
+        done = subprocess.run(
+            (sys.executable, "-m", "coverage", *command), cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+            return Covered(module, tests, f"coverage {command[0]} failed")
+    read: dict[str, Any] = json.loads(report.read_text())["files"][source]
+    missing = (*map(str, read["missing_lines"]), *(f"{start}->{end}" for start, end in read["missing_branches"]))
+    summary = read["summary"]
+    return Covered(module, tests, "", summary["num_statements"], summary["num_branches"], missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from streams.delivery.connection import Connection
+from streams.delivery.outbox import REPLAY_BATCH_BYTES, Outbox
+from streams.errors import CloseReason
+from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, unwritable
+from tests.support.waiting import eventually
+
+FRAME = b"x" * 100
+LONG = b"y" * (REPLAY_BATCH_BYTES // 2 + 1)
+
+
+class Room:
+    """An outbox, and the connections that it had closed, as the registry ends them."""
+
+    def __init__(self) -> None:
+        self.closed: dict[str, CloseReason] = {}
+        self.outbox = Outbox(self.close, max_backlog_bytes=MAX_BACKLOG_BYTES, stall_seconds=STALL_SECONDS)
+
+    def close(self, connection: Connection, reason: CloseReason) -> None:
+        self.closed[connection.client_name] = connection.close_reason = reason
+        self.outbox.abort(connection)
+
+    def client(self, name: str = "a", *, reading: bool = True) -> tuple[Connection, Recorder]:
+        writer = Recorder()
+        writer.reading = reading
+        return Connection(name, writer), writer
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the monotonic clock, in a list of one, for the test to turn."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def framed(message: bytes) -> bytes:
+    return b"<%b>" % message
+
+
+# Writing
+
+
+def test_a_frame_goes_out_at_once(room: Room):
+    connection, writer = room.client()
+    room.outbox.write(connection, FRAME)
+    assert (writer.written, connection.bytes_written) == (FRAME, 100)
+    assert room.outbox.backlog_bytes() == 0
+
+
+def test_who_lets_too_much_wait_is_closed(room: Room):
+    connection, writer = room.client(reading=False)
+    for _ in range(MAX_BACKLOG_BYTES // len(FRAME)):
+        room.outbox.write(connection, FRAME)
+    assert room.outbox.backlog_bytes() == MAX_BACKLOG_BYTES
+    assert room.closed == {}
+    room.outbox.write(connection, FRAME)
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+    assert writer.aborted
+    assert room.outbox.backlog_bytes() == 0
+    room.outbox.write(connection, FRAME)
+    room.outbox.close_stalled()
+    assert room.outbox.backlog_bytes() == 0, "who is closed is not watched any more"
+
+
+def test_who_takes_nothing_for_too_long_is_closed(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    room.outbox.write(connection, FRAME)
+    now[0] += STALL_SECONDS / 2
+    room.outbox.write(connection, FRAME)
+    writer.waiting -= 50
+    room.outbox.close_stalled()
+    now[0] += STALL_SECONDS - 0.1
+    room.outbox.close_stalled()
+    assert room.closed == {}, "it took something in between"
+    now[0] += 0.1
+    room.outbox.close_stalled()
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+def test_more_that_waits_is_no_sign_of_life(room: Room, now: list[float]):
+    connection, _ = room.client(reading=False)
+    for _ in range(2):
+        room.outbox.write(connection, FRAME)
+        now[0] += STALL_SECONDS / 2
+    room.outbox.close_stalled()
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+def test_whose_machine_is_silent_is_a_dead_peer(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    room.outbox.write(connection, FRAME)
+    now[0] += STALL_SECONDS
+    writer.silent = STALL_SECONDS
+    room.outbox.close_stalled()
+    assert room.closed == {"a": CloseReason.DEAD_PEER}
+
+
+def test_who_has_taken_all_is_not_watched(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    room.outbox.write(connection, FRAME)
+    writer.waiting = 0
+    room.outbox.close_stalled()
+    writer.waiting = 5
+    assert room.outbox.backlog_bytes() == 0
+    now[0] += 10 * STALL_SECONDS
+    room.outbox.close_stalled()
+    assert room.closed == {}
+
+
+# Ends
+
+
+def test_finish_writes_the_farewell_and_ends_after_it(room: Room):
+    connection, writer = room.client()
+    room.outbox.finish(connection, b"bye")
+    assert (writer.written, writer.finished) == (b"bye", True)
+    connection, writer = room.client()
+    room.outbox.finish(connection, None)
+    assert (writer.written, writer.finished) == (b"", True)
+
+
+def test_who_does_not_take_the_end_is_cut(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    room.outbox.finish(connection, b"bye")
+    _, taken = other = room.client("b", reading=False)
+    room.outbox.finish(other[0], b"bye")
+    taken.waiting = 0
+    now[0] += STALL_SECONDS - 0.1
+    room.outbox.close_stalled()
+    assert not writer.aborted
+    now[0] += 0.1
+    room.outbox.close_stalled()
+    room.outbox.close_stalled()
+    assert (writer.aborted, taken.aborted) == (True, False)
+    assert room.outbox._finishing == {}
+
+
+# Replays
+
+
+def test_a_short_replay_goes_out_at_once(room: Room):
+    connection, writer = room.client()
+    room.outbox.replay(connection, [b"1", b"2"], framed)
+    assert writer.written == b"<1><2>"
+    assert connection.bytes_written == 6
+    assert connection.pending is None
+    assert room.outbox._replaying == {}
+    room.outbox.queue(connection, b"3")
+    assert writer.written == b"<1><2>", "nothing is under way that it could go behind"
+
+
+def test_a_replay_of_nothing_is_over(room: Room):
+    connection, writer = room.client()
+    room.outbox.replay(connection, [b"late"], lambda _message: b"")
+    assert (writer.written, connection.pending) == (b"", None)
+
+
+def test_a_long_replay_goes_on_when_its_client_has_taken_the_last(room: Room):
+    connection, writer = room.client(reading=False)
+    room = Room()
+    room.outbox = Outbox(room.close, max_backlog_bytes=10**6, stall_seconds=STALL_SECONDS)
+    room.outbox.replay(connection, [LONG] * 5, framed)
+    assert len(writer.written) == 2 * (len(LONG) + 2)
+    assert room.outbox.backlog_bytes() == len(writer.written)
+    room.outbox._continue_replay(connection)
+    assert len(writer.written) == 2 * (len(LONG) + 2)
+    writer.waiting = 0
+    room.outbox._continue_replay(connection)
+    assert len(writer.written) == 4 * (len(LONG) + 2)
+
+
+def test_what_comes_during_a_replay_goes_behind_it(room: Room):
+    connection, writer = room.client(reading=False)
+    room.outbox.replay(connection, [b"1" * 200], framed)
+    room.outbox.replay(connection, [b"2"], framed)
+    room.outbox.queue(connection, b"3")
+    room.outbox.write(connection, b": heartbeat")
+    assert b"2" not in writer.written
+    writer.reading, writer.waiting = True, 0
+    room.outbox._continue_replay(connection)
+    assert writer.written.endswith(b"<2><3>: heartbeat")
+    assert connection.pending is None
+
+
+def test_who_lets_too_much_come_behind_a_replay_is_closed(room: Room):
+    connection, _ = room.client(reading=False)
+    room.outbox.write(connection, FRAME)
+    room.outbox.replay(connection, [b"1"], framed)
+    room.outbox.queue(connection, b"x" * MAX_BACKLOG_BYTES)
+    assert room.closed == {}
+    room.outbox.queue(connection, b"x")
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+    assert connection.pending is None
+
+
+def test_a_batch_of_a_replay_counts_as_a_backlog(room: Room):
+    connection, _ = room.client(reading=False)
+    room.outbox.replay(connection, [b"x" * MAX_BACKLOG_BYTES], framed)
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+# Who waits for its replay
+
+
+def test_what_is_held_goes_out_behind_the_notice_and_before_the_messages(room: Room):
+    connection, writer = room.client()
+    room.outbox.hold(connection, framed)
+    room.outbox.write(connection, b": heartbeat")
+    room.outbox.queue(connection, b"live")
+    room.outbox._continue_replay(connection)
+    assert writer.written == b""
+    room.outbox.release(connection, b"gap", [b"1", b"live"])
+    assert writer.written == b"gap: heartbeat<1><live>"
+    assert connection.bytes_written == len(writer.written)
+    room.outbox.release(connection, b"gap", [b"1"])
+    assert writer.written == b"gap: heartbeat<1><live>", "it is not held any more"
+
+
+def test_a_release_without_a_notice(room: Room):
+    connection, writer = room.client()
+    room.outbox.hold(connection, framed)
+    room.outbox.release(connection, b"", [])
+    assert (writer.written, connection.pending) == (b"", None)
+
+
+@pytest.mark.xfail(strict=True, reason="what a notice leaves to wait is not watched")
+def test_who_does_not_read_the_notice_of_a_release_is_closed(room: Room, now: list[float]):
+    connection, _ = room.client(reading=False)
+    room.outbox.hold(connection, framed)
+    room.outbox.release(connection, b"gap", [b"1"])
+    now[0] += STALL_SECONDS
+    room.outbox.close_stalled()
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+@contextmanager
+def running(outbox: Outbox) -> Iterator[None]:
+    task = asyncio.create_task(outbox.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize("start", ["replay", "release"])
+async def test_replays_go_on_while_the_outbox_runs(room: Room, start: str):
+    early, early_writer = room.client("early", reading=False)
+    room.outbox.write(early, b"1")
+    room.outbox.replay(early, [b"2"], framed)
+    with running(room.outbox):
+        await asyncio.sleep(0)
+        early_writer.reading, early_writer.waiting = True, 0
+        await eventually("a replay", lambda: early.pending is None)
+        # The task sleeps now, until a replay begins.
+        await asyncio.sleep(0)
+        connection, writer = room.client(reading=False)
+        room.outbox.write(connection, b"1")
+        if start == "replay":
+            room.outbox.replay(connection, [b"2"], framed)
+        else:
+            room.outbox.hold(connection, framed)
+            room.outbox.release(connection, b"", [b"2"])
+        assert writer.written == b"1"
+        writer.reading, writer.waiting = True, 0
+        await eventually("a replay", lambda: connection.pending is None)
+    assert writer.written == b"1<2>"
+
+
+async def test_a_replay_that_fails_is_the_end_of_its_client_alone(room: Room, caplog: pytest.LogCaptureFixture):
+    bad, bad_writer = room.client("bad", reading=False)
+    good, good_writer = room.client("good", reading=False)
+    for connection in (bad, good):
+        room.outbox.write(connection, b"1")
+        room.outbox.replay(connection, [b"2"], framed)
+    unwritable(bad_writer)
+    bad_writer.waiting = good_writer.waiting = 0
+    good_writer.reading = True
+    with running(room.outbox):
+        await eventually("a replay", lambda: good.pending is None)
+    assert room.closed == {"bad": CloseReason.FAILED}
+    assert good_writer.written == b"1<2>"
+    assert "bad" in caplog.text
