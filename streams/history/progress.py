@@ -22,6 +22,7 @@ KEPT_SECONDS = 60.0
 PROOFS_KEPT_SECONDS = 600.0
 # Pods state every second.
 LATELY_SECONDS = 2.5
+STATED_SECONDS = 1.2
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 # More pods than have ever been seen in one cluster.
@@ -74,7 +75,7 @@ class Progress:
         """Say whether every pod is known to have heard the channel up to a moment."""
         latest = [statements[-1] for statements in self._lives.values()]
         newest = max((each.moment for each in latest), default=-inf)
-        alive = [each for each in latest if each.moment > newest - LATELY_SECONDS]
+        alive = [each for each in latest if each.moment > newest - STATED_SECONDS]
         return self._listening_since == -inf and all(each.heard[Ingress.CHANNEL] >= moment for each in alive)
 
     def knows(self, life: str) -> bool:
