@@ -285,9 +285,10 @@ def test_a_position_is_one_for_each_ingress():
     history = make_history()
     fill(history, "p", now=STARTED + 50)
     (j,) = fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
-    fill(history, "q", now=STARTED + 52)
+    (q,) = fill(history, "q", now=STARTED + 52)
     assert history.after("a", "q", STARTED + 60, lambda *_: STARTED + 50.5) == Replay([j], None, 1, doubtful=(0,))
     assert history.after("a", "q", STARTED + 60, all_heard) == Replay([], None, first=3)
+    assert history.after("a", "j", STARTED + 60, all_heard) == Replay([q], None, first=2, doubtful=(0,))
 
 
 def test_an_id_that_came_by_both_ingresses_points_at_both():

@@ -196,3 +196,18 @@ def test_entries_whose_moment_may_be_too_early_are_sent_rather_twice():
     # The channel's moments are this pod's own.
     assert history.after("a", "j", STARTED + 60, all_heard).messages == [c]
     assert history.after("a", "j", STARTED + 60, lambda *_: STARTED + 50.5).messages == [c]
+
+
+def test_what_was_lost_behind_an_event_that_was_read_late_is_told_from_its_publication():
+    """A pod that stood still read the id long after it was published, and lost what was published in between."""
+    history = make_history()
+    fill(history, "c", now=STARTED + 50)
+    history.coverage[CHANNEL].miss(STARTED + 48, STARTED + 51)
+    published = STARTED + 45
+    replay = history.after("a", "c", STARTED + 60, all_heard, lambda _place, _moment: published)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 48, STARTED + 51)
+    fill(history, "j", now=STARTED + 50, ingress=JOURNAL)
+    replay = history.after("a", "j", STARTED + 60, all_heard, lambda _place, _moment: published)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50, STARTED + 51), "the journal's moments are Redis' own"
+    early = history.after("a", "c", STARTED + 60, all_heard, lambda _place, _moment: -inf)
+    assert early.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 48, STARTED + 51), "this pod was there all the time"

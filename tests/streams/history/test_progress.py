@@ -8,6 +8,7 @@ from streams.history.progress import (
     KEPT_SECONDS,
     MAX_LAG_SECONDS,
     MAX_LIVES,
+    PROOFS_KEPT_SECONDS,
     SILENT_SECONDS,
     Progress,
 )
@@ -90,13 +91,13 @@ def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
 def test_forgets_what_nobody_asks_for_any_more():
     progress = make_progress()
     progress.note("gone", 11, NOW, (0.0, 0.0))
-    for second in range(1, 200):
+    for second in range(1, 2 * int(PROOFS_KEPT_SECONDS)):
         now = NOW + second
         progress.note_proof(11 + second, now)
         progress.note("one", 11 + second, now, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
     assert len(progress._lives["one"]) <= KEPT_SECONDS + 1
-    assert len(progress._proofs) <= KEPT_SECONDS + 1
+    assert len(progress._proofs) <= PROOFS_KEPT_SECONDS + 1
 
 
 def test_more_lives_than_there_can_be_are_not_kept():
