@@ -158,6 +158,7 @@ class Handover:
         number = self._by_name.get(name)
         if number is not None and self._waiting[number].connection is connection:
             self._forget(number)
+            self._left.pop(name, None)
             return
         session = self._session(connection)._replace(ended_at=now)
         self._left.pop(name, None)

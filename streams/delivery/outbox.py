@@ -67,7 +67,8 @@ class Outbox:
             return
         if notice:
             connection.bytes_written += len(notice)
-            connection.writer.write(notice)
+            if backlog_bytes := connection.writer.write(notice):
+                self._watch(connection, backlog_bytes)
         pending.release(messages, self._max_backlog_bytes)
         self._replaying[connection] = None
         self._continue_replay(connection)

@@ -260,7 +260,6 @@ def test_remembers_no_more_streams_than_it_may(
     assert len(handover._ended) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="what a client that waits had left is kept for its next stream")
 def test_a_stream_that_ends_while_it_waits_takes_what_was_left_with_it(
     handover: Handover, hands: HandClock, history: History
 ):

@@ -237,7 +237,6 @@ def test_a_release_without_a_notice(room: Room):
     assert (writer.written, connection.pending) == (b"", None)
 
 
-@pytest.mark.xfail(strict=True, reason="what a notice leaves to wait is not watched")
 def test_who_does_not_read_the_notice_of_a_release_is_closed(room: Room, now: list[float]):
     connection, _ = room.client(reading=False)
     room.outbox.hold(connection, framed)
