@@ -15,8 +15,9 @@ READ_BYTES = 8 * 1024 * 1024
 MIN_READ_COUNT = 16
 MAX_READ_COUNT = 256
 BLOCK_MS = 1_000
-# Ids that were read, to find the place again in a journal that lost its end.
+# Redis rounds its uptime down to a second.
 UPTIME_SECONDS = 1.0
+# Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0

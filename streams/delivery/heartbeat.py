@@ -48,7 +48,10 @@ class Heartbeat:
         if connections:
             frame = comment_frame(f"heartbeat {now_iso()}")
             for connection in list(connections):
-                self._registry.write(connection, frame)
+                try:
+                    self._registry.write(connection, frame)
+                except Exception:
+                    self._registry.fail(connection)
             self.sent += len(connections)
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("Sent to %d client(s)", len(connections))

@@ -208,6 +208,9 @@ class History:
                 chains.firsts[client] += self._steps[index]
                 chains.dropped[client] = True
             else:
+                for each in Ingress:
+                    # What went before its turn is forgotten of all from now on.
+                    self._forgotten_at[each] = max(self._forgotten_at[each], chains.forgotten_at[each][client])
                 name = chains.remove(client)
                 held -= CLIENT_BYTES + len(name)
                 self._keep_last_id(name, client, index, message)
@@ -226,7 +229,8 @@ class History:
             return
         # Behind an event from before the start there may be others, unheard; and an event of the
         # other ingress that came shortly before this one here may come after it elsewhere.
-        if any(moment < coverage.heard_since for coverage in self.coverage):
+        own, other = self.coverage[ingress], self.coverage[ingress.other]
+        if moment < own.heard_since or moment - APART_SECONDS < other.heard_since:
             return
         if self._chains.forgotten_at[ingress.other][client] > moment - APART_SECONDS:
             return
@@ -243,7 +247,8 @@ class History:
     def expire(self, now: float) -> None:
         """Let go what is too old; call it every second, so that a quiet history shrinks too."""
         self._forget(now)
-        horizon = now - self._seconds
+        # An event of the history may tell of what was missed before it.
+        horizon = now - self._seconds - APART_SECONDS
         if sum(coverage.forget(horizon) for coverage in self.coverage):
             # Who missed something in that time cannot be told any more.
             self._last_ids.clear()

@@ -4,11 +4,10 @@ from typing import cast
 
 import pytest
 
-from streams.delivery.connection import Connection, Resume
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason, Ingress
 from streams.wire.pods import PodMessage, Question
-from tests.streams.builders import Recorder, unwritable
+from tests.streams.builders import unwritable
 from tests.streams.clocks import STARTED, HandClock
 from tests.streams.delivery.pods import PurePod, event, gaps, outgoing, publish, spans, story, talk, two_pods
 
@@ -318,7 +317,6 @@ def test_losses_of_both_ingresses_are_told_in_one_gap(pod: PurePod):
     assert spans(writer) == [(now - 3, now + 1)]
 
 
-@pytest.mark.xfail(strict=True, reason="what is too old for the history is forgotten, told or not")
 def test_a_loss_is_told_however_short_the_history_is(hands: HandClock):
     """The journal's loss waits until the channel is back; a pod that remembers no event forgets it meanwhile."""
     pod = PurePod(hands, history_seconds=0)
@@ -506,18 +504,6 @@ def test_one_client_that_cannot_be_given_its_replay_holds_up_no_other(pod: PureP
     assert clients[0][0].close_reason is CloseReason.FAILED
     assert [story(writer) for _, writer in clients[1:]] == [["connected"], ["connected", GAP]]
     assert sum(pod.router.gaps.values()) == 2
-
-
-@pytest.mark.xfail(strict=True, reason="whoever opens a stream has nobody that closes it yet")
-def test_a_client_that_cannot_be_given_its_replay_does_not_stay_in_the_registry(pod: PurePod):
-    pod.channel("1")
-    writer = Recorder()
-    unwritable(writer, b"stream-gap")
-    connection = Connection("a", writer, resume=Resume("é", None), clock=pod.hands.clock)
-    try:
-        pod.registry.open(connection, [])
-    finally:
-        assert pod.registry.get("a") is None
 
 
 def test_a_client_that_moves_does_not_get_twice_what_its_old_pod_had_written(hands: HandClock):

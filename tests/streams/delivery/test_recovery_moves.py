@@ -69,25 +69,43 @@ def test_a_client_that_waits_has_read_nothing_here(hands: HandClock):
     assert story(writer) == ["connected", "j"]
 
 
-def test_an_id_of_more_than_a_minute_ago_is_as_good_as_any(hands: HandClock):
-    """Nobody says any more what had been heard then, but when it was published at the earliest is known."""
-    pod = PurePod(hands)
+@pytest.mark.parametrize(
+    ("history_seconds", "ago"),
+    [
+        (300, 70),
+        (300, 290),
+        pytest.param(
+            3600,
+            700,
+            marks=pytest.mark.xfail(strict=True, reason="proofs are kept for ten minutes, a history for a day"),
+        ),
+    ],
+)
+def test_an_id_of_long_ago_is_as_good_as_any(hands: HandClock, history_seconds: float, ago: int):
+    """Nobody says any more what had been heard then, and the gap that was told had no beginning to write."""
+    pod = PurePod(hands, history_seconds=history_seconds)
     pod.start()
     pod.live(10)
     pod.channel("1", "2")
-    pod.live(70)
+    pod.live(ago)
     _, writer = pod.connect(last_event_id="1")
     pod.settle()
     assert story(writer) == ["connected", "2"]
 
 
-@pytest.mark.xfail(strict=True, reason="a pod that has stated nothing yet is behind by nobody knows how much")
-def test_a_pod_that_has_stated_nothing_yet_may_be_behind(hands: HandClock):
+def test_a_pod_that_has_just_started_may_be_behind(hands: HandClock):
+    """It has stated that, which every other pod heard, before it greets its first client."""
     old = PurePod(hands, "old")
     old.start()
     old.live(10)
     new = PurePod(hands, "new")
-    new.start()
+    new.recovery.subscribed()
+    for _ in range(3):
+        talk(old, new)
+        new.recovery.counted(2)
+        hands.turn(1)
+    assert new.recovery.reached_by_all()
+    new.recovery.came_back(hands.now)
     connection, writer = new.connect()
     hands.turn(0.2)
     old.journal("j")

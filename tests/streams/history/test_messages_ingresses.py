@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import inf
 
-import pytest
-
 from streams.history.coverage import Gap, GapReason, Ingress
 from streams.history.messages import APART_SECONDS, READ_APART_SECONDS, History, Replay
 from tests.streams.history.histories import (
@@ -141,7 +139,6 @@ def test_the_last_moment_that_is_forgotten_does_not_go_back():
     assert since(history, "a", 45, STARTED + 90)[1] == Gap(GapReason.EXPIRED, STARTED + 45, latest)
 
 
-@pytest.mark.xfail(strict=True, reason="what went before its turn is forgotten with the client")
 def test_what_went_before_its_turn_is_told_when_nothing_of_the_client_is_left():
     """The journal's event was read late, and was too old while that which had to go for it was not."""
     history = make_history(per_client=1)
@@ -151,7 +148,6 @@ def test_what_went_before_its_turn_is_told_when_nothing_of_the_client_is_left():
     assert since(history, "a", SECONDS - 5, now)[1] is not None
 
 
-@pytest.mark.xfail(strict=True, reason="the outage is forgotten before the event that tells of it")
 def test_an_outage_is_told_as_long_as_an_event_may_point_before_it():
     history = make_history()
     history.coverage[JOURNAL].miss(STARTED + 40, STARTED + 41)
@@ -196,3 +192,18 @@ def test_entries_whose_moment_may_be_too_early_are_sent_rather_twice():
     # The channel's moments are this pod's own.
     assert history.after("a", "j", STARTED + 60, all_heard).messages == [c]
     assert history.after("a", "j", STARTED + 60, lambda *_: STARTED + 50.5).messages == [c]
+
+
+def test_what_was_lost_behind_an_event_that_was_read_late_is_told_from_its_publication():
+    """A pod that stood still read the id long after it was published, and lost what was published in between."""
+    history = make_history()
+    fill(history, "c", now=STARTED + 50)
+    history.coverage[CHANNEL].miss(STARTED + 48, STARTED + 51)
+    published = STARTED + 45
+    replay = history.after("a", "c", STARTED + 60, all_heard, lambda _place, _moment: published)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 48, STARTED + 51)
+    fill(history, "j", now=STARTED + 50, ingress=JOURNAL)
+    replay = history.after("a", "j", STARTED + 60, all_heard, lambda _place, _moment: published)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50, STARTED + 51), "the journal's moments are Redis' own"
+    early = history.after("a", "c", STARTED + 60, all_heard, lambda _place, _moment: -inf)
+    assert early.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 48, STARTED + 51), "this pod was there all the time"

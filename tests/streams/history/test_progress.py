@@ -91,7 +91,7 @@ def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
 def test_forgets_what_nobody_asks_for_any_more():
     progress = make_progress()
     progress.note("gone", 11, NOW, (0.0, 0.0))
-    for second in range(1, 800):
+    for second in range(1, 2 * int(PROOFS_KEPT_SECONDS)):
         now = NOW + second
         progress.note_proof(11 + second, now)
         progress.note("one", 11 + second, now, (0.0, 0.0))
