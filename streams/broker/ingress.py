@@ -36,7 +36,7 @@ MARK_TIMEOUT_SECONDS = 2.0
 TOLD_AT_ONCE = 200
 # So long a subscription that is back waits for the journal's reader, which lost the same Redis, and
 # one that is new for all pods to have heard the channel up to its start.
-TOGETHER_SECONDS = 1.5
+TOGETHER_SECONDS = 2.5
 # How often it is looked whether clients that came back have waited long enough.
 SETTLE_SECONDS = 0.01
 # The journal's reader has an answer every second; beyond this the pod is not ready.

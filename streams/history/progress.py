@@ -22,7 +22,7 @@ KEPT_SECONDS = 60.0
 PROOFS_KEPT_SECONDS = 600.0
 # Pods state every second.
 LATELY_SECONDS = 2.5
-STATED_SECONDS = 1.2
+STATED_SECONDS = 2.0
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 # More pods than have ever been seen in one cluster.

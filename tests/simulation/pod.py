@@ -22,7 +22,7 @@ STATE_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 4.0
 PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
-TOGETHER_SECONDS = 1.5
+TOGETHER_SECONDS = 2.5
 MAX_EVENT_BYTES = 4096
 # What comes in on one socket comes in order.
 SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected": "journal", "_answered": "journal"}

@@ -12,7 +12,7 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.run import simulate
 
 # `make simulate RUNS=200000` looks further.
-RUNS = 100
+RUNS = 300
 # A mutant is found within so many runs, or the simulation is no good.
 MOST_RUNS = 20_000
 # Of all kinds of faults drawn alike these two are found after a thousand runs and more.
