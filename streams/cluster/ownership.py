@@ -164,8 +164,10 @@ class Order:
     def _settle(self, heard: Announcement, now: float) -> None:
         get, dueling = self._registry.get, self._registry.duels.dueling
         # Pods whose clocks lie could each find its own the younger, in turn and for ever.
-        by_age = heard.type in BY_AGE and heard.turn < MAX_TURNS
         sent_at = self._sent_at(heard, now)
+        # What waited in a Redis that stood still did not just open.
+        late = heard.type == "open" and now - sent_at > LATE_SECONDS
+        by_age = (heard.type in BY_AGE or late) and heard.turn < MAX_TURNS
         for name, age in zip(heard.names, heard.ages, strict=False):
             ours = get(name)
             if ours is None or not ours.clustered:
@@ -217,7 +219,7 @@ class Order:
         names = [connection.client_name for connection in batch]
         ages = [now - connection.opened_at for connection in batch]
         message = Announcement(kind, self.pod_id, self._registry.pod_name, self._number, self._sent, names, ages, now)
-        if kind in BY_AGE:
+        if kind in BY_AGE or kind == "open":
             message.lags = self._lags.stated()
             message.turn = self._turn if kind == "keep" else 0
         return message

@@ -127,11 +127,7 @@ async def test_a_herd_at_two_pods_at_the_same_instant(
     await close_all(streams)
 
 
-# After a Redis that stood still, announcements that waited in it are heard in their order, whatever the ages.
-AFTER_A_FREEZE = pytest.mark.xfail(strict=False, reason="on a busy machine the older streams may stay")
-
-
-@pytest.mark.parametrize("end", ["kill", pytest.param("freeze", marks=AFTER_A_FREEZE)])
+@pytest.mark.parametrize("end", ["kill", "freeze"])
 async def test_redis_gone_in_between(
     end: str,
     three_pods: Callable[[RedisServer], list[Pod]],
