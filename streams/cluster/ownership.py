@@ -31,7 +31,7 @@ FIRST_ROLL_SECONDS = 0.25
 # A pod calls its roll at most this often, and not in step with the others.
 ROLL_SECONDS = 2.0
 # A connection that could not be announced for so long did not just open: its age is to count.
-LATE_SECONDS = 1.0
+LATE_SECONDS = 0.25
 # Pods whose numbers are remembered; each start of a pod makes a new one.
 PODS_KEPT = 4096
 # Of these the younger connection stays; anything else is younger by being announced.
