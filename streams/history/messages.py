@@ -1,42 +1,22 @@
-"""What this pod remembers: the recent events of every client.
+"""What a client that comes back is owed of what this pod remembers, and what may be missing of it.
 
-Every pod hears every event, so each can answer any client that comes back. All times
-are seconds on one clock that never goes back, the caller's; this module reads none.
+All times are seconds on one clock that never goes back, the caller's; this module reads none.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
-from streams.history.coverage import Coverage, Gap, GapReason, Ingress, merged
-from streams.history.index import Chains
-from streams.history.progress import MAX_LAG_SECONDS
-from streams.wire.events import CLIENT_NAME, decode_event, valid_event_id
+from streams.history.coverage import Gap, GapReason, Ingress, merged
+from streams.history.memory import APART_SECONDS, Memory
+from streams.wire.events import decode_event, valid_event_id
 
-# What an event and a client cost beside the bytes of the message and of the name, so that
-# `max_bytes` is what the process grows by: measured, between the two sides of a resize.
-EVENT_BYTES = 81
-CLIENT_BYTES = 256
-# A place whose event had to go before its turn.
-PLACE_BYTES = 33
-# For each so many bytes of the limit one last id is kept, which makes them a twentieth of it.
-BYTES_FOR_A_LAST_ID = 4096
-# The oldest events go many at once, as it is the call that costs: by bytes this part of all,
-# by age what a tenth of a second brought; a replay never sees what is too old.
-BATCH_PART = 1024
-BATCH_SECONDS = 0.1
-# The part of the columns that may be of forgotten events before they close up, which moves them.
-FORGOTTEN_PART = 8
-NO_CLIENT = -1
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
-# Two pods may each be behind on another ingress: events this far apart have one order everywhere.
-APART_SECONDS = 2 * MAX_LAG_SECONDS
 
 # Up to when all pods had heard the other ingress when they wrote an event:
 # (the other ingress, the event's place, its moment) -> moment.
@@ -60,198 +40,8 @@ class Replay(NamedTuple):
     doubtful: tuple[int, ...] = ()
 
 
-class HistoryStatistics(NamedTuple):
-    """How much is remembered, and since when that is everything, but for the limit of a client."""
-
-    events: int
-    clients: int
-    bytes: int
-    complete_since: float
-
-
-class History:
-    """The recent events of all clients, bounded by age, by bytes, and by events for each client.
-
-    Whichever limit is reached first lets the oldest go; 0 for any of them remembers nothing.
-    `coverage` says, for each ingress, what this pod heard at all.
-    """
-
-    def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
-        self.coverage = (Coverage(started), Coverage(started))
-        # By how much the moments of the journal's entries may be too early.
-        self.journal_doubt_seconds = 0.0
-        self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
-        self._max_bytes = max_bytes
-        self._per_client = per_client
-        # For each ingress, the last moment of what is forgotten.
-        self._forgotten_at = [-inf, -inf]
-        self._bytes = 0
-        self._empty = 0
-        self._chains = Chains()
-        # The id of the last event of clients of whom nothing is remembered any more: one
-        # that comes back with it has missed nothing, however long ago that event was.
-        self._last_ids: dict[str, str] = {}
-        self._last_ids_kept = max_bytes // BYTES_FOR_A_LAST_ID
-        # Flat columns instead of an object for each event. What arrives and what is forgotten
-        # is at their two ends, in the processor's cache. A place counts from the pod's start,
-        # an index from `_base`; those below `_first` are forgotten.
-        self._messages: list[bytes] = []
-        # When each was published: the channel's when it was read, the journal's by Redis' clock.
-        self._moments = array("d")
-        self._ingresses = bytearray()
-        # The client's number.
-        self._owners: list[int] = []
-        # How many places further the client's next event is.
-        self._steps = array("I")
-        self._base = 0
-        self._first = 0
-        self._due = started
-
-    @property
-    def end(self) -> int:
-        """Return the place that the next event gets."""
-        return self._base + len(self._messages)
-
-    def extend(
-        self, names: list[str], messages: list[bytes], now: float, ingress: Ingress, moments: Sequence[float] = ()
-    ) -> list[int]:
-        """Remember messages that were read together, with the client names in them; let go what is over a limit.
-
-        `moments` has, for the journal, when Redis took each; without, all count as published `now`.
-        Returns the indexes of messages for names that no client can have, which are not remembered.
-        Every event of every pod comes this way, so that what one costs counts more than what any
-        other line here does.
-        """
-        if not self._seconds:
-            return []
-        chains, base, per_client = self._chains, self._base, self._per_client
-        numbers, firsts, lasts, counts = chains.numbers, chains.firsts, chains.lasts, chains.counts
-        column, owners, steps = self._messages, self._owners, self._steps
-        start = base + len(column)
-        column += messages
-        self._moments.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
-        self._ingresses.extend(bytes((ingress,)) * len(messages))
-        steps.extend(array("I", (0,)) * len(messages))
-        grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
-        evicted: list[int] = []
-        refused: list[int] = []
-        for place, name in enumerate(names, start):
-            client = numbers.get(name)
-            if client is None:
-                # Only here, as a name that is known has been looked at.
-                if not CLIENT_NAME.fullmatch(name):
-                    owners.append(NO_CLIENT)
-                    refused.append(place - start)
-                    continue
-                owners.append(chains.add(name, place, self._forgotten_at))
-                grown += CLIENT_BYTES + len(name)
-                continue
-            owners.append(client)
-            last = lasts[client]
-            steps[last - base] = place - last
-            lasts[client] = place
-            count = counts[client]
-            if count < per_client:
-                counts[client] = count + 1
-                continue
-            # The client's oldest event goes before its turn.
-            first = firsts[client]
-            index = first - base
-            evicted.append(index)
-            firsts[client] = first + steps[index]
-            self._note_forgotten(client, index)
-            chains.dropped[client] = True
-        self._bytes += grown
-        if evicted or refused:
-            self._empty_places(evicted + [start - base + number for number in refused])
-        if self._bytes > self._max_bytes or now >= self._due:
-            self._forget(now)
-        return refused
-
-    def _empty_places(self, indexes: list[int]) -> None:
-        """Empty the places of events that go before their turn."""
-        column = self._messages
-        # All at once: they left the processor's cache long ago, and so it fetches several at a time.
-        gone = list(map(column.__getitem__, indexes))
-        # No message is empty: this is the mark of a place whose event is gone.
-        for index in indexes:
-            column[index] = b""
-        self._bytes -= sum(map(len, gone)) + len(gone) * (EVENT_BYTES - PLACE_BYTES)
-        self._empty += len(gone)
-
-    def _note_forgotten(self, client: int, index: int) -> None:
-        # The journal's moments may come out of order, and so may what is forgotten.
-        column = self._chains.forgotten_at[self._ingresses[index]]
-        column[client] = max(column[client], self._moments[index])
-
-    def _forget(self, now: float) -> None:
-        messages, moments, chains = self._messages, self._moments, self._chains
-        horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
-        if held > enough:
-            enough -= enough // BATCH_PART
-        for index in range(self._first, len(messages)):
-            message = messages[index]
-            if not message:
-                held -= PLACE_BYTES
-                self._empty -= 1
-                continue
-            moment = moments[index]
-            if moment > horizon and held <= enough:
-                break
-            held -= EVENT_BYTES + len(message)
-            messages[index] = b""
-            client, ingress = self._owners[index], self._ingresses[index]
-            self._note_forgotten(client, index)
-            self._forgotten_at[ingress] = max(self._forgotten_at[ingress], moment)
-            if chains.counts[client] > 1:
-                chains.counts[client] -= 1
-                chains.firsts[client] += self._steps[index]
-                chains.dropped[client] = True
-            else:
-                for each in Ingress:
-                    # What went before its turn is forgotten of all from now on.
-                    self._forgotten_at[each] = max(self._forgotten_at[each], chains.forgotten_at[each][client])
-                name = chains.remove(client)
-                held -= CLIENT_BYTES + len(name)
-                self._keep_last_id(name, client, index, message)
-        else:
-            index = len(messages)
-        self._bytes, self._first, self._due = held, index, now + BATCH_SECONDS
-        if index * FORGOTTEN_PART > len(messages):
-            self._close_up()
-
-    def _keep_last_id(self, name: str, client: int, index: int, message: bytes) -> None:
-        self._last_ids.pop(name, None)
-        ingress = Ingress(self._ingresses[index])
-        moment = self._moments[index]
-        event_id = decode_event(message, len(message)).event_id
-        if type(event_id) is not str or not valid_event_id(event_id) or not self._last_ids_kept:
-            return
-        # Behind an event from before the start there may be others, unheard; and an event of the
-        # other ingress that came shortly before this one here may come after it elsewhere.
-        own, other = self.coverage[ingress], self.coverage[ingress.other]
-        if moment < own.heard_since or moment - APART_SECONDS < other.heard_since:
-            return
-        if self._chains.forgotten_at[ingress.other][client] > moment - APART_SECONDS:
-            return
-        if len(self._last_ids) >= self._last_ids_kept:
-            del self._last_ids[next(iter(self._last_ids))]
-        self._last_ids[name] = event_id
-
-    def _close_up(self) -> None:
-        for column in (self._messages, self._moments, self._ingresses, self._owners, self._steps):
-            del column[: self._first]
-        self._base += self._first
-        self._first = 0
-
-    def expire(self, now: float) -> None:
-        """Let go what is too old; call it every second, so that a quiet history shrinks too."""
-        self._forget(now)
-        # An event of the history may tell of what was missed before it.
-        horizon = now - self._seconds - APART_SECONDS
-        if sum(coverage.forget(horizon) for coverage in self.coverage):
-            # Who missed something in that time cannot be told any more.
-            self._last_ids.clear()
+class History(Memory):
+    """The recent events of all clients, and what each may be asked for."""
 
     def after(
         self,
@@ -376,16 +166,6 @@ class History:
         """Return when a client's latest events were published, and their messages, newest last."""
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
-
-    def statistics(self) -> HistoryStatistics:
-        """Return how much is remembered; the bytes are those of the process."""
-        complete_since = max(
-            *(coverage.heard_since for coverage in self.coverage),
-            *(coverage.missed_until for coverage in self.coverage),
-            *self._forgotten_at,
-        )
-        events = len(self._messages) - self._first - self._empty
-        return HistoryStatistics(events, len(self._chains), self._bytes, complete_since)
 
     def _indexes(self, client: int | None) -> list[int]:
         if client is None:

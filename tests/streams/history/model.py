@@ -6,16 +6,8 @@ from math import inf
 from typing import NamedTuple
 
 from streams.history.coverage import GapReason, Ingress
-from streams.history.messages import (
-    APART_SECONDS,
-    BATCH_PART,
-    CLIENT_BYTES,
-    EVENT_BYTES,
-    PLACE_BYTES,
-    READ_APART_SECONDS,
-    History,
-    Replay,
-)
+from streams.history.memory import APART_SECONDS, BATCH_PART, CLIENT_BYTES, EVENT_BYTES, PLACE_BYTES
+from streams.history.messages import READ_APART_SECONDS, History, Replay
 from tests.streams.history.histories import CHANNEL, JOURNAL, NO_LIMIT, STARTED, message
 
 NAMES = "abc"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from streams.history.coverage import Gap, GapReason, Ingress
-from streams.history.messages import APART_SECONDS, READ_APART_SECONDS, History, Replay
+from streams.history.memory import APART_SECONDS
+from streams.history.messages import READ_APART_SECONDS, History, Replay
 from tests.streams.history.histories import (
     CHANNEL,
     JOURNAL,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streams.history.coverage import Ingress
-from streams.history.messages import BATCH_SECONDS
+from streams.history.memory import BATCH_SECONDS
 from streams.history.progress import MAX_LAG_SECONDS
 from tests.streams.history.histories import NO_LIMIT
 from tests.streams.history.model import Model
