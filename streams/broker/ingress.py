@@ -34,8 +34,7 @@ MARK_SECONDS = 60.0
 MARK_TIMEOUT_SECONDS = 2.0
 # Writes between two turns of the event loop while everybody is told about a gap.
 TOLD_AT_ONCE = 200
-# So long a subscription that is back waits for the journal's reader, which lost the same Redis, and
-# one that is new for all pods to have heard the channel up to its start.
+# So long a subscription that is back waits for the journal's reader, which lost the same Redis.
 TOGETHER_SECONDS = 2.5
 # How often it is looked whether clients that came back have waited long enough.
 SETTLE_SECONDS = 0.01
@@ -57,7 +56,7 @@ class Ingresses:
         self.received = 0
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
-        self.recovery.on_due = self._look
+        self.recovery.resumption.on_due = self._look
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
@@ -137,7 +136,7 @@ class Ingresses:
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds)
+            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds, cursor.oldest)
         if not self._registry.subscribed:
             self._back.set()
         self._look()
@@ -223,14 +222,14 @@ class Ingresses:
         self._back.clear()
 
     def _may_come_back(self) -> bool:
-        if self._registry.subscribed or not self.subscriber.subscribed:
+        if self._registry.subscribed or not self.subscriber.subscribed or not self.recovery.heard_itself:
             return False
         if self.journal is None:
             return True
         # What the journal lost in the same outage is told in the same gap.
         together = self.journal.answered_at > self._subscribed_at
         late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
-        return self.journal.caught_up and (late or (together and self.recovery.reached_by_all()))
+        return self.journal.caught_up and (late or together)
 
     async def _settle(self) -> None:
         """Give replays to the clients whose wait is over, until cancelled."""
@@ -238,7 +237,7 @@ class Ingresses:
         while True:
             while len(self.recovery.handover):
                 await asyncio.sleep(SETTLE_SECONDS)
-                self.recovery.settle()
+                self.recovery.resumption.settle()
             self._waiting.clear()
             await self._waiting.wait()
 

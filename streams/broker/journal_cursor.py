@@ -22,6 +22,8 @@ IDS_KEPT = 4096
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0
 CLOCK_OFF_SECONDS = 0.1
+# More than two clocks drift apart between two reads.
+CLOCK_DRIFT_SECONDS = 0.005
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -83,6 +85,8 @@ class JournalCursor:
         self._unread_since = -inf
         # Since when every entry has been read, once caught up: the journal may be younger than the history.
         self.complete_since = now
+        # The id of the first entry that was read.
+        self.oldest: tuple[int, int] | None = None
         # Whether the journal never had other entries than those that it has.
         self.from_the_first = False
         # The id of the last entry that was read, or None before the first.
@@ -96,8 +100,11 @@ class JournalCursor:
         self._clock_ahead = 0.0
         self._clock_doubt = 0.0
         self._stepped = False
-        # By how much moments may be too early, as Redis' clock was set.
+        # By how much moments may be too early, as Redis' clock was set; and until when there are such.
         self.doubt_seconds = 0.0
+        self._doubt_until = -inf
+        # The last id's milliseconds, and the moment that they were taken for.
+        self._last_moment = (0, now)
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -144,12 +151,16 @@ class JournalCursor:
 
         `held` is whether its range had an entry, `redis_time` Redis' clock behind both, in Unix seconds.
         """
+        # Such an answer was late, or Redis' clock was set back.
+        behind = redis_time - answered < self._clock_ahead - CLOCK_OFF_SECONDS
         self._compare_clocks(redis_time, asked, answered)
+        if answered > self._doubt_until:
+            self.doubt_seconds = 0.0
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
-        moments = [self._moment(entry_id, answered) for entry_id, _fields in entries]
+        moments = [self._moment(entry_id, answered, behind=behind) for entry_id, _fields in entries]
         if past:
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
             self._kept_until = max(kept, default=self._kept_until)
@@ -162,7 +173,7 @@ class JournalCursor:
         if not full and not (lost and not entries):
             self._unread_since = max(self._unread_since, asked)
         if entries:
-            self._prove_up_to(entries[-1][0], answered)
+            self._prove_up_to(entries, answered)
         self.caught_up = self.caught_up or not full
         return Taken(messages, moments, past, proven_before if lost else None, lost and not entries)
 
@@ -208,6 +219,7 @@ class JournalCursor:
 
     def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
         self._position = entries[-1][0]
+        self.oldest = self.oldest or entry_parts(entries[0][0])
         self._ids.extend(entry_id for entry_id, _fields in entries)
         self.read += len(entries)
         # A full read may be followed by one twice as long, where the entries are small.
@@ -216,7 +228,12 @@ class JournalCursor:
         wanted = self._count * 2 if full else MIN_READ_COUNT
         self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
 
-    def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
+    def _prove_up_to(self, entries: list[Entry], answered: float) -> None:
+        # A clock that is behind the last id only counts on: no other number shows a time.
+        timed = (entry_id for entry_id, _fields in reversed(entries) if entry_id.endswith(b"-0"))
+        entry_id = next(timed, None)
+        if entry_id is None:
+            return
         # Those before it were read with it, or earlier.
         moment = self._redis_moment(entry_id) - self._clock_doubt
         # A moment to come shows that Redis' clock was set back, and proves nothing.
@@ -226,7 +243,10 @@ class JournalCursor:
 
     def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
         ahead, doubt = redis_time - answered, answered - asked
-        if ahead >= self._clock_ahead:
+        if ahead > self._clock_ahead + self._clock_doubt + CLOCK_DRIFT_SECONDS:
+            # It was set forward: nothing but this answer knows it.
+            self._clock_ahead, self._clock_doubt = ahead, doubt
+        elif ahead >= self._clock_ahead:
             # An answer that came late makes it less than it is, never more.
             self._clock_ahead = ahead
         elif self._clock_ahead - ahead > CLOCK_STEP_SECONDS + doubt:
@@ -237,19 +257,26 @@ class JournalCursor:
         self._stepped = False
         self._clock_doubt = min(self._clock_doubt, doubt)
 
-    def _moment(self, entry_id: bytes, now: float) -> float:
+    def _moment(self, entry_id: bytes, now: float, *, behind: bool) -> float:
         """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
 
         An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
         """
+        milliseconds, number = entry_parts(entry_id)
         moment = self._redis_moment(entry_id)
-        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
+        counted_on = number > 0 and milliseconds == self._last_moment[0]
+        if counted_on:
+            # Of the same millisecond, or Redis' clock is behind and says nothing.
+            moment = self._last_moment[1]
+        self._last_moment = (milliseconds, moment)
+        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS or (counted_on and behind)
         if moment > now + CLOCK_STEP_SECONDS:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
         moment = min(max(self._unread_since, moment), now)
-        if off and self.caught_up:
+        if off:
             self.doubt_seconds = max(self.doubt_seconds, now - moment)
+            self._doubt_until = now + self._history_seconds
         return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:

@@ -45,7 +45,7 @@ class SimulatedPod:
         )
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
-        self.recovery.on_due = self._look
+        self.recovery.resumption.on_due = self._look
         self.cursor = JournalCursor(limits[0], clock.monotonic())
         self.received = 0
         self.subscribed, self._subscribed_at, self._journal_answered_at = False, 0.0, -1.0
@@ -238,7 +238,7 @@ class SimulatedPod:
             self.recovery.take_past(taken.messages, taken.moments)
         elif taken.messages:
             self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
-        self.recovery.prove_journal(self.cursor.proven_at, self.cursor.doubt_seconds)
+        self.recovery.prove_journal(self.cursor.proven_at, self.cursor.doubt_seconds, self.cursor.oldest)
         self._look()
 
     def _miss_journal(self, since: float) -> None:
@@ -282,14 +282,15 @@ class SimulatedPod:
 
     def _settle(self) -> None:
         self._settling = False
-        self.recovery.settle()
+        self.recovery.resumption.settle()
         self._look()
 
     def _come_back(self) -> None:
         if self.registry.subscribed or not self.subscribed or not self.cursor.caught_up:
             return
+        if not self.recovery.heard_itself:
+            return
         together = self._journal_answered_at - self._monotonic() + self.world.now > self._subscribed_at
-        together = together and self.recovery.reached_by_all()
         if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
             self.recovery.channel_used = bool(self.received or self.redis.used or not self.cursor.read)
             cursor = self.cursor

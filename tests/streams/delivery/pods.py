@@ -89,9 +89,10 @@ class PurePod:
             self.history.expire(self.hands.now)
 
     def settle(self) -> None:
-        """Let the wait of the clients that came back be over."""
+        """Let the questions of this pod come back, and the wait of its clients be over."""
+        self.recovery.take_pod_messages(outgoing(self))
         self.hands.turn(0.375)
-        self.recovery.settle()
+        self.recovery.resumption.settle()
 
 
 def talk(*pods: PurePod, state: bool = True) -> None:
