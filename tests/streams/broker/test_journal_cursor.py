@@ -550,7 +550,7 @@ def test_one_answer_that_is_off_does_not_set_the_clock(journal: Journal):
     journal.ahead -= 3600
     journal.read()
     assert journal.moments["1"] == taken_at
-    assert journal.cursor._clock_ahead == WALL_AHEAD
+    assert journal.cursor._clock.ahead_seconds == WALL_AHEAD
 
 
 @pytest.mark.xfail(strict=True, reason="a clock that was set forward is as well known as the one before")
