@@ -63,10 +63,10 @@ def _notices(pod: Pod, sampler: Sampler) -> list[str]:
             "the log says why."
         )
     subscriber = pod.subscriber
-    if subscriber.outages:
-        times = "once" if subscriber.outages == 1 else f"{subscriber.outages} times"
+    if subscriber.outages.count:
+        times = "once" if subscriber.outages.count == 1 else f"{subscriber.outages.count} times"
         notices.append(
             f"Redis was lost {times} since this pod started; "
-            f"it heard nothing for {formats.duration(subscriber.disconnected_seconds)} altogether."
+            f"it heard nothing for {formats.duration(subscriber.outages.seconds)} altogether."
         )
     return notices

@@ -148,13 +148,16 @@ METRICS = (
         lambda pod: int(pod.subscriber.subscribed),
     ),
     Declared(
-        "sse_redis_outages", "counter", "Times that the subscription was lost.", lambda pod: pod.subscriber.outages
+        "sse_redis_outages",
+        "counter",
+        "Times that the subscription was lost.",
+        lambda pod: pod.subscriber.outages.count,
     ),
     Declared(
         "sse_redis_deaf_seconds",
         "counter",
         "Seconds without the subscription.",
-        lambda pod: pod.subscriber.disconnected_seconds,
+        lambda pod: pod.subscriber.outages.seconds,
     ),
     Declared(
         "sse_canary_age_seconds",
