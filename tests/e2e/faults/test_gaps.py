@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streams.broker.ingress import MARK_SUFFIX
+from streams.broker.channel_use import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
 from tests.support.devices import LOG, gap_covers
