@@ -166,7 +166,7 @@ class Pod:
             self.registry.duels.forget()
             self.history.expire(time.monotonic())
             if self.conf.max_stream_seconds:
-                self.registry.close_aged(self.conf.max_stream_seconds)
+                self.registry.close_aged(self.conf.max_stream_seconds, time.time())
 
 
 def connection_limit(max_connections: int) -> int:

@@ -134,7 +134,7 @@ async def test_stream_whose_opening_fails_is_taken_out_again(
     assert len(pod.registry) == 0
     assert pod.registry.get("A") is None
     assert writers[0].aborted
-    assert pod.registry.closed == {CloseReason.FAILED: 1}
+    assert pod.registry.turnover.closed == {CloseReason.FAILED: 1}
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
     assert client.sent == [], "the server is not asked to answer a second time"
 
