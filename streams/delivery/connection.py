@@ -34,6 +34,10 @@ class Writer(Protocol):
     def silent_seconds(self) -> float:
         """Return for how long the client's machine has not acknowledged bytes sent to it, or 0."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether the server refused what was written; the request's task is cancelled then."""
+
 
 class ConnectionSnapshot(NamedTuple):
     """What an operator may know about a connection at one moment."""

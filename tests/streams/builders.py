@@ -29,6 +29,7 @@ class Recorder:
         self.waiting = 0
         self.finished = False
         self.aborted = False
+        self.failed = False
         self.silent = 0.0
 
     def start(self, headers: Any, frame: bytes) -> None:
