@@ -172,6 +172,9 @@ class StreamServer(Server):
     async def _stop(self) -> None:
         try:
             await self._pod.stop()
+        except Exception:
+            # Nobody awaits this task, and the server ends all the same.
+            log.exception("The stop failed")
         finally:
             log.info("Stopped after %.0f s", time.time() - self._pod.started_at)
             self.stop()
