@@ -26,7 +26,7 @@ from streams.tasks import TaskList
 from streams.transport.socket_options import SocketOptions
 from streams.vitals import Vitals
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
@@ -90,7 +90,7 @@ class Pod:
         """Start the pod's tasks on the running event loop; do nothing where they run already."""
         if self._tasks.start():
             tune_garbage_collector()
-            log.info(
+            logger.info(
                 "Pod %s (%s) started; heartbeat every %g s",
                 self.conf.pod_name,
                 self.conf.environment,
@@ -106,7 +106,7 @@ class Pod:
         connections = list(self.registry)
         if not connections or not self.conf.drain_seconds:
             return
-        log.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
+        logger.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
         loop = asyncio.get_running_loop()
         started, pause = loop.time(), self.conf.drain_seconds / len(connections)
         for number, connection in enumerate(connections, 1):

@@ -16,7 +16,7 @@ from streams.delivery.connection import Headers, Writer
 from streams.transport.daphne_writer import SocketWriter, daphne_request
 from streams.transport.socket_options import SocketOptions
 
-log = logging.getLogger("sse.sse")
+logger = logging.getLogger("sse.sse")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -92,7 +92,7 @@ class SendWriter:
             # ASGI 2.4: the client is gone; the server's disconnect event says so too.
             self._drop()
         except Exception:
-            log.exception("The server refused a frame; the stream is closed")
+            logger.exception("The server refused a frame; the stream is closed")
             self._task = None
             self.abort()
             self.failed = True
