@@ -1,4 +1,4 @@
-"""The life of a pod: its registry, its ear on Redis, its heartbeat, and their start and stop."""
+"""The life of a pod: its registry, its ingresses, its heartbeat, and their start and stop."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def judge(pod: Pod, sampler: Sampler) -> Verdict:
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected."
         else:
-            deaf = formats.duration(time.time() - subscriber.changed_at)
-            headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
+            away = formats.duration(time.time() - subscriber.changed_at)
+            headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if pod.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)

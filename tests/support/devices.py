@@ -22,7 +22,7 @@ from tests.support.http import EventStream, open_response
 from tests.support.redis_server import CHANNEL
 from tests.support.waiting import eventually
 
-LOG = CHANNEL + JOURNAL_SUFFIX
+JOURNAL = CHANNEL + JOURNAL_SUFFIX
 BATCH_SECONDS = 0.02
 # Times in the stream are cut to milliseconds.
 ROUNDING_SECONDS = 0.002
@@ -132,7 +132,7 @@ class Source:
                 self._number += 1
                 message = json.dumps({"clientName": name, "eventId": event_id, "data": {"amount": 9.99}})
                 if self.durable:
-                    pipeline.xadd(LOG, {"event": message}, maxlen=100_000, approximate=True)
+                    pipeline.xadd(JOURNAL, {"event": message}, maxlen=100_000, approximate=True)
                 else:
                     pipeline.publish(CHANNEL, message)
                 events.append((name, event_id))

@@ -77,9 +77,9 @@ async def test_stops_while_clients_wait_for_redis(start_pod: StartPod, mortal_re
 
 async def test_stops_though_a_client_reads_nothing(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url, STALL_SECONDS=1, LOG_LEVEL="warning")
-    stream = await open_stream(pod.port, "DEAF")
+    stream = await open_stream(pod.port, "UNREAD")
     # More than the sockets between them hold.
-    message = b'{"clientName":"DEAF","data":"%b"}' % (b"x" * 100_000)
+    message = b'{"clientName":"UNREAD","data":"%b"}' % (b"x" * 100_000)
     before = pod.metric("sse_events_received_total")
     for _ in range(10):
         redis_server.publish(message)

@@ -1,4 +1,4 @@
-"""The durable door: what Redis acknowledged arrives, whatever dies in between, and arrives once."""
+"""The journal: what Redis acknowledged arrives, whatever dies in between, and arrives once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.broker.publisher import apublish, publish
 from streams.conf import read_settings
 from tests.conftest import StartPod
 from tests.e2e.faults.test_gaps import marked, read_until, ready
-from tests.support.devices import LOG, Lane, Source, all_read_last, gap_covers, outcome
+from tests.support.devices import JOURNAL, Lane, Source, all_read_last, gap_covers, outcome
 from tests.support.http import open_stream
 from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, event
@@ -38,12 +38,12 @@ def conf(settings: Any, redis_server: RedisServer) -> None:
 
 
 def add(server: RedisServer, message: dict[str, Any]) -> None:
-    """Put an event into the log as anybody may."""
-    server.client.xadd(LOG, {"event": json.dumps(message)}, maxlen=100_000, approximate=True)
+    """Put an event into the journal as anybody may."""
+    server.client.xadd(JOURNAL, {"event": json.dumps(message)}, maxlen=100_000, approximate=True)
 
 
 async def waits_for_more(server: RedisServer) -> None:
-    """Wait until a pod has read the log to its end, and Redis holds its question for more."""
+    """Wait until a pod has read the journal to its end, and Redis holds its question for more."""
     await eventually("the pod to wait for more", lambda: server.client.info("clients")["blocked_clients"])
 
 
@@ -82,7 +82,7 @@ async def test_whoever_puts_it_into_the_log_it_arrives_once(
         got, _gaps = await read_until(stream, "between")
         add(redis_server, event(client_name, eventId="last"))
         got += (await read_until(stream, "last"))[0]
-        # The two doors are two connections; each keeps its own order.
+        # The two ingresses are two connections; each has its own order.
         assert sorted(got) == sorted([event_id, "between", "last"])
         assert got.index(event_id) < got.index("last")
 
@@ -93,8 +93,8 @@ async def test_what_is_unusable_in_the_log_is_counted_and_skipped(
     pod = start_pod(REDIS_URL=redis_server.url)
     async with await open_stream(pod.port, client_name) as stream:
         unusable = pod.metric("sse_events_unusable_total")
-        redis_server.client.xadd(LOG, {"other": "field"})
-        redis_server.client.xadd(LOG, {"event": "no JSON"})
+        redis_server.client.xadd(JOURNAL, {"other": "field"})
+        redis_server.client.xadd(JOURNAL, {"event": "no JSON"})
         add(redis_server, event(client_name, 1))
         assert (await stream.next_json())["eventId"] == "evt-00000001"
         assert pod.metric("sse_events_unusable_total") == unusable + 2
@@ -194,7 +194,7 @@ async def test_redis_dies_and_comes_back(
             assert found.lost == 0
             assert found.gaps == {}
         else:
-            assert all(lane.gaps for lane in lanes), "who has lost its log is told"
+            assert all(lane.gaps for lane in lanes), "who has lost its journal is told"
             assert all(gap["reason"] == "redis-outage" for lane in lanes for gap in lane.gaps)
             assert all(gap_covers(lane.gaps[0], killed_at, killed_at) for lane in lanes)
     finally:
@@ -215,8 +215,8 @@ async def test_a_log_that_lost_its_end_is_told_and_nothing_arrives_twice(
             await stream.until("evt-00000005")
             relay.refuse()
             await eventually("the pod to notice", lambda: not ready(pod))
-            newest: Any = mortal_redis.client.xrevrange(LOG, count=2)
-            mortal_redis.client.xdel(LOG, *(entry_id for entry_id, _fields in newest))
+            newest: Any = mortal_redis.client.xrevrange(JOURNAL, count=2)
+            mortal_redis.client.xdel(JOURNAL, *(entry_id for entry_id, _fields in newest))
             add(mortal_redis, event(client_name, 6))
             relay.restore()
             await eventually("the pod to be ready", lambda: ready(pod))
@@ -241,7 +241,7 @@ async def test_a_log_that_was_trimmed_while_the_pod_was_away_is_told(
             lost_at = time.time()
             for number in range(2, 9):
                 add(mortal_redis, event(client_name, number))
-            mortal_redis.client.xtrim(LOG, maxlen=2, approximate=False)
+            mortal_redis.client.xtrim(JOURNAL, maxlen=2, approximate=False)
             relay.restore()
             await eventually("the pod to be ready", lambda: ready(pod))
             add(mortal_redis, event(client_name, 9))
@@ -269,9 +269,9 @@ async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
                 lost_at = time.time()
                 with mortal_redis.client.pipeline(transaction=False) as pipeline:
                     for number in range(2, added + 2):
-                        pipeline.xadd(LOG, {"event": json.dumps(event(client_name, number))})
+                        pipeline.xadd(JOURNAL, {"event": json.dumps(event(client_name, number))})
                     pipeline.execute()
-                mortal_redis.client.xtrim(LOG, maxlen=kept, approximate=False)
+                mortal_redis.client.xtrim(JOURNAL, maxlen=kept, approximate=False)
                 trimmed_at = time.time()
             got, gaps = await read_until(stream, event("", added + 1)["eventId"])
             assert event("", 4 * (added - kept) // 5)["eventId"] not in got, "Redis was to trim what was not read"
@@ -317,7 +317,7 @@ async def test_since_does_not_claim_more_than_the_log_holds(
     for number in range(1, 4):
         add(mortal_redis, event(client_name, number))
         await asyncio.sleep(0.002)
-    mortal_redis.client.xtrim(LOG, maxlen=1, approximate=False)
+    mortal_redis.client.xtrim(JOURNAL, maxlen=1, approximate=False)
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, f"{client_name}?since=60") as stream:
         got, gaps = await read_until(stream, "evt-00000003")

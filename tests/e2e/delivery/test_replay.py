@@ -23,8 +23,8 @@ KIB = 1024
 LONG_EVENTS = 100
 LONG_EVENT_BYTES = 50 * KIB
 MAX_BACKLOG_BYTES = 256 * KIB
-HERD = 400
-HERD_EVENTS = 20
+LANES = 400
+EVENTS_EACH = 20
 
 
 async def ids_until(stream: EventStream, last: str) -> list[str]:
@@ -213,14 +213,14 @@ async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     assert backlog <= MAX_BACKLOG_BYTES
 
 
-async def test_a_herd_that_comes_back_does_not_starve_live_events(
+async def test_many_that_come_back_do_not_starve_live_events(
     start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]], client_name: str
 ):
     pod = start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off")
-    names = client_names(HERD)
-    for number in range(HERD_EVENTS):
+    names = client_names(LANES)
+    for number in range(EVENTS_EACH):
         redis_server.publish_all(json.dumps(event(name, number, data="x" * 400)) for name in names)
-    await eventually("all to be remembered", lambda: remembered(pod) == HERD * HERD_EVENTS)
+    await eventually("all to be remembered", lambda: remembered(pod) == LANES * EVENTS_EACH)
     delays: list[float] = []
     over = asyncio.Event()
 
@@ -236,7 +236,7 @@ async def test_a_herd_that_comes_back_does_not_starve_live_events(
 
     async def come_back(name: str) -> None:
         async with await open_stream(pod.port, name, headers={"Last-Event-ID": "evt-00000000"}) as stream:
-            assert await ids_until(stream, ids(HERD_EVENTS - 1, HERD_EVENTS - 1)[0]) == ids(1, HERD_EVENTS - 1)
+            assert await ids_until(stream, ids(EVENTS_EACH - 1, EVENTS_EACH - 1)[0]) == ids(1, EVENTS_EACH - 1)
 
     living = asyncio.create_task(live())
     began = time.monotonic()
@@ -244,8 +244,10 @@ async def test_a_herd_that_comes_back_does_not_starve_live_events(
     took = time.monotonic() - began
     over.set()
     await living
-    print(f"{HERD} clients with {HERD_EVENTS - 1} events each in {took:.2f} s; live events at most {max(delays):.3f} s")
-    assert pod.metric("sse_events_replayed_total") == HERD * (HERD_EVENTS - 1)
+    print(
+        f"{LANES} clients with {EVENTS_EACH - 1} events each in {took:.2f} s; live events at most {max(delays):.3f} s"
+    )
+    assert pod.metric("sse_events_replayed_total") == LANES * (EVENTS_EACH - 1)
     assert max(delays) < 5
 
 

@@ -1,4 +1,4 @@
-"""What could not be kept is told in the stream; what came too late is not delivered; a deaf pod says that it is."""
+"""What was missed is told in the stream; what came too late is not delivered; a pod without Redis says so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from streams.broker.channel_use import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
-from tests.support.devices import LOG, gap_covers
+from tests.support.devices import JOURNAL, gap_covers
 from tests.support.http import EventStream, open_narrow, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer, event
@@ -101,12 +101,12 @@ async def test_an_outage_that_lost_nothing_is_not_told(
     """Where nobody ever published by Pub/Sub, the log is all that there is to miss."""
     pod = start_pod(REDIS_URL=lasting_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
-        lasting_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, 1))})
+        lasting_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, 1))})
         await stream.until("evt-00000001")
         lasting_redis.kill()
         await eventually("readiness to go", lambda: not ready(pod), timeout=3)
         lasting_redis.start()
-        lasting_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, 2))})
+        lasting_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, 2))})
         assert await read_until(stream, "evt-00000002") == (["evt-00000002"], [])
 
 
@@ -267,7 +267,7 @@ async def test_an_event_of_an_outage_is_not_delivered_after_its_deadline(
             published = time.monotonic()
             for event_id, fields in deadlines().items():
                 message = json.dumps(event(client_name, **{"eventId": event_id, **fields}))
-                mortal_redis.client.xadd(LOG, {"event": message})
+                mortal_redis.client.xadd(JOURNAL, {"event": message})
             await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
             relay.restore()
             ids, _gaps = await read_until(stream, "evt-never")
@@ -299,7 +299,7 @@ async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
     # A pod that was down meanwhile reads the log with the same care.
     published = time.monotonic()
     for event_id, fields in deadlines().items():
-        mortal_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, **{"eventId": event_id, **fields}))})
+        mortal_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, **{"eventId": event_id, **fields}))})
     pod.terminate(signal.SIGKILL)
     await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
     pod = start_pod(REDIS_URL=mortal_redis.url)

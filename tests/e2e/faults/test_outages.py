@@ -25,7 +25,7 @@ async def healthy_within(pod: Pod, seconds: float, since: float) -> None:
     assert pod.status("/health/ready") == 200
 
 
-def assert_deaf(pod: Pod) -> None:
+def assert_disconnected(pod: Pod) -> None:
     health = pod.fetch("/health")
     assert health.status == 503
     assert health.json()["status"] == "unhealthy"
@@ -41,7 +41,7 @@ def assert_deaf(pod: Pod) -> None:
 async def test_starts_without_redis(start: str, start_pod: StartPod, mortal_redis: RedisServer, client_name: str):
     pod = start_pod(start, ready=False, REDIS_URL=mortal_redis.url)
     pod.wait_live()
-    assert_deaf(pod)
+    assert_disconnected(pod)
 
     early = await open_response(pod.port, client_name)
     assert early.status == 200
@@ -70,7 +70,7 @@ async def test_survives_redis_again_and_again(start_pod: StartPod, mortal_redis:
             else:
                 mortal_redis.stop()
             await eventually("the pod to notice", lambda: pod.status("/health") == 503, timeout=2)
-            assert_deaf(pod)
+            assert_disconnected(pod)
             mortal_redis.start()
             await healthy_within(pod, RECOVERY_SECONDS, time.monotonic())
             for name, stream in zip(names, streams, strict=True):
