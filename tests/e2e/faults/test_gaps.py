@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from streams.broker.channel_use import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
-from tests.support.devices import JOURNAL, gap_covers
-from tests.support.http import EventStream, open_narrow, open_response, open_stream
-from tests.support.pods import Pod
-from tests.support.redis_server import CHANNEL, RedisServer, event
+from tests.support.devices import gap_covers
+from tests.support.http import open_narrow, open_response, open_stream
+from tests.support.reading import read_until
+from tests.support.redis_server import RedisServer, event
 from tests.support.relay import Relay
+from tests.support.relayed import cut_off, relayed_pod
 from tests.support.waiting import eventually, wait_until
 
 STREAMS = 20
@@ -30,29 +30,6 @@ FILLER_BYTES, FILLERS, FILLS = 8_000, 100, 200
 HELD_BYTES = 1_000_000
 # A deadline, and by when it is surely over.
 TTL_MS = 400
-
-
-def ready(pod: Pod) -> bool:
-    return pod.status("/health/ready") == 200
-
-
-def marked(server: RedisServer) -> bool:
-    return bool(server.client.exists(CHANNEL + MARK_SUFFIX))
-
-
-async def read_until(stream: EventStream, event_id: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the ids of the events up to one, and the gaps that were told among them."""
-    ids: list[str] = []
-    gaps: list[dict[str, Any]] = []
-    while not ids or ids[-1] != event_id:
-        received = await stream.next()
-        assert received is not None, f"the stream ended after {ids}"
-        if received.type == "stream-gap":
-            gaps.append(received.json())
-        else:
-            assert received.type == "message", received
-            ids.append(received.json()["eventId"])
-    return ids, gaps
 
 
 @pytest.mark.parametrize("durable_log", ["on", "off"])
@@ -74,7 +51,7 @@ async def test_an_outage_is_told_once_to_every_open_stream(
         assert pod.status("/health/live") == 200
         ended = time.time()
         mortal_redis.start()
-        await eventually("readiness to come back", lambda: ready(pod), timeout=5)
+        await eventually("readiness to come back", lambda: pod.is_ready, timeout=5)
         for name, stream in zip(names, streams, strict=True):
             mortal_redis.publish(event(name, 2 * number + 1))
             _ids, gaps = await read_until(stream, event("", 2 * number + 1)["eventId"])
@@ -98,15 +75,15 @@ async def test_an_outage_is_told_once_to_every_open_stream(
 async def test_an_outage_that_lost_nothing_is_not_told(
     start_pod: StartPod, lasting_redis: RedisServer, client_name: str
 ):
-    """Where nobody ever published by Pub/Sub, the log is all that there is to miss."""
+    """Where nobody ever published by Pub/Sub, the journal is all that there is to miss."""
     pod = start_pod(REDIS_URL=lasting_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
-        lasting_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, 1))})
+        lasting_redis.add(event(client_name, 1))
         await stream.until("evt-00000001")
         lasting_redis.kill()
-        await eventually("readiness to go", lambda: not ready(pod), timeout=3)
+        await eventually("readiness to go", lambda: not pod.is_ready, timeout=3)
         lasting_redis.start()
-        lasting_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, 2))})
+        lasting_redis.add(event(client_name, 2))
         assert await read_until(stream, "evt-00000002") == (["evt-00000002"], [])
 
 
@@ -114,26 +91,26 @@ async def test_a_link_that_died_in_silence_is_told_from_when_it_was_last_heard(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
     mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            mortal_redis.publish(event(client_name, 1))
-            await stream.until("evt-00000001")
-            relay.swallow()
-            earliest = time.time()
-            assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis does not know either"
-            latest = time.time()
-            # The pod notices only now.
-            await asyncio.sleep(1)
-            relay.restore()
-            await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
-            await eventually("the pod to be ready", lambda: ready(pod))
-            mortal_redis.publish(event(client_name, 3))
-            ids, gaps = await read_until(stream, "evt-00000003")
-            assert ids == ["evt-00000003"]
-            assert len(gaps) == 1
-            assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
+    async with (
+        relayed_pod(start_pod, mortal_redis) as (pod, relay),
+        await open_stream(pod.port, client_name) as stream,
+    ):
+        mortal_redis.publish(event(client_name, 1))
+        await stream.until("evt-00000001")
+        relay.swallow()
+        earliest = time.time()
+        assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis does not know either"
+        latest = time.time()
+        # The pod notices only now.
+        await asyncio.sleep(1)
+        relay.restore()
+        await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
+        await eventually("the pod to be ready", lambda: pod.is_ready)
+        mortal_redis.publish(event(client_name, 3))
+        ids, gaps = await read_until(stream, "evt-00000003")
+        assert ids == ["evt-00000003"]
+        assert len(gaps) == 1
+        assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
 
 
 async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
@@ -168,7 +145,7 @@ async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
             # The pod stands still for longer than the times of a gap are rounded by.
             await asyncio.sleep(0.5)
         await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
-        await eventually("the pod to be ready", lambda: ready(pod))
+        await eventually("the pod to be ready", lambda: pod.is_ready)
         mortal_redis.publish(event(client_name, 3))
         ids, gaps = await read_until(stream, "evt-00000003")
         assert ids == ["evt-00000003"]
@@ -189,7 +166,7 @@ async def test_what_was_published_while_a_pod_started_is_told(
         latest = time.time()
         stream = await open_response(pod.port, client_name, headers={"Last-Event-ID": "evt-00000000"})
         relay.restore()
-        await eventually("the pod to be ready", lambda: ready(pod))
+        await eventually("the pod to be ready", lambda: pod.is_ready)
         mortal_redis.publish(event(client_name, 2))
         assert (await stream.next_json())["type"] == "connected"
         ids, gaps = await read_until(stream, "evt-00000002")
@@ -207,7 +184,7 @@ async def test_a_restarted_pod_tells_that_it_knows_nothing(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
+        await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)
         pod.terminate(signal.SIGKILL)
         assert (await stream.rest(), stream.ended) == ([], False)
     lost_at = time.time()
@@ -227,11 +204,11 @@ async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
     mortal_redis.start()
     witness = start_pod(REDIS_URL=mortal_redis.url)
     mortal_redis.publish(event(client_name, 1))
-    await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
+    await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)
     mortal_redis.kill()
-    await eventually("readiness to go", lambda: not ready(witness), timeout=3)
+    await eventually("readiness to go", lambda: not witness.is_ready, timeout=3)
     mortal_redis.start()
-    await eventually("readiness to come back", lambda: ready(witness), timeout=5)
+    await eventually("readiness to come back", lambda: witness.is_ready, timeout=5)
     lost_at = time.time()
     mortal_redis.publish(event(client_name, 2))
     pod = start_pod(REDIS_URL=mortal_redis.url)
@@ -258,22 +235,19 @@ async def test_an_event_of_an_outage_is_not_delivered_after_its_deadline(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
     mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            relay.refuse()
-            await eventually("readiness to go", lambda: pod.status("/health/ready") == 503)
+    async with (
+        relayed_pod(start_pod, mortal_redis) as (pod, relay),
+        await open_stream(pod.port, client_name) as stream,
+    ):
+        async with cut_off(pod, relay):
             published = time.monotonic()
             for event_id, fields in deadlines().items():
-                message = json.dumps(event(client_name, **{"eventId": event_id, **fields}))
-                mortal_redis.client.xadd(JOURNAL, {"event": message})
+                mortal_redis.add(event(client_name, **{"eventId": event_id, **fields}))
             await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
-            relay.restore()
-            ids, _gaps = await read_until(stream, "evt-never")
-            assert ids == ["evt-later", "evt-never"]
-            assert await asyncio.to_thread(pod.metric, "sse_events_expired_total") == 2
-            assert await asyncio.to_thread(pod.metric, "sse_events_foreign_total") == 0
+        ids, _gaps = await read_until(stream, "evt-never")
+        assert ids == ["evt-later", "evt-never"]
+        assert await asyncio.to_thread(pod.metric, "sse_events_expired_total") == 2
+        assert await asyncio.to_thread(pod.metric, "sse_events_foreign_total") == 0
 
 
 async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
@@ -296,10 +270,10 @@ async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
         assert await read_until(stream, "evt-never") == (["evt-later", "evt-never"], [])
     assert pod.metric("sse_events_expired_total") == 2
     assert pod.metric("sse_events_foreign_total") == 4, "an event for nobody here is counted once"
-    # A pod that was down meanwhile reads the log with the same care.
+    # A pod that was down meanwhile reads the journal with the same care.
     published = time.monotonic()
     for event_id, fields in deadlines().items():
-        mortal_redis.client.xadd(JOURNAL, {"event": json.dumps(event(client_name, **{"eventId": event_id, **fields}))})
+        mortal_redis.add(event(client_name, **{"eventId": event_id, **fields}))
     pod.terminate(signal.SIGKILL)
     await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
     pod = start_pod(REDIS_URL=mortal_redis.url)
@@ -360,7 +334,7 @@ async def test_a_redis_that_freezes_turns_readiness_red(
         await eventually("some time", lambda: time.monotonic() - frozen_at > CANARY_SECONDS + 1)
         mortal_redis.thaw()
         thawed_at = time.monotonic()
-        await eventually("readiness to come back", lambda: ready(pod), timeout=5)
+        await eventually("readiness to come back", lambda: pod.is_ready, timeout=5)
         print(f"red {red_after:.1f} s after SIGSTOP, ready {time.monotonic() - thawed_at:.1f} s after SIGCONT")
         mortal_redis.publish(event(client_name, 1))
         ids, _gaps = await read_until(stream, "evt-00000001")
