@@ -21,7 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "The pure rooms know neither Django nor Redis"
 OTHERS = ("streams.broker.journal_cursor", "streams.broker.redis_clock")
 # Modules whose tests are in more than one file.
-MORE_TESTS = {"streams.wire.events": ("tests/streams/wire/test_deadlines.py",)}
+MORE_TESTS = {
+    "streams.wire.events": ("tests/streams/wire/test_deadlines.py",),
+    "streams.broker.journal_cursor": (
+        "tests/streams/broker/test_journal_cursor_beginnings.py",
+        "tests/streams/broker/test_journal_cursor_clock.py",
+        "tests/streams/broker/test_journal_cursor_losses.py",
+    ),
+}
 PROCESSES = 2
 
 
