@@ -28,6 +28,10 @@ MORE_TESTS = {
         "tests/streams/broker/test_journal_cursor_clock.py",
         "tests/streams/broker/test_journal_cursor_losses.py",
     ),
+    "streams.delivery.registry": (
+        "tests/streams/delivery/test_registry_backlog.py",
+        "tests/streams/delivery/test_registry_greeting.py",
+    ),
 }
 PROCESSES = 2
 
