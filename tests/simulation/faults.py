@@ -110,7 +110,7 @@ class Faults:
     def step_clock(self) -> None:
         step = self._world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
         # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
-        if step > 0 and not all(pod.alive and pod.cursor.caught_up for pod in self._cluster.pods):
+        if step > 0 and not all(pod.alive and pod.journal.cursor.caught_up for pod in self._cluster.pods):
             return
         self._kills = self._kills and step < 0
         self._world.tell("the clock of redis steps by", step)
