@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import redis
@@ -151,6 +152,14 @@ class RedisServer:
     def channel_is_marked(self) -> bool:
         """Say whether a pod has marked that somebody uses Pub/Sub."""
         return bool(self.client.exists(CHANNEL + MARK_SUFFIX))
+
+    @contextlib.contextmanager
+    def listening(self, channel: str = CHANNEL) -> Iterator[redis.client.PubSub]:
+        """Subscribe to a channel as one pod would; ready when it begins."""
+        with self.client.pubsub() as listener:  # type: ignore[no-untyped-call]
+            listener.subscribe(channel)
+            assert listener.get_message(timeout=5) is not None
+            yield listener
 
     def subscribers(self, channel: str = CHANNEL) -> int:
         """Return how many connections are subscribed to a channel."""

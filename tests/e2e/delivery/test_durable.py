@@ -8,13 +8,10 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import msgspec
 import pytest
 
 from streams.broker.publisher import apublish, publish
-from streams.conf import read_settings
 from tests.conftest import StartPod
 from tests.support.devices import Lane, Source, all_read_last, gap_covers, outcome
 from tests.support.http import open_stream
@@ -28,12 +25,6 @@ FULL = os.environ.get("STREAMS_TEST_OUTAGES", "") == "full"
 OUTAGE_SECONDS = 10.0 if FULL else 1.5
 LANES = 50 if FULL else 10
 EVENTS_PER_SECOND = 1000 if FULL else 300
-
-
-@pytest.fixture
-def conf(settings: Any, redis_server: RedisServer) -> None:
-    """Settings of this process that name the tests' own Redis."""
-    settings.STREAMS = msgspec.structs.replace(read_settings({}), redis_url=redis_server.url)
 
 
 async def by_function(_server: RedisServer, name: str) -> str:

@@ -9,11 +9,6 @@ from tests.streams.clocks import HandClock
 
 
 @pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def journal(hands: HandClock) -> Journal:
     """A journal with one entry, which was read; a second has passed since."""
     journal = Journal(hands)

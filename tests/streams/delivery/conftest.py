@@ -16,7 +16,7 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give the monotonic clock, in a list of one, for the test to turn."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])

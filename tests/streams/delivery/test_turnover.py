@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
 from streams.delivery.connection import Connection
 from streams.delivery.turnover import ENDS_KEPT, ConnectionEnd, Turnover
 from streams.errors import CloseReason
 from tests.streams.builders import Recorder
 from tests.streams.clocks import HandClock
-
-
-@pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
 
 
 def test_note_end_keeps_what_an_operator_may_know(hands: HandClock):
