@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ import redis
 from tests.support.event_stream import ServerSentEvent
 from tests.support.http import EventStream, open_response
 from tests.support.redis_server import CHANNEL, JOURNAL
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 BATCH_SECONDS = 0.02
@@ -148,17 +149,9 @@ class Source:
             else:
                 self.taken[name].append(Published(event_id, earliest, latest))
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> contextlib.AbstractContextManager[None]:
         """Publish in a thread of its own."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._run, args=(over,), name="source")
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return in_thread(self._run, "source")
 
     def once(self) -> None:
         """Publish one event for each name."""

@@ -13,6 +13,7 @@ from tests.conftest import StartPod
 from tests.support.http import open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 # From the moment at which Redis answers to the moment at which the pod is healthy.
@@ -100,12 +101,10 @@ async def test_new_clients_wait_out_an_outage(start_pod: StartPod, mortal_redis:
         await stream.close()
 
 
-@contextlib.contextmanager
-def publishing(url: str, names: list[str]):
+def publishing(url: str, names: list[str]) -> contextlib.AbstractContextManager[None]:
     """Publish all the while, whether Redis is there or not."""
-    over = threading.Event()
 
-    def publish() -> None:
+    def publish(over: threading.Event) -> None:
         client = redis.Redis.from_url(url, socket_timeout=1)
         while not over.wait(0.002):
             with contextlib.suppress(redis.RedisError, OSError):
@@ -113,10 +112,4 @@ def publishing(url: str, names: list[str]):
                     client.publish("events-to-store", f'{{"clientName":"{name}","action":"status"}}')
         client.close()
 
-    thread = threading.Thread(target=publish, name="load")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return in_thread(publish, "load")
