@@ -177,7 +177,7 @@ class Subscription(asyncio.Protocol):
 
 
 class Outages:
-    """How often and for how long the pod was not subscribed; it begins in one that does not count."""
+    """How often and for how long the pod was not subscribed; it begins in one, which is not counted."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -187,16 +187,14 @@ class Outages:
 
     @property
     def seconds(self) -> float:
-        """Return the length of all outages together, that of one under way too."""
+        """Return the length of all together, that of one under way too."""
         return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
 
     def begin(self) -> None:
-        """Count an outage from now on."""
         self._since = time.monotonic()
         self.count += 1
 
     def end(self) -> None:
-        """Note that the outage is over; there may be none."""
         self._seconds, self._since = self.seconds, None
 
 
