@@ -9,10 +9,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
-import redis.asyncio
-
 from streams.broker.canary import Canary
-from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.channel_use import ChannelUse
+from streams.broker.clients import LINK_ERRORS
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
 from streams.broker.subscriber import Subscriber
@@ -26,12 +25,6 @@ from streams.wire.pods import PodMessage
 
 logger = logging.getLogger("sse.redis")
 
-# A mark in Redis that somebody uses Pub/Sub on this channel. Where nobody does, a lost
-# link lost nothing: the journal is read on from where it was.
-MARK_SUFFIX = ":pubsub-used"
-MARK_LIFE_SECONDS = 7 * 86400
-MARK_SECONDS = 60.0
-MARK_TIMEOUT_SECONDS = 2.0
 # Writes between two turns of the event loop while everybody is told about a gap.
 TOLD_AT_ONCE = 200
 # So long a subscription that is back waits for the journal's reader, which lost the same Redis.
@@ -46,14 +39,11 @@ class Ingresses:
     """Hears the channel and the journal for one pod."""
 
     def __init__(self, conf: StreamSettings, registry: Registry, router: Router, history: History) -> None:
-        self._url = conf.redis_url
-        self._mark = conf.redis_channel + MARK_SUFFIX
         self._canary_seconds = conf.canary_seconds
         self._registry = registry
-        self._marked = 0
         self._loss_marked = True
         self._subscribed_at = 0.0
-        self.received = 0
+        self._use = ChannelUse(conf.redis_url, conf.redis_channel)
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
         self.recovery.resumption.on_due = self._look
@@ -119,7 +109,7 @@ class Ingresses:
         return ""
 
     def _channel(self, messages: list[bytes]) -> None:
-        self.received += len(messages)
+        self._use.received += len(messages)
         with self._named(Ingress.CHANNEL):
             self.recovery.take_channel(messages)
         self._look()
@@ -131,7 +121,7 @@ class Ingresses:
             if taken.past:
                 self.recovery.take_past(taken.messages, taken.moments)
             elif taken.messages:
-                if self.recovery.channel_used and not self.received:
+                if self.recovery.channel_used and not self._use.received:
                     self._journal_used.set()
                 self.recovery.take_journal(taken.messages, taken.moments)
         if self.journal is not None:
@@ -195,7 +185,7 @@ class Ingresses:
         self._back = asyncio.Event()
         while True:
             if self._may_come_back():
-                self.recovery.channel_used = await self._pubsub_used()
+                self.recovery.channel_used = await self._channel_used()
                 # Redis may have gone again meanwhile.
                 if self._may_come_back():
                     self._come_back()
@@ -241,20 +231,10 @@ class Ingresses:
             self._waiting.clear()
             await self._waiting.wait()
 
-    async def _pubsub_used(self) -> bool:
-        """Say whether anybody publishes by Pub/Sub; yes where that cannot be found out, or nobody uses the journal."""
-        if self.received or self.journal is None or not self.journal.cursor.read:
-            # The Redis that is back may have lost the mark.
-            self._marked = 0
-            return True
-        try:
-            async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
-                return bool(await client.exists(self._mark))
-        except (*LINK_ERRORS, TimeoutError):
-            return True
+    async def _channel_used(self) -> bool:
+        return await self._use.is_seen(journal_read=self.journal is not None and self.journal.cursor.read > 0)
 
     async def _mark_use(self) -> None:
-        due = 0.0
         self._journal_used = asyncio.Event()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -262,17 +242,10 @@ class Ingresses:
                     await self._journal_used.wait()
             self._journal_used.clear()
             await self._mark_loss()
-            if self.recovery.channel_used and not self.received:
+            if self.recovery.channel_used and not self._use.received:
                 # The journal may have come into use since the start.
-                self.recovery.channel_used = await self._pubsub_used()
-            if self.received == self._marked or (self._marked and time.monotonic() < due):
-                continue
-            try:
-                async with self._client() as client:
-                    await client.set(self._mark, "1", ex=MARK_LIFE_SECONDS)
-                self._marked, due = self.received, time.monotonic() + MARK_SECONDS
-            except LINK_ERRORS as error:
-                logger.debug("The use of Pub/Sub was not marked: %s", error)
+                self.recovery.channel_used = await self._channel_used()
+            await self._use.renew()
 
     async def _mark_loss(self) -> None:
         if self._loss_marked or self.journal is None:
@@ -282,6 +255,3 @@ class Ingresses:
             self._loss_marked = True
         except LINK_ERRORS as error:
             logger.debug("The loss of entries was not marked: %s", error)
-
-    def _client(self) -> redis.asyncio.Redis:
-        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)

@@ -9,6 +9,8 @@ from collections import deque
 from math import inf
 from typing import Any, NamedTuple
 
+from streams.broker.redis_clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
+
 EVENT_FIELD = b"event"
 # One read takes about so many bytes at the most; the entries' size is known from the last reads.
 READ_BYTES = 8 * 1024 * 1024
@@ -19,11 +21,6 @@ BLOCK_MS = 1_000
 UPTIME_SECONDS = 1.0
 # Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
-# Redis' clock was set anew where it is off by more than this for two reads.
-CLOCK_STEP_SECONDS = 1.0
-CLOCK_OFF_SECONDS = 0.1
-# More than two clocks drift apart between two reads.
-CLOCK_DRIFT_SECONDS = 0.005
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -85,8 +82,6 @@ class JournalCursor:
         self._unread_since = -inf
         # Since when every entry has been read, once caught up: the journal may be younger than the history.
         self.complete_since = now
-        # The id of the first entry that was read.
-        self.oldest: tuple[int, int] | None = None
         # Whether the journal never had other entries than those that it has.
         self.from_the_first = False
         # The id of the last entry that was read, or None before the first.
@@ -96,15 +91,11 @@ class JournalCursor:
         self._history_seconds = history_seconds
         self._ids: deque[bytes] = deque(maxlen=IDS_KEPT)
         self._count = MIN_READ_COUNT
-        # Redis' clock less this process's, never more than that is; and by how much it may be less.
-        self._clock_ahead = 0.0
-        self._clock_doubt = 0.0
-        self._stepped = False
-        # By how much moments may be too early, as Redis' clock was set; and until when there are such.
-        self.doubt_seconds = 0.0
-        self._doubt_until = -inf
+        self._clock = RedisClock()
         # The last id's milliseconds, and the moment that they were taken for.
         self._last_moment = (0, now)
+        # The id of the first entry that was read.
+        self.oldest: tuple[int, int] | None = None
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -113,7 +104,7 @@ class JournalCursor:
     def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
         """Take in what Redis says at a connect; return since when entries may be lost, or None."""
         redis_time = facts.time
-        self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
+        self._clock.set(redis_time, asked, answered)
         if not self._beginning:
             self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
@@ -151,11 +142,8 @@ class JournalCursor:
 
         `held` is whether its range had an entry, `redis_time` Redis' clock behind both, in Unix seconds.
         """
-        # Such an answer was late, or Redis' clock was set back.
-        behind = redis_time - answered < self._clock_ahead - CLOCK_OFF_SECONDS
-        self._compare_clocks(redis_time, asked, answered)
-        if answered > self._doubt_until:
-            self.doubt_seconds = 0.0
+        behind = self._clock.is_behind(redis_time, answered)
+        self._clock.compare(redis_time, asked, answered)
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
@@ -217,6 +205,11 @@ class JournalCursor:
     def position(self) -> bytes | None:
         return self._position
 
+    @property
+    def doubt_seconds(self) -> float:
+        """Return by how much the moments of what was read may be too early."""
+        return self._clock.early_seconds
+
     def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
         self._position = entries[-1][0]
         self.oldest = self.oldest or entry_parts(entries[0][0])
@@ -235,27 +228,11 @@ class JournalCursor:
         if entry_id is None:
             return
         # Those before it were read with it, or earlier.
-        moment = self._redis_moment(entry_id) - self._clock_doubt
+        moment = self._redis_moment(entry_id) - self._clock.short_seconds
         # A moment to come shows that Redis' clock was set back, and proves nothing.
         if self.caught_up and moment <= answered:
             self.proven_at = max(self.proven_at, moment)
             self._unread_since = max(self._unread_since, moment)
-
-    def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
-        ahead, doubt = redis_time - answered, answered - asked
-        if ahead > self._clock_ahead + self._clock_doubt + CLOCK_DRIFT_SECONDS:
-            # It was set forward: nothing but this answer knows it.
-            self._clock_ahead, self._clock_doubt = ahead, doubt
-        elif ahead >= self._clock_ahead:
-            # An answer that came late makes it less than it is, never more.
-            self._clock_ahead = ahead
-        elif self._clock_ahead - ahead > CLOCK_STEP_SECONDS + doubt:
-            if self._stepped:
-                self._clock_ahead, self._clock_doubt = ahead, doubt
-            self._stepped = not self._stepped
-            return
-        self._stepped = False
-        self._clock_doubt = min(self._clock_doubt, doubt)
 
     def _moment(self, entry_id: bytes, now: float, *, behind: bool) -> float:
         """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
@@ -275,12 +252,11 @@ class JournalCursor:
             moment = now - self._history_seconds * 0.9
         moment = min(max(self._unread_since, moment), now)
         if off:
-            self.doubt_seconds = max(self.doubt_seconds, now - moment)
-            self._doubt_until = now + self._history_seconds
+            self._clock.note_early(now - moment, now + self._history_seconds)
         return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:
-        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
+        return entry_parts(entry_id)[0] / 1000 - self._clock.ahead_seconds
 
 
 def entry_parts(entry_id: bytes) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Declared(NamedTuple):
 
 
 def _closes(pod: Pod) -> Mapping[str, float]:
-    return {reason.value: pod.registry.closed[reason] for reason in CloseReason}
+    return {reason.value: pod.registry.turnover.closed[reason] for reason in CloseReason}
 
 
 def _gaps(pod: Pod) -> Mapping[str, float]:
@@ -71,7 +71,7 @@ def _open_files(_pod: Pod) -> float | None:
 
 METRICS = (
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
-    Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.opened),
+    Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.turnover.opened),
     Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
     Declared(
         "sse_events_received",
@@ -148,13 +148,16 @@ METRICS = (
         lambda pod: int(pod.subscriber.subscribed),
     ),
     Declared(
-        "sse_redis_outages", "counter", "Times that the subscription was lost.", lambda pod: pod.subscriber.outages
+        "sse_redis_outages",
+        "counter",
+        "Times that the subscription was lost.",
+        lambda pod: pod.subscriber.outages.count,
     ),
     Declared(
         "sse_redis_deaf_seconds",
         "counter",
         "Seconds without the subscription.",
-        lambda pod: pod.subscriber.disconnected_seconds,
+        lambda pod: pod.subscriber.outages.seconds,
     ),
     Declared(
         "sse_canary_age_seconds",

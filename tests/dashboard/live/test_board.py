@@ -95,6 +95,19 @@ async def test_a_page_whose_machine_is_gone_is_cut(board: Board) -> None:
     assert dead.aborted
 
 
+async def test_a_page_that_fails_is_cut_and_the_others_are_told(
+    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing, good = FakeWriter(), FakeWriter()
+    board.open(ClientPage("STORE001-LANE01"), failing, [])
+    board.open(ALL, good, [])
+    monkeypatch.setattr(ClientPage, "content", lambda *_: 1 / 0)
+    await board.tell()
+    assert (failing.aborted, good.aborted) == (True, False)
+    assert len(good.written) == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 async def test_closing_twice_is_fine(board: Board) -> None:
     writer = FakeWriter()
     board.open(ALL, writer, [])
