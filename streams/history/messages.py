@@ -91,6 +91,7 @@ class History(Memory):
         others = [each for each in indexes if self._ingresses[each] != own]
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
         # On its own ingress the order is the same for every pod, and so is all that is behind the id.
         read = moment
         again = self._find(others, last_event_id)
@@ -104,7 +105,7 @@ class History(Memory):
             if (
                 number > found or (again is not None and self._moments[each] > read)
                 if self._ingresses[each] == own
-                else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
+                else self._moments[each] > sought
             )
         ]
         if own is Ingress.CHANNEL:
@@ -133,7 +134,7 @@ class History(Memory):
         The client may have read any of them before it.
         """
         # Another pod may have been behind on the other ingress when it wrote that event.
-        moment = published - MAX_LAG_SECONDS - self.journal_doubt_seconds
+        moment, _ = self.journal_unsure.around(published - MAX_LAG_SECONDS)
         replay = self._since(name, moment, now)
         return replay._replace(known=False, doubtful=tuple(range(len(replay.messages))))
 
@@ -170,7 +171,7 @@ class History(Memory):
             if self._ingresses[index] == Ingress.CHANNEL:
                 moments.append(published_after(self._base + index, moment))
             else:
-                moments.append(moment - self.journal_doubt_seconds - CLOCK_DOUBT_SECONDS)
+                moments.append(moment - CLOCK_DOUBT_SECONDS)
         return min(moments, default=None)
 
     def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
@@ -227,8 +228,8 @@ class History(Memory):
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.
-        doubt_seconds = max(READ_APART_SECONDS, self.journal_doubt_seconds)
-        return min(now, moment + doubt_seconds) if ingress is Ingress.JOURNAL else moment
+        latest = max(moment + READ_APART_SECONDS, self.journal_unsure.around(moment)[1])
+        return min(now, latest) if ingress is Ingress.JOURNAL else moment
 
 
 def digest(message: bytes) -> str:
