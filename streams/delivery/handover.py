@@ -18,7 +18,7 @@ from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.history.messages import History, PublishedAfter
 from streams.history.progress import MAX_LAG_SECONDS
-from streams.wire.pods import Answer, PodMessage, Question
+from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 # How long a client's replay waits for an answer, or for its id to be heard here too, from when this
 # pod's own question came back: before that it hears nobody.
@@ -118,6 +118,11 @@ class Handover:
         self._listening_since = now
         self._ended.clear()
         self.ask_again(now)
+
+    def state(self, statement: Statement) -> None:
+        """Say a statement soon; one stands for all that were asked for."""
+        if not any(isinstance(message, Statement) for message in self.outgoing):
+            self.outgoing.append(statement)
 
     def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
         """Ask the other pods what a client has that came back with an id."""

@@ -70,7 +70,7 @@ class Recovery:
         now = self._subscribed_at = self._clock.monotonic()
         self._prove_channel(now)
         self.progress.listen(now)
-        self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        self.handover.outgoing.append(self.statement(self._registry.pod_name, asks=True))
         self.handover.listen(now)
         self.progress.note_proof(self._history.end, now)
 
@@ -185,12 +185,12 @@ class Recovery:
             elif isinstance(message, Answer):
                 self.handover.answered(message, self._clock.monotonic())
 
-    def statement(self, pod_name: str) -> Statement:
-        """Return what this pod can say of itself now."""
+    def statement(self, pod_name: str, *, asks: bool = False) -> Statement:
+        """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now = self._clock.monotonic()
         channel, journal = self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest)
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -198,9 +198,8 @@ class Recovery:
             self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent)
             self.handover.ask_again(now)
-        if not self.progress.knows(statement.life) and statement.life != self.life:
-            # A pod that has just started wants to know all others.
-            self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        if statement.asks and statement.life != self.life:
+            self.handover.state(self.statement(self._registry.pod_name))
         if statement.life == self.life:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))

@@ -14,7 +14,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
 
     `sent` is in the pod's own monotonic seconds; `ages` say how many seconds ago it had heard
     everything, of the channel and of the journal. `journal_oldest` is the id of the first entry that
-    it read: a journal without it was begun anew, which nothing in the journal itself shows.
+    it read: a journal without it was begun anew, which nothing in the journal itself shows. `asks` is
+    set by a pod that has just subscribed: all others state at once, so that it knows who is there.
     """
 
     life: str
@@ -22,6 +23,7 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     sent: float
     ages: tuple[float, float]
     journal_oldest: tuple[int, int] | None = None
+    asks: bool = False
 
 
 class Question(msgspec.Struct, tag="question", omit_defaults=True):
