@@ -48,7 +48,7 @@ class Recovery:
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
         self.channel_used = True
         self.progress = Progress()
-        self.handover = Handover(life, history, self.progress.published_after)
+        self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
         )
@@ -125,7 +125,11 @@ class Recovery:
             journal.heard_since = complete_since
             if not self.channel_used:
                 channel.heard_since = complete_since
-        self._router.told = (channel.heard_since, journal.heard_since)
+        # Nobody was greeted before; what was missed until now concerns only who comes back.
+        self._router.told = (
+            max(channel.heard_since, channel.missed_until),
+            max(journal.heard_since, journal.missed_until),
+        )
 
     def _end_outage(self) -> None:
         """Note what the channel missed, before anything is written behind it."""
@@ -219,6 +223,7 @@ class Recovery:
 
     def counted(self, pods: int) -> None:
         """Note how many pods heard this one's last canary, as Redis says."""
+        self.handover.pods = pods
         self.progress.count(pods, self._clock.monotonic())
 
     # What was missed

@@ -29,27 +29,28 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
 class Question(msgspec.Struct, tag="question", omit_defaults=True):
     """Asked by a pod whom a client came back to: what did it read before the event with this id?
 
-    `known` says whether the pod has that event; if not, it also wants to know when it was published.
+    `marks` says whether some of those that have the event are to say how far whoever read it was.
     """
 
     life: str
     number: int
     client_name: str
     event_id: str
-    known: bool = True
+    marks: bool = False
 
 
 class Answer(msgspec.Struct, tag="answer", omit_defaults=True):
     """Said by a pod that has that event.
 
     `digests` are those of what it wrote to the client shortly before; None where it did not write it.
-    At the most `age` seconds ago the event was published, where that is known.
+    `ages` say up to how many seconds ago whoever read the event has everything, of the channel and of
+    the journal, or was told what it lacks; None where that was not asked for, or is not known.
     """
 
     life: str
     number: int
     digests: list[str] | None
-    age: float | None = None
+    ages: tuple[float, float] | None = None
 
 
 PodMessage = Statement | Question | Answer

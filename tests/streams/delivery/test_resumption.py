@@ -1,0 +1,300 @@
+"""Clients that come back, to their pod or to another, which heard both ingresses in an order of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.errors import CloseReason
+from streams.history.coverage import GapReason, Ingress
+from streams.wire.pods import Question
+from tests.streams.builders import unwritable
+from tests.streams.clocks import HandClock
+from tests.streams.delivery.pods import PurePod, gaps, live, publish, spans, story, talk, two_pods
+
+CHANNEL, JOURNAL = Ingress
+GAP = "stream-gap"
+
+
+@pytest.fixture
+def hands() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def pod(hands: HandClock) -> PurePod:
+    """A pod that has heard both ingresses for ten seconds."""
+    pod = PurePod(hands)
+    pod.start()
+    pod.live(10)
+    return pod
+
+
+# At one pod
+
+
+def test_a_client_that_asks_for_nothing_gets_what_comes_from_now_on(pod: PurePod):
+    pod.channel("1")
+    connection, writer = pod.connect()
+    pod.channel("2")
+    assert story(writer) == ["connected", "2"]
+    assert connection.first_place == 1
+
+
+def test_a_client_that_asks_for_seconds_gets_them_and_the_gap_before(pod: PurePod):
+    pod.channel("1")
+    pod.live(2)
+    pod.channel("2", "3")
+    pod.live(2)
+    connection, writer = pod.connect(since=3)
+    assert story(writer) == ["connected", "2", "3"]
+    assert connection.first_place == 1
+    for seconds in (1e11, 1e300):
+        _, writer = pod.connect(since=seconds)
+        assert story(writer) == ["connected", GAP, "1", "2", "3"]
+        assert spans(writer)[0][0] is None
+    pod.channel("4")
+    assert story(writer)[-1] == "4"
+
+
+def test_a_client_of_one_ingress_is_given_its_replay_at_once(pod: PurePod):
+    pod.channel("1", "2")
+    _, writer = pod.connect(last_event_id="1")
+    assert story(writer) == ["connected", "2"]
+    _, writer = pod.connect(last_event_id="2")
+    assert story(writer) == ["connected"]
+
+
+def test_an_id_that_no_event_can_have_is_told_at_once(pod: PurePod):
+    pod.channel("1")
+    _, writer = pod.connect(last_event_id="é")
+    assert story(writer) == ["connected", GAP, "1"]
+    assert gaps(writer)[0]["reason"] == GapReason.UNKNOWN_ID
+    assert gaps(writer)[0]["lastEventId"] == "é"
+
+
+def test_an_id_that_is_not_known_waits_until_it_is_heard(pod: PurePod):
+    due: list[bool] = []
+    pod.recovery.resumption.on_due = lambda: due.append(True)
+    _, writer = pod.connect(last_event_id="1")
+    assert due == [True]
+    assert pod.recovery.handover.outgoing == [Question("one", 1, "a", "1", marks=True)]
+    pod.channel("1", "2")
+    assert story(writer) == ["connected"]
+    pod.settle()
+    assert story(writer) == ["connected", "2"]
+    pod.channel("3")
+    assert story(writer) == ["connected", "2", "3"]
+
+
+def test_an_id_that_is_never_heard_is_told_with_all_that_there_is(pod: PurePod):
+    connection, writer = pod.connect(last_event_id="0")
+    pod.channel("1")
+    pod.settle()
+    assert story(writer) == ["connected", GAP, "1"]
+    assert gaps(writer)[0]["lastEventId"] == "0"
+    assert connection.told == pod.router.told
+    assert connection.event_count == pod.router.replayed == 1
+
+
+def test_a_loss_while_a_client_waits_is_told_with_its_replay(pod: PurePod):
+    pod.channel("1")
+    _, writer = pod.connect(last_event_id="0")
+    began = pod.hands.now
+    pod.hands.turn(0.125)
+    pod.recovery.miss(CHANNEL, began)
+    pod.tell()
+    assert story(writer) == ["connected"]
+    pod.settle()
+    assert story(writer) == ["connected", GAP, "1"]
+    assert spans(writer) == [(None, began + 0.125)]
+    pod.channel("2")
+    assert story(writer) == ["connected", GAP, "1", "2"]
+
+
+def test_a_client_that_leaves_while_it_waits_is_forgotten(pod: PurePod):
+    connection, writer = pod.connect(last_event_id="0")
+    pod.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    assert len(pod.recovery.handover) == 0
+    pod.settle()
+    assert story(writer) == ["connected"]
+
+
+def test_one_client_that_cannot_be_given_its_replay_holds_up_no_other(pod: PurePod):
+    clients = [pod.connect(f"a{number}", "0") for number in range(3)]
+    unwritable(clients[0][1])
+    pod.recovery.handover.ended = lambda *_: None  # type: ignore[method-assign]
+    pod.registry.close(clients[1][0], CloseReason.CLIENT_CLOSED)
+    pod.settle()
+    assert clients[0][0].close_reason is CloseReason.FAILED
+    assert [story(writer) for _, writer in clients[1:]] == [["connected"], ["connected", GAP]]
+    assert sum(pod.router.gaps.values()) == 2
+
+
+def test_a_client_that_moves_does_not_get_twice_what_its_old_pod_had_written(hands: HandClock):
+    one, two = two_pods(hands)
+    connection, writer = one.connect()
+    hands.turn(0.5)
+    for pod in (one, two):
+        pod.journal("j")
+    publish("c", one, two)
+    assert story(writer) == ["connected", "j", "c"]
+    one.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = two.connect(last_event_id="c")
+    assert story(writer) == ["connected"], "it is not known yet what it has"
+    talk(one, two, state=False)
+    publish("d", one, two)
+    two.settle()
+    assert story(writer) == ["connected", "d"]
+
+
+def test_a_client_that_comes_back_to_its_pod_gets_nothing_twice(pod: PurePod):
+    connection, _ = pod.connect()
+    pod.hands.turn(0.5)
+    pod.journal("j")
+    pod.channel("c")
+    pod.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = pod.connect(last_event_id="c")
+    pod.settle()
+    assert story(writer) == ["connected"]
+
+
+# From pod to pod
+
+
+def test_a_client_that_moves_gets_what_its_old_pod_had_not_read_yet(hands: HandClock):
+    """The journal of one pod stands still: one id hid once all that the other pod had heard before it."""
+    one, two = two_pods(hands)
+    connection, writer = one.connect()
+    hands.turn(0.5)
+    two.journal("j")
+    publish("c", one, two)
+    assert story(writer) == ["connected", "c"]
+    one.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = two.connect(last_event_id="c")
+    talk(one, two, state=False)
+    two.settle()
+    assert story(writer) == ["connected", "j"]
+
+
+def test_without_an_answer_what_is_doubtful_is_sent_again(hands: HandClock):
+    one, two = two_pods(hands)
+    one.connect()
+    hands.turn(0.5)
+    for pod in (one, two):
+        pod.journal("j")
+    publish("c", one, two)
+    _, writer = two.connect(last_event_id="c")
+    two.settle()
+    assert story(writer) == ["connected", "j"]
+
+
+@pytest.mark.parametrize("writer_is_there", [True, False])
+def test_an_id_that_a_pod_missed_is_no_reason_to_send_everything_again(hands: HandClock, writer_is_there: bool):
+    """It had the whole history sent again; any pod that heard the event knows when that was."""
+    one, two = two_pods(hands)
+    publish("old", one, two)
+    live(one, two, seconds=20)
+    connection, _ = one.connect()
+    hands.turn(0.25)
+    publish("before", one, two)
+    two.recovery.disconnected()
+    hands.turn(0.5)
+    publish("missed", one)
+    if not writer_is_there:
+        # Another life of it, which heard the event and wrote it to nobody.
+        one.registry.close(connection, CloseReason.EVICTED)
+    hands.turn(0.5)
+    two.come_back()
+    publish("after", one, two)
+    _, writer = two.connect(last_event_id="missed")
+    talk(one, two, state=False)
+    two.settle()
+    again = [] if writer_is_there else ["before"]
+    assert story(writer) == ["connected", "stream-gap", *again, "after"]
+
+
+def test_without_an_answer_all_that_is_there_is_sent_again(hands: HandClock):
+    one, two = two_pods(hands)
+    publish("old", one, two)
+    live(one, two, seconds=20)
+    _, writer = two.connect(last_event_id="missed")
+    talk(one, two, state=False)
+    two.settle()
+    assert story(writer) == ["connected", "stream-gap", "old"]
+
+
+def test_a_replay_that_was_cut_off_is_given_again(hands: HandClock):
+    """The old pod is gone, the client is sent what is doubtful, reads none of it, and comes again."""
+    pod = PurePod(hands)
+    pod.start()
+    pod.live(10)
+    pod.journal("j")
+    pod.channel("c")
+    for _ in range(2):
+        connection, writer = pod.connect(last_event_id="c")
+        pod.settle()
+        assert story(writer) == ["connected", "j"]
+        pod.registry.close(connection, CloseReason.CLIENT_CLOSED)
+
+
+def test_a_client_that_waits_has_read_nothing_here(hands: HandClock):
+    """It came to a pod that had not heard its id yet, and went on to the next before it was given anything."""
+    one, two = two_pods(hands)
+    for pod in (one, two):
+        pod.journal("j")
+    two.channel("c")
+    one.connect(last_event_id="c")
+    one.channel("c")
+    _, writer = two.connect(last_event_id="c")
+    talk(one, two, state=False)
+    two.settle()
+    assert story(writer) == ["connected", "j"]
+
+
+@pytest.mark.parametrize(
+    ("history_seconds", "ago"),
+    [
+        (300, 70),
+        (300, 290),
+        (3600, 700),
+        (3600, 3500),
+    ],
+)
+def test_an_id_of_long_ago_is_as_good_as_any(hands: HandClock, history_seconds: float, ago: int):
+    """Nobody says any more what had been heard then, and the gap that was told had no beginning to write."""
+    pod = PurePod(hands, history_seconds=history_seconds)
+    pod.start()
+    pod.live(10)
+    pod.channel("1", "2")
+    pod.live(ago)
+    _, writer = pod.connect(last_event_id="1")
+    pod.settle()
+    assert story(writer) == ["connected", "2"]
+
+
+def test_a_pod_that_has_just_started_may_be_behind(hands: HandClock):
+    """It has stated that, which every other pod heard, before it greets its first client."""
+    old = PurePod(hands, "old")
+    old.start()
+    old.live(10)
+    new = PurePod(hands, "new")
+    new.recovery.subscribed()
+    for _ in range(2):
+        hands.turn(1)
+        talk(old, new)
+        new.recovery.counted(2)
+    assert new.recovery.heard_itself
+    new.recovery.came_back(hands.now)
+    connection, writer = new.connect()
+    hands.turn(0.2)
+    old.journal("j")
+    hands.turn(0.2)
+    old.prove_journal()
+    talk(old)
+    publish("c", old, new)
+    assert story(writer) == ["connected", "c"]
+    new.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = old.connect(last_event_id="c")
+    talk(old, new, state=False)
+    old.settle()
+    assert story(writer) == ["connected", "j"]
