@@ -33,7 +33,8 @@ class Recovery:
     """One pod's account of what it heard, for each ingress, and its clients' part in it.
 
     `proven` is, for each ingress, the moment before which everything published was heard or is
-    told as missing. All moments are monotonic seconds.
+    told as missing. All moments are monotonic seconds. A third of its attributes are the rooms that it
+    stands between: what is heard has to be noted, told and written in one step.
     """
 
     def __init__(
