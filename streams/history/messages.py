@@ -147,7 +147,11 @@ class History(Memory):
         The client may have read any of them before it.
         """
         replay = self._since(name, (marks[0], self.journal_unsure.around(marks[1] - CLOCK_DOUBT_SECONDS)[0]), now)
-        return replay._replace(known=False, doubtful=tuple(range(len(replay.messages))))
+        gap = replay.gap
+        if gap is not None and gap.reason is not GapReason.REDIS_OUTAGE:
+            # As with any id that this pod does not have: it cannot say what it never had.
+            gap = gap._replace(began=None)
+        return replay._replace(gap=gap, known=False, doubtful=tuple(range(len(replay.messages))))
 
     def since(self, name: str, seconds: float, now: float) -> Replay:
         """Return a client's events of the last `seconds`, and the gap if that is more than is known.

@@ -258,6 +258,10 @@ def test_after_an_event_that_is_not_there_comes_what_was_published_since():
     history.coverage[CHANNEL].miss(STARTED + 49, STARTED + 52)
     replay = history.after_unheard("a", (STARTED + 50, STARTED + 51), STARTED + 60)
     assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50, STARTED + 52)
+    replay = history.after_unheard("a", (STARTED - 9, STARTED + 51), STARTED + 52)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED - 9, STARTED + 52)
+    started = make_history().after_unheard("a", (STARTED - 9, STARTED - 9), STARTED + 1)
+    assert started.gap == Gap(GapReason.POD_STARTED, None, STARTED)
     history.journal_unsure.note(STARTED + 50, STARTED + 51)
     replay = history.after_unheard("a", (STARTED + 52, STARTED + 51), STARTED + 60)
     assert [json.loads(each)["eventId"] for each in replay.messages] == ["j1", "j2"], "it may be of any time in that"
