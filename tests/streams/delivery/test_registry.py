@@ -331,6 +331,19 @@ def test_a_newcomer_may_leave_before_it_is_known_whether_the_incumbent_answers()
     assert store.told == []
 
 
+def test_a_newcomer_is_greeted_once_the_pod_hears_the_channel():
+    store = Store()
+    incumbent, _ = store.fight()
+    _, writer = store.come("other")
+    store.registry.close(incumbent, CloseReason.CLIENT_CLOSED)
+    store.registry.subscribed = False
+    store.registry.probes.settle()
+    assert writer.written == b""
+    store.registry.subscribed = True
+    store.registry.greet_waiting(1)
+    assert writer.types == ["message"]
+
+
 def test_a_newcomer_that_cannot_be_greeted_is_closed(caplog: pytest.LogCaptureFixture):
     store = Store()
     incumbent, _ = store.fight()
