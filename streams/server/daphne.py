@@ -17,6 +17,7 @@ with without_unspoken_protocols():
     from daphne.server import Server
 # isort: on
 
+import errno
 import logging
 import signal
 import time
@@ -85,7 +86,10 @@ class StreamServer(Server):
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
-        self._listen_failure = failure.getErrorMessage()
+        reason = getattr(failure.value, "socketError", failure.value)
+        self._listen_failure = f"{getattr(reason, 'strerror', None) or reason}."
+        if getattr(reason, "errno", None) == errno.EADDRINUSE:
+            self._listen_failure += " Stop what listens there, or choose another with PORT or --port."
         self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
@@ -173,5 +177,5 @@ class StreamServer(Server):
         try:
             await self._pod.stop()
         finally:
-            log.info("Stopped after %.0f s", time.time() - self._pod.started_at)
+            log.info("Stopped; this pod was up for %.0f s", time.time() - self._pod.started_at)
             self.stop()

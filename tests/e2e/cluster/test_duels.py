@@ -93,8 +93,7 @@ async def test_two_polite_devices_are_found_at_their_third_turn(
     count: int, start_pod: StartPod, redis_server: RedisServer
 ):
     """Each comes back only after it was sent away, as slowly as it likes: here at once, which no limit forbids."""
-    limits: dict[str, str | float] = {"REDIS_URL": redis_server.url, "DUEL_LIMIT": 1000}
-    pods = [start_pod(POD_NAME=f"pod-{number}", **limits) for number in range(count)]
+    pods = [start_pod(REDIS_URL=redis_server.url, DUEL_LIMIT=1000, POD_NAME=f"pod-{number}") for number in range(count)]
     for pod in pods:
         pod.wait_log("Hearing the other pods")
     first, second = pods[0], pods[-1]

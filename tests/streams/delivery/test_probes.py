@@ -19,8 +19,11 @@ class Client:
     def __init__(self, hands: HandClock) -> None:
         self.writer = Recorder()
         self.connection = Connection("a", self.writer)
-        self.probes = Probes(lambda connection, frame: connection.writer.write(frame), hands.clock)  # type: ignore[arg-type, return-value]
+        self.probes = Probes(self._write, hands.clock)
         self.decided: list[bool] = []
+
+    def _write(self, connection: Connection, frame: bytes) -> None:
+        connection.writer.write(frame)
 
     def ask(self) -> None:
         self.probes.ask(self.connection, self.decided.append)
