@@ -15,6 +15,7 @@ from streams.broker.canary import Canary
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
+from streams.broker.peers import Peers
 from streams.broker.subscriber import Subscriber
 from streams.conf import StreamSettings
 from streams.delivery.recovery import Recovery
@@ -58,6 +59,7 @@ class Ingresses:
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
         self.recovery.on_due = self._look
+        self.peers = Peers(self.recovery.life, conf.pod_name)
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
@@ -163,6 +165,7 @@ class Ingresses:
         self._back.set()
 
     def _pod_messages(self, messages: list[PodMessage]) -> None:
+        self.peers.note(messages)
         self.recovery.take_pod_messages(messages)
         if not self._registry.subscribed:
             self._back.set()

@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from streams.pod import Pod
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
 from streams.server.inbox import Inbox
+from streams.server.invitation import invitation
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
 log = logging.getLogger("sse.server")
@@ -83,6 +84,8 @@ class StreamServer(Server):
         widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
         log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+        for line in invitation(self._pod.conf, address.host, address.port):
+            log.info(line)
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
