@@ -89,7 +89,7 @@ async function publish(event) {
     const response = await fetch(publishForm.getAttribute("action"), { method: "POST", body: new FormData(publishForm) });
     const json = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
     const answer = json ? await response.json() : { error: "The form has expired; load the page again." };
-    said.textContent = answer.success ? `Published ${answer.eventId}: ${answer.message}.` : answer.error;
+    said.textContent = answer.success ? `Published ${answer.eventId}; ${answer.message}.` : answer.error;
   } catch {
     said.textContent = "The server cannot be reached.";
   }
