@@ -97,19 +97,22 @@ class Registry:
             self._newcomers.add(connection)
             self.probes.ask(older, functools.partial(self._decide, older, connection))
             return
+        held = older is None and self.duels.suspect(connection.client_name, connection.origin)
         if older is not None:
             self.send_away(older, CloseReason.EVICTED, connection.origin)
-        self._take_in(connection, headers)
+        self._take_in(connection, headers, held=held)
 
-    def _take_in(self, connection: Connection, headers: Headers | None) -> None:
-        """Put a connection in its place, which is free; without headers its response has begun."""
+    def _take_in(self, connection: Connection, headers: Headers | None, *, held: bool = False) -> None:
+        """Put a connection in its place, which is free; without headers its response has begun.
+
+        One that is held is not greeted before other pods had time to keep its name.
+        """
         name = connection.client_name
         self._connections[name] = connection
         self._hosts[host_of(connection.address)] += 1
         self.slots.add(connection, len(self))
         self.opened += 1
         registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
-        held = headers is not None and self.duels.suspect(name, connection.origin)
         greeting = self.notices.greeting(name, connection.connected_at) if self.subscribed and not held else b""
         connection.bytes_written = len(greeting)
         if headers is not None:

@@ -128,9 +128,18 @@ def test_dueling_is_no_device_that_moves_on_and_on(duels: Duels, hands: HandCloc
         duels.note_eviction(NAME, f"address {number}", f"address {number + 1}", WAIT_SECONDS)
 
 
+def test_dueling_is_no_device_that_lost_the_name_to_itself(duels: Duels, hands: HandClock):
+    """It came anew; its stream ended, another device found the name free, and it takes the name from that one."""
+    duels.note_eviction(NAME, "one", "one", WAIT_SECONDS)
+    hands.turn(WAIT_SECONDS + LATE_SECONDS + 1)
+    duels.note_eviction(NAME, "another", "one", WAIT_SECONDS)
+    hands.turn(WAIT_SECONDS)
+    assert not duels.dueling(NAME, "another", "one")
+
+
 def test_dueling_does_not_end_when_the_one_that_has_the_name_comes_anew(duels: Duels, hands: HandClock):
     take_turns(duels, hands, "one", "another", 2)
-    hands.turn(7)
+    hands.turn(DUEL_SECONDS)
     assert not duels.dueling(NAME, "one", "one")
     assert not duels.suspect(NAME, "one")
     duels.note_eviction(NAME, "one", "one", WAIT_SECONDS)

@@ -290,6 +290,20 @@ def test_two_polite_devices_are_found_at_their_third_turn(caplog: pytest.LogCapt
     assert "Duel for a: 10.0.0.1:5000 (one) holds it and 10.0.0.1:5000 (other) asks for it" in caplog.text
 
 
+def test_a_device_that_takes_its_name_back_here_is_greeted_at_once():
+    """It comes at the very moment at which it was asked to; the name is nowhere else."""
+    store = Store()
+    first, _ = store.come("one")
+    store.hands.turn(5)
+    store.come("one")
+    (turn,) = store.registry.duels._turns["a"]
+    store.hands.turn(turn.due - store.hands.now)
+    back, writer = store.come("one")
+    assert first.close_reason is CloseReason.EVICTED
+    assert writer.types == ["message"]
+    assert back.greeted
+
+
 def test_an_incumbent_that_does_not_answer_gives_way():
     store = Store()
     incumbent, incumbent_writer = store.fight()
