@@ -16,8 +16,8 @@ MAX_NAMES = 50_000
 # What other pods are told with one message.
 MAX_NEWS = 500
 # A device that comes back when it was asked to is the one that was asked.
-EARLY_SECONDS = 0.5
-LATE_SECONDS = 2.0
+EARLY_SECONDS = 0.25
+LATE_SECONDS = 1.5
 
 
 class Turn(NamedTuple):
@@ -124,14 +124,17 @@ class Duels:
         """Say whether a device is one that lost this name, or was turned away from it, lately.
 
         Two devices of one origin, such as behind one proxy, are told apart by when they come:
-        each was asked to at a moment of its own.
+        the one that was sent away last was asked to at a moment of its own. One device whose
+        line comes and goes would meet one of many such moments by chance.
         """
-        now = self._now()
-        return bool(origin) and any(
-            turn.origin == origin
-            and now - turn.at <= TURNS_SECONDS
-            and ((turn.by and origin not in (turn.by, holder)) or -EARLY_SECONDS <= now - turn.due <= LATE_SECONDS)
-            for turn in self._turns.get(name, ())
+        turns, now = self._turns.get(name), self._now()
+        if not origin or turns is None:
+            return False
+        last = turns[-1]
+        if last.origin == origin and -EARLY_SECONDS <= now - last.due <= LATE_SECONDS:
+            return True
+        return origin != holder and any(
+            turn.origin == origin and turn.by not in ("", origin) and now - turn.at <= TURNS_SECONDS for turn in turns
         )
 
     def _note(self, name: str, turn: Turn) -> None:

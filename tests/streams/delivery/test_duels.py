@@ -121,6 +121,14 @@ def test_dueling_is_no_device_that_comes_anew_before_its_old_stream_has_ended(du
         duels.note_eviction(NAME, "one", "one", WAIT_SECONDS)
 
 
+def test_dueling_is_no_device_whose_line_comes_and_goes_all_the_time(duels: Duels, hands: HandClock):
+    """It comes at moments at which older streams of its own were asked to come back, long ago."""
+    for number in range(40):
+        hands.turn(20)
+        assert not duels._takes_turns(NAME, "one", "one")
+        duels.note_eviction(NAME, "one", "one", 40.0 + number % 2)
+
+
 def test_dueling_is_no_device_that_moves_on_and_on(duels: Duels, hands: HandClock):
     for number in range(20):
         hands.turn(5 * DUEL_SECONDS / LIMIT)
