@@ -7,6 +7,7 @@ StreamError
 └── PublishError
     ├── InvalidEvent      an event that must not be published
     └── RedisUnavailable  Redis did not take it
+        └── PublishUnknown  Redis may have taken it
 """
 
 from __future__ import annotations
@@ -44,6 +45,19 @@ class InvalidEvent(PublishError):
 
 class RedisUnavailable(PublishError):
     """Redis did not take the event: try again, or look at Redis."""
+
+
+class PublishUnknown(RedisUnavailable):
+    """Redis gave no answer, and may have taken the event.
+
+    Publish it again with the same `event_id` and `timestamp`, so that it is the same message:
+    who gets it twice can tell.
+    """
+
+    def __init__(self, sentence: str, event_id: str, timestamp: str) -> None:
+        super().__init__(sentence)
+        self.event_id = event_id
+        self.timestamp = timestamp
 
 
 class CloseReason(StrEnum):

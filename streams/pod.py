@@ -81,6 +81,7 @@ class Pod:
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self.registry.outbox.run,
+            "probes": self.registry.probes.run,
             "vitals": self.vitals.run,
         }
         self._tasks = TaskList(self.runs)
@@ -151,6 +152,7 @@ class Pod:
             await asyncio.sleep(WATCH_SECONDS)
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
+            self.registry.greet_held()
             self.history.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds, time.time())

@@ -88,7 +88,9 @@ class ClientPage(NamedTuple):
             levels={"client": "good" if connection else "quiet"},
         )
         if connection is None:
-            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name})."
+            others = pod.ingresses.peers.names
+            elsewhere = f" It may be connected to another: {', '.join(others)}." if others else ""
+            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name}).{elsewhere}"
         else:
             content.texts.update(connection_texts(connection, now))
         events = recent_events(pod, self.name)

@@ -18,13 +18,15 @@ import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, parse_url
 
 from streams.conf import redis_place
-from streams.errors import ConfigurationError, RedisUnavailable
+from streams.errors import ConfigurationError, PublishUnknown, RedisUnavailable
 
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 5.0
 # What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
 # connection that was reset before it has noticed.
 LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
+# Of these, what Redis itself answers.
+REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError)
 
 LOGIN_OPTIONS = ("db", "password", "username")
 # What redis-py's blocking and asyncio TLS connections both know; OCSP is known to the blocking one alone.
@@ -170,6 +172,26 @@ def link_errors(url: str) -> Iterator[None]:
         raise RedisUnavailable(
             f"{redis_place(url)} did not take the event ({error}). Is it running? REDIS_URL names it."
         ) from error
+
+
+@contextlib.contextmanager
+def answer_errors(url: str, event_id: str, timestamp: str) -> Iterator[None]:
+    """Tell a command that Redis refused from one that it gave no answer to, and may have taken.
+
+    Raises RedisUnavailable or PublishUnknown. What is done within has a connection already.
+    """
+    with link_errors(url):
+        try:
+            yield
+        except REFUSALS:
+            raise
+        except LINK_ERRORS as error:
+            raise PublishUnknown(
+                f"{redis_place(url)} gave no answer ({error}), so it is not known whether it took the event. "
+                f"Publish it again with the same id, {event_id}: who gets it twice can tell by that.",
+                event_id,
+                timestamp,
+            ) from error
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from streams.broker.channel_use import ChannelUse
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
+from streams.broker.peers import Peers
 from streams.broker.subscriber import Subscriber
 from streams.conf import StreamSettings
 from streams.delivery.recovery import Recovery
@@ -47,6 +48,7 @@ class Ingresses:
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
         self.recovery.resumption.on_due = self._look
+        self.peers = Peers(self.recovery.life, conf.pod_name)
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
@@ -152,6 +154,7 @@ class Ingresses:
         self._back.set()
 
     def _pod_messages(self, messages: list[PodMessage]) -> None:
+        self.peers.note(messages)
         self.recovery.take_pod_messages(messages)
         if not self._registry.subscribed:
             self._back.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -11,6 +12,7 @@ from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 Headers = list[tuple[bytes, bytes]]
 NOTHING_TOLD = (0.0, 0.0)
+ORIGIN_BYTES = 6
 
 
 class Writer(Protocol):
@@ -158,6 +160,13 @@ class Connection:
         self.clustered = False
         self.slot = 0
 
+    @property
+    def origin(self) -> str:
+        """A short mark of the device: of its host and what it calls itself; empty where its host is not known."""
+        host = host_of(self.address)
+        known = f"{host} {self.user_agent}".encode(errors="replace")
+        return hashlib.blake2s(known, digest_size=ORIGIN_BYTES).hexdigest() if host else ""
+
     def snapshot(self) -> ConnectionSnapshot:
         """Return the connection's figures, detached from it."""
         return ConnectionSnapshot(
@@ -170,3 +179,8 @@ class Connection:
             self.bytes_written,
             self.writer.backlog_bytes(),
         )
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address `host:port`."""
+    return address.rpartition(":")[0]

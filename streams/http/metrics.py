@@ -165,6 +165,15 @@ METRICS = (
         "Since the newest message to itself that came back through Redis was published; high where the pod reads late.",
         lambda pod: pod.ingresses.canary_age_seconds,
     ),
+    Declared(
+        "sse_pods", "gauge", "Pods that this one hears, itself included.", lambda pod: 1 + pod.ingresses.peers.count
+    ),
+    Declared(
+        "sse_pod_namesakes",
+        "gauge",
+        "Other pods that have this one's `POD_NAME`; each is to have its own.",
+        lambda pod: pod.ingresses.peers.namesakes,
+    ),
     Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),
     Declared(
         "sse_loop_lag_seconds",

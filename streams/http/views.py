@@ -184,7 +184,9 @@ async def client(_request: HttpRequest, name: str) -> HttpResponse:
     pod_name = pod.conf.pod_name
     connection = pod.registry.get(name)
     if connection is None:
-        sentence = f"Client {name} is not on this pod."
+        others = pod.ingresses.peers.names
+        elsewhere = f" It may be on another: {', '.join(others)}." if others else ""
+        sentence = f"Client {name} is not on this pod.{elsewhere}"
         return json_response(
             {
                 "found": False,

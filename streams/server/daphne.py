@@ -17,6 +17,7 @@ with without_unspoken_protocols():
     from daphne.server import Server
 # isort: on
 
+import errno
 import logging
 import signal
 import time
@@ -30,6 +31,7 @@ from twisted.python.failure import Failure
 from streams.pod import Pod
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
 from streams.server.inbox import Inbox
+from streams.server.invitation import invitation
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
 logger = logging.getLogger("sse.server")
@@ -82,10 +84,15 @@ class StreamServer(Server):
         widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
         logger.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+        for line in invitation(self._pod.conf, address.host, address.port):
+            logger.info(line)
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
-        self._listen_failure = failure.getErrorMessage()
+        reason = getattr(failure.value, "socketError", failure.value)
+        self._listen_failure = f"{getattr(reason, 'strerror', None) or reason}."
+        if getattr(reason, "errno", None) == errno.EADDRINUSE:
+            self._listen_failure += " Stop what listens there, or choose another with PORT or --port."
         self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
@@ -176,5 +183,5 @@ class StreamServer(Server):
             # Nobody awaits this task, and the server ends all the same.
             logger.exception("The stop failed")
         finally:
-            logger.info("Stopped after %.0f s", time.time() - self._pod.started_at)
+            logger.info("Stopped; this pod was up for %.0f s", time.time() - self._pod.started_at)
             self.stop()

@@ -11,9 +11,11 @@ import pytest
 from pytest_django import Settings
 
 from dashboard.live.board import Board, get_board
+from streams.broker.peers import CERTAIN_SECONDS
 from streams.delivery.connection import Connection, Headers
 from streams.pod import Pod as LocalPod
 from streams.pod import get_pod
+from streams.wire.pods import Statement
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
 from tests.support.pods import Pod, environment, run_manage
@@ -90,6 +92,13 @@ def connect(local_pod: LocalPod) -> Callable[..., Connection]:
         return connection
 
     return open_connection
+
+
+def hear(pod: LocalPod, life: str, pod_name: str) -> None:
+    """Let a pod hear another for long enough to be certain of it."""
+    peers = pod.ingresses.peers
+    peers.note([Statement(life, pod_name, 0.0, (0.0, 0.0))])
+    peers._peers[life].first_at -= CERTAIN_SECONDS
 
 
 @pytest.fixture

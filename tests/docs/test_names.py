@@ -77,6 +77,7 @@ QUOTED = (
     "at its limit of",
     "asks for it again and again",
     "here and a device on pod",
+    "Another pod calls itself",
     "not on this pod",
     "cannot be used",
     "disconnected (",

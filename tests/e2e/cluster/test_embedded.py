@@ -32,7 +32,7 @@ async def test_brings_a_redis_that_ends_with_the_pod(start_pod: StartPod):
     async with await open_stream(pod.port, "STORE001-LANE01") as stream:
         published = run_manage("publish_event", "STORE001-LANE01", "signature", env=environment(REDIS_PORT=port))
         assert published.returncode == 0, published.stderr
-        assert "received by 1 pod" in published.stdout
+        assert "handed to 1 pod;" in published.stdout
         event = await stream.next_json()
         assert (event["clientName"], event["action"]) == ("STORE001-LANE01", "signature")
 

@@ -71,3 +71,12 @@ def test_a_release_lets_out_the_frames_that_waited_then_the_messages():
     assert not pending.held
     assert pending.room_bytes == 10
     assert pending.take(100) == b": heartbeat<1><2>"
+
+
+def test_an_origin_is_of_a_host_and_what_the_client_calls_itself():
+    def origin(address: str, user_agent: str) -> str:
+        return Connection("a", Recorder(), address, user_agent=user_agent).origin
+
+    assert origin("10.0.0.1:5000", "Lane/2.0") == origin("10.0.0.1:6000", "Lane/2.0")
+    assert len({origin(host, agent) for host in ("10.0.0.1:5", "[::1]:5") for agent in ("Lane/2.0", "", "\udc80")}) == 6
+    assert origin("", "Lane/2.0") == ""

@@ -137,20 +137,6 @@ def test_a_connection_is_not_opened_by_being_made(registry: Registry):
 # Who may come in
 
 
-def test_a_name_that_is_evicted_too_often_is_kept_by_who_has_it(registry: Registry, caplog: pytest.LogCaptureFixture):
-    for _ in range(5):
-        connect(registry, "a")
-    incumbent, incumbent_writer = connect(registry, "a")
-    newcomer, newcomer_writer = connect(registry, "a")
-    assert registry.get("a") is incumbent
-    assert not incumbent_writer.finished
-    assert newcomer.close_reason is CloseReason.DUEL
-    assert newcomer_writer.types == ["evicted"]
-    assert newcomer_writer.events[0].json()["reason"] == "duel"
-    assert newcomer_writer.finished
-    assert "Duel for a" in caplog.text
-
-
 def test_who_is_refused_is_told_why_and_is_never_in(registry: Registry):
     opened: list[Connection] = []
     registry.on_open = opened.append
