@@ -81,14 +81,18 @@ class Cluster:
 
     def _start(self) -> None:
         """Start the pods, and the front door when they take clients."""
-        environment = os.environ | {"DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS}
+        environment = os.environ | {
+            "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS,
+            "TRUSTED_PROXIES": os.environ.get("TRUSTED_PROXIES") or HOST,
+        }
         for number, port in enumerate(self._pod_ports, 1):
             name = f"pod-{number}"
             self._pods.append(ChildProcess(name, pod_command(port), environment | {"POD_NAME": name}))
         for pod, port in zip(self._pods, self._pod_ports, strict=True):
             pod.wait_answer(port, "/health/ready", functools.partial(is_pod, pod.name), self._pause)
         if self._door is not None:
-            command = self._door.command(self._directory, self._port, self._pod_ports)
+            # It listens on this machine alone, so whoever reaches it may see all pages.
+            command = self._door.command(self._directory, self._port, self._pod_ports, operators=HOST)
             self._front = ChildProcess(self._door.name, command, os.environ)
             self._front.wait_answer(self._port, "/front-door/health", pause=self._pause)
 

@@ -76,6 +76,8 @@ async def test_the_same_client_comes_to_the_same_pod(cluster: RunningCluster, cl
         for name, home in zip(names[:5], homes[:5], strict=True):
             answer = await asyncio.to_thread(fetch, cluster.port, f"/admin/client/{name}")
             assert (answer.status, answer.json()["podName"]) == (200, home)
+            page = await asyncio.to_thread(fetch, cluster.port, f"/admin/clients/{name}")
+            assert home in page.body.decode()
     finally:
         await close_all([*first, *second])
 
