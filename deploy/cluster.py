@@ -21,12 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import environ
-
 from deploy.front_door import FRONT_DOORS, FrontDoor, FrontDoorError, find_front_door
 from deploy.processes import HOST, ROOT, ChildProcess, ProcessError, hold_ports, pod_command, print_line
 from streams.broker import embedded
 from streams.conf import read_settings
+from streams.conf.env_file import load_env_file
 from streams.errors import ConfigurationError
 
 PODS = 3
@@ -183,10 +182,10 @@ def parse(default_port: int, arguments: list[str] | None = None) -> argparse.Nam
 
 def main() -> None:
     """Run the cluster; exit with 1 and one line where it cannot be started."""
-    environ.Env.read_env(ROOT / ".env")
     logging.basicConfig(format="[CLUSTER] %(message)s", level=logging.INFO)
     redis: Any = None
     try:
+        load_env_file(ROOT / ".env", os.environ)
         settings = read_settings(os.environ)
         options = parse(settings.port)
         door = find_front_door(options.front_door)
