@@ -213,8 +213,9 @@ class Registry:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an address `host:port`."""
-    return address.rpartition(":")[0]
+    """Return the host of an address `host:port` or `host`; an IPv6 address has brackets."""
+    host, _colon, port = address.rpartition(":")
+    return host if port.isdigit() else address
 
 
 def log_duel(incumbent: Connection, newcomer: Connection) -> None:
