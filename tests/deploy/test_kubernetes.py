@@ -212,8 +212,12 @@ def test_every_selector_finds_the_pods(documents: Documents, kind: Callable[...,
         assert selector["matchLabels"].items() <= labels.items()
     for document in documents:
         if document["kind"] == "ServiceMonitor":
-            # It selects the Service by that one's own labels.
+            # It selects a Service by that one's own labels.
+            service = kind("Service", "sse-redis-pods")
             assert document["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+            assert {endpoint["port"] for endpoint in document["spec"]["endpoints"]} == {
+                port["name"] for port in service["spec"]["ports"]
+            }
 
 
 def test_the_autoscaler_counts_connections_and_cpu(kind: Callable[..., dict[str, Any]]):
@@ -235,7 +239,7 @@ def test_every_selector_finds_the_front_door(kind: Callable[..., dict[str, Any]]
 
 
 def test_the_front_door_asks_also_pods_that_are_not_ready(kind: Callable[..., dict[str, Any]]):
-    """It holds clients on them while Redis is away."""
+    """It holds clients on them while Redis is away; and alerts have to know of those that drain."""
     pods = kind("Service", "sse-redis-pods")["spec"]
     assert (pods["clusterIP"], pods["publishNotReadyAddresses"]) == ("None", True)
     (container,) = kind("Deployment", "sse-redis-front-door")["spec"]["template"]["spec"]["containers"]
@@ -271,6 +275,15 @@ def test_an_httproute_routes_devices_and_publishers_to_the_front_door():
     assert streams["timeouts"] == {"request": "0s", "backendRequest": "0s"}
     for rule in (streams, others):
         assert rule["backendRefs"] == [{"name": "sse-redis-front-door", "port": 80}]
+
+
+def test_every_alert_leads_to_where_the_overlay_says_that_the_runbook_is():
+    (rules,) = [document for document in rendered("production") if document["kind"] == "PrometheusRule"]
+    runbook = rules["metadata"]["annotations"]["runbook"]
+    assert runbook.startswith("https://")
+    urls = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(urls) > 10
+    assert {url.partition("#")[0] for url in urls} == {runbook}
 
 
 def test_the_prometheus_of_a_chart_finds_the_pods():
