@@ -152,6 +152,16 @@ def test_no_network_is_an_operators_as_shipped(configuration: str):
     assert NO_NETWORK in (DEPLOY / configuration).read_text()
 
 
+@pytest.mark.parametrize(
+    ("configuration", "setting"),
+    [("nginx/nginx.conf", r"keepalive_timeout (\d+)s;"), ("haproxy/haproxy.cfg", r"timeout http-keep-alive (\d+)s")],
+)
+def test_a_load_balancer_before_it_closes_idle_connections_first(configuration: str, setting: str):
+    """Google's keeps them for 600 s, ALB's for as long as its idle timeout; both answer 502 where we are first."""
+    (seconds,) = re.findall(setting, (DEPLOY / configuration).read_text())
+    assert int(seconds) > 600
+
+
 @pytest.fixture
 def chromium(tmp_path: Path) -> Iterator[Browser]:
     if MISSING:
