@@ -9,7 +9,8 @@ from pathlib import Path
 
 from streams.errors import EnvFileError
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# With the marks that names of other programs have.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def load_env_file(path: Path, environment: MutableMapping[str, str]) -> None:

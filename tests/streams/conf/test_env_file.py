@@ -42,6 +42,10 @@ def test_parse_env_file_reads_a_line_as_people_mean_it(line: str, value: str, en
     assert parse_env_file(".env", f"# first\n\n{line}{end}") == {"NAME": value}
 
 
+def test_parse_env_file_takes_lines_of_other_programs():
+    assert parse_env_file(".env", "other.name=1\nother-name=2\n") == {"other.name": "1", "other-name": "2"}
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
