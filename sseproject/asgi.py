@@ -19,6 +19,7 @@ django: Callable[..., Awaitable[None]] = get_asgi_application()
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
+from streams.http.proxies import settle_client  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
@@ -48,6 +49,8 @@ class Application:
         if scope["type"] != "http":
             return self._refuse(send)
         self._start(send)
+        if self._pod.conf.trusted_proxies:
+            settle_client(scope, self._pod.conf.trusted_proxies)
         if is_stream(scope):
             return EventStreamConsumer(self._pod)(scope, receive, send)
         if is_live(scope):

@@ -10,15 +10,14 @@ import environ
 
 from streams import conf, logs
 from streams.broker import clients
+from streams.conf.env_file import load_env_file
 from streams.errors import ConfigurationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-if (BASE_DIR / ".env").exists():
-    environ.Env.read_env(BASE_DIR / ".env")
-
 # One line, not a traceback, is what helps the person who set the variable.
 try:
+    load_env_file(BASE_DIR / ".env", os.environ)
     STREAMS = conf.read_settings(os.environ)
     clients.supported_url(STREAMS.redis_url)
     django = conf.read_django_settings(os.environ, production=STREAMS.production)

@@ -2,6 +2,7 @@
 
 StreamError
 ├── ConfigurationError    a setting that cannot be used
+│   └── EnvFileError      a `.env` file that cannot be read
 ├── UnusableMessage       a message on the Redis channel that no client can be sent
 ├── InvalidName           a client name that breaks the rule
 └── PublishError
@@ -25,6 +26,14 @@ class ConfigurationError(StreamError):
     def __init__(self, variable: str, held: str, allowed: str) -> None:
         super().__init__(f"{variable} is {held!r}, but it must be {allowed}.")
         self.variable = variable
+
+
+class EnvFileError(ConfigurationError):
+    """A `.env` file that cannot be read; the sentence says which line of it."""
+
+    def __init__(self, sentence: str) -> None:
+        StreamError.__init__(self, sentence)
+        self.variable = ""
 
 
 class UnusableMessage(StreamError):

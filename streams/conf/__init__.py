@@ -21,6 +21,8 @@ from streams.conf.variables import (
     Host,
     Name,
     Names,
+    Networks,
+    NetworkSet,
     Origins,
     Period,
     Port,
@@ -102,6 +104,13 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             extra={"default": "`*` in development, none in production"},
         ),
     ] = frozenset()
+    trusted_proxies: Annotated[
+        Networks,
+        Meta(
+            description="front doors whose `X-Forwarded-For` is believed: logs, pages and limits "
+            "then have the device's address and not the front door's"
+        ),
+    ] = NetworkSet()
     max_event_bytes: Annotated[
         Bytes, Meta(ge=256, le=64 * MIB, description="a larger message is skipped, a larger event is not published")
     ] = 256 * KIB
@@ -116,7 +125,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ] = 0
     max_connections_per_ip: Annotated[
         Connections,
-        Meta(description="the same for one address; leave it off behind a front door, whose address all clients have"),
+        Meta(
+            description="the same for one address; behind a front door only with `TRUSTED_PROXIES`, "
+            "since all clients have its address otherwise"
+        ),
     ] = 0
     max_stream_seconds: Annotated[
         Seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -38,6 +39,16 @@ class Form(NamedTuple):
         if self.unit != "URL" or not (marks or "@" in text):
             return text
         return f"{scheme}{marks}…" if marks else "…"
+
+
+class NetworkSet(tuple[IPv4Network | IPv6Network, ...]):
+    """Networks, which an address is in or not."""
+
+    __slots__ = ()
+
+    def __contains__(self, address: object) -> bool:
+        """Say whether one of the networks holds an address."""
+        return isinstance(address, IPv4Address | IPv6Address) and any(address in network for network in self)
 
 
 class Variable(NamedTuple):
@@ -142,6 +153,11 @@ def _origins(text: str) -> frozenset[str]:
     return frozenset(origin.rstrip("/") for origin in origins)
 
 
+def _networks(text: str) -> NetworkSet:
+    # A network with host bits, such as 10.0.0.1/8, is refused: it may be a slip of the pen.
+    return NetworkSet(ip_network(word) for word in _words(text))
+
+
 def _redis_url(text: str) -> str:
     parts = urlsplit(text)
     # The client takes these beginnings as they stand, in small letters.
@@ -186,6 +202,7 @@ Text = Annotated[str, Form("text", "any text")]
 Name = Annotated[str, Form("name", "1 to 253 printable characters", _name)]
 Names = Annotated[tuple[str, ...], Form("names", "names with commas, or * for any", _words)]
 Origins = Annotated[frozenset[str], Form("origins", "* or origins such as https://shop.example, with commas", _origins)]
+Networks = Annotated[NetworkSet, Form("networks", "addresses or networks such as 10.0.0.0/8, with commas", _networks)]
 Host = Annotated[str, Form("address", "a host name or an address")]
 RedisHost = Annotated[str, Form("address", "a host name or an address", _redis_host)]
 RedisUrl = Annotated[

@@ -182,5 +182,6 @@ class Connection:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an address `host:port`."""
-    return address.rpartition(":")[0]
+    """Return the host of an address `host:port` or `host`; an IPv6 address has brackets."""
+    host, _colon, port = address.rpartition(":")
+    return host if port.isdigit() else address

@@ -11,12 +11,13 @@ from urllib.parse import parse_qs
 from streams.delivery.connection import Resume
 from streams.errors import InvalidName
 from streams.http.answers import Refused
+from streams.http.proxies import FORWARDED_FOR
 from streams.wire.events import valid_name
 
 PATH_PREFIX = "/events/"
 ALLOW = (b"Allow", b"GET, HEAD, OPTIONS")
 # All that is read of a request's head.
-STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id", b"user-agent")
+STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id", b"user-agent", FORWARDED_FOR)
 MAX_USER_AGENT = 200
 # A number as people write it, where float() would also take `1_0` and `nan`.
 SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -29,7 +30,7 @@ class StreamRequest(NamedTuple):
     resume: Resume | None
     # Of the page that asks, or an empty string where none does.
     origin: str
-    # The peer's `host:port`, or an empty string where the server knows none.
+    # The peer's `host:port`, a device's `host` behind a trusted proxy, or an empty string where neither is known.
     address: str
     # Text from outside, to be escaped.
     user_agent: str
@@ -101,8 +102,10 @@ def origin_of(scope: dict[str, Any]) -> str:
 
 def client_address(scope: dict[str, Any]) -> str:
     """Return the peer's address and port, or an empty string where the server knows none."""
-    client = scope.get("client")
-    return f"{client[0]}:{client[1]}" if client else ""
+    host, port = scope.get("client") or ("", 0)
+    host = f"[{host}]" if ":" in host else host
+    # A proxy tells of a device's address only.
+    return f"{host}:{port}" if port else host
 
 
 def client_user_agent(value: bytes) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +119,47 @@ def test_an_address_that_cannot_be_listened_on_is_one_line(host: str, word: str)
     assert finished.returncode != 0
     assert word in finished.stderr.strip().splitlines()[-1]
     assert "Traceback" not in finished.stderr
+
+
+def settings_with(env_file: bytes, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Load the settings in a copy of the project that has this `.env`, and no variable set."""
+    shutil.copytree(ROOT / "sseproject", directory / "sseproject")
+    (directory / ".env").write_bytes(env_file)
+    script = "import sseproject.settings as s; print(s.STREAMS.environment, s.STREAMS.redis_channel)"
+    unset = {name: value for name, value in os.environ.items() if name not in documented_variables()}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=directory,
+        env=unset | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+SECRET = b"SECRET_KEY=abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n"
+
+
+@pytest.mark.parametrize(
+    ("env_file", "said"),
+    [
+        (b"\xef\xbb\xbfENVIRONMENT=production\n" + SECRET, "production events-to-store"),
+        (b"ENVIRONMENT = production\n" + SECRET, "production events-to-store"),
+        (b"ENVIRONMENT='production' # for real\n" + SECRET, "production events-to-store"),
+        (b"REDIS_CHANNEL=lane-events # ours\n", "development lane-events"),
+        (b'export REDIS_CHANNEL="lane-events"\n', "development lane-events"),
+    ],
+)
+def test_an_env_file_is_read_as_people_mean_it(env_file: bytes, said: str, tmp_path: Path):
+    finished = settings_with(env_file, tmp_path)
+    assert (finished.stdout.strip(), finished.stderr) == (said, "")
+
+
+@pytest.mark.parametrize("line", [b"ENVIRONMENT production", b"ENVIRONMENT:production", b"POD_NAME=caf\xe9"])
+def test_a_line_of_an_env_file_that_cannot_be_read_stops_the_start(line: bytes, tmp_path: Path):
+    """A pod that skipped it would start in development, with its pages open to everybody."""
+    finished = settings_with(SECRET + line, tmp_path)
+    assert finished.returncode == 1
+    (sentence,) = finished.stderr.splitlines()
+    assert sentence.startswith("Line 2 of .env cannot be read: ")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 
 import msgspec
 import pytest
@@ -97,6 +98,10 @@ UNUSABLE = [
     ("CORS_ALLOWED_ORIGINS", "https://", "origins"),
     ("CORS_ALLOWED_ORIGINS", "https://[", "origins"),
     ("DURABLE_LOG", "maybe", "on"),
+    ("TRUSTED_PROXIES", "nginx", "networks"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", "networks"),
+    ("TRUSTED_PROXIES", "10.0.0.0/33", "networks"),
+    ("TRUSTED_PROXIES", "*", "networks"),
 ]
 
 
@@ -128,6 +133,16 @@ def test_redis_url_wins_and_nothing_is_asked_of_host_and_port():
     """Kubernetes sets REDIS_PORT=tcp://… in every pod beside a Service that is named redis."""
     conf = read_settings({"REDIS_URL": "redis://a", "REDIS_HOST": "no/host", "REDIS_PORT": "tcp://10.0.0.1:6379"})
     assert conf.redis_url == "redis://a"
+
+
+def test_trusted_proxies_are_addresses_and_networks():
+    proxies = read_settings({"TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,fd00::/8"}).trusted_proxies
+    inside = map(ip_address, ("10.255.0.1", "192.0.2.1", "fd00::1"))
+    outside = map(ip_address, ("11.0.0.1", "192.0.2.2", "fe80::1"))
+    assert all(address in proxies for address in inside)
+    assert not any(address in proxies for address in outside)
+    assert "10.0.0.1" not in proxies, "text is no address"
+    assert not read_settings({}).trusted_proxies
 
 
 def test_a_copy_with_another_redis_url_is_at_that_one():

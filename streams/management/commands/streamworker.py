@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -13,6 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from streams.broker import embedded
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
+
+logger = logging.getLogger("sse.server")
 
 
 class Command(BaseCommand):
@@ -34,6 +38,7 @@ class Command(BaseCommand):
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
+        warn_if_open(settings.STREAMS)
         application = get_default_application()
         # This module makes Twisted's reactor, which only a pod needs.
         from streams.pod import get_pod
@@ -50,3 +55,21 @@ class Command(BaseCommand):
         finally:
             if redis is not None:
                 redis.stop()
+
+
+def warn_if_open(conf: StreamSettings) -> None:
+    """Say that strangers may act as operators where a pod in development listens for other machines."""
+    if not conf.production and not is_loopback(conf.host):
+        logger.warning(
+            "Whoever reaches %s may use all pages of this pod, since it runs in development: "
+            "set ENVIRONMENT=production, or HOST=127.0.0.1",
+            conf.host,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address that is listened on."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -183,3 +185,23 @@ async def test_streams_end_at_their_age_each_at_its_own(start_pod: StartPod, red
     assert len({retry_ms for _, retry_ms in lives}) > count / 2
     assert pod.metric(MAX_LIFE) == count
     print(f"MAX_STREAM_SECONDS={limit:g}: {count} streams ended between {seconds[0]:.1f} and {seconds[-1]:.1f} s")
+
+
+async def test_a_limit_for_each_device_behind_a_trusted_front_door(
+    start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]]
+):
+    """Without TRUSTED_PROXIES all of them have the front door's address."""
+    pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS_PER_IP=1, TRUSTED_PROXIES="127.0.0.1")
+    one, two, three = client_names(3)
+    streams = [
+        await open_stream(pod.port, one, headers={"X-Forwarded-For": "203.0.113.7"}),
+        await open_stream(pod.port, two, headers={"X-Forwarded-For": "198.51.100.9, 203.0.113.8"}),
+        # Written in a way that the server's short path does not read.
+        await open_stream(pod.port, three, headers={"X-Forwarded-For": "203.0.113.9", "X-Other": "1"}),
+    ]
+    for name, address in zip((one, two, three), ("203.0.113.7", "203.0.113.8", "203.0.113.9"), strict=True):
+        page = pod.fetch(f"/admin/clients/{name}").body.decode()
+        assert re.search(rf"\b{re.escape(address)}\s*<", page), "the page has the device's address, without a port"
+    await assert_told_overloaded(await open_response(pod.port, f"{one}-2", headers={"X-Forwarded-For": "203.0.113.7"}))
+    for stream in streams:
+        await stream.close()

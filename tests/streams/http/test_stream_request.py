@@ -53,6 +53,18 @@ def test_parse_needs_no_header_and_no_peer():
     assert parse(client=None).address == ""
 
 
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        (["::1", 5000], "[::1]:5000"),
+        (["10.0.0.7", 0], "10.0.0.7"),
+        (["2001:db8::7", 0], "[2001:db8::7]"),
+    ],
+)
+def test_parse_writes_an_address_as_in_a_url(client: list[object], address: str):
+    assert parse(client=client).address == address
+
+
 def test_parse_takes_head_like_get():
     assert parse(method="HEAD") == parse()
 
