@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from streams.delivery.connection import Connection, Pending, Writer
 from streams.errors import CloseReason
@@ -16,6 +17,17 @@ logger = logging.getLogger("sse.sse")
 REPLAY_BATCH_BYTES = 16 * 1024
 # How often it is looked whether clients in a long replay have taken what they were given.
 REPLAY_SECONDS = 0.01
+# Nobody can read at once what comes at once: what waits for less than this is no sign of a slow reader.
+BURST_SECONDS = 0.5
+# By how much all clients together may be above their limits for that time.
+BURST_BYTES = 64 * 1024 * 1024
+
+
+class Mark(NamedTuple):
+    """A moment (monotonic seconds), and how many bytes had been given to a client until then."""
+
+    given_bytes: int
+    at: float
 
 
 class Outbox:
@@ -27,8 +39,12 @@ class Outbox:
         self._close = close
         self._max_backlog_bytes = max_backlog_bytes
         self._stall_seconds = stall_seconds
-        # Dicts for sets that keep their order.
-        self._backlogged: dict[Connection, None] = {}
+        # What is behind the mark of a client has waited since it at most.
+        self._backlogged: dict[Connection, Mark] = {}
+        # By how much a client is above its limit.
+        self._excess: dict[Connection, int] = {}
+        self._excess_bytes = 0
+        # A dict for a set that keeps its order.
         self._replaying: dict[Connection, None] = {}
         self._begun = asyncio.Event()
         # Writers that were told to finish while bytes waited, and when that takes too long.
@@ -49,7 +65,7 @@ class Outbox:
 
         `frame(message)` is asked when a message's turn comes, and gives nothing for one that is too late.
         """
-        connection.pending = Pending(messages, frame, self._max_backlog_bytes)
+        connection.pending = Pending(messages, frame, time.monotonic())
         self._replaying[connection] = None
         self._continue_replay(connection)
         if connection.pending is not None:
@@ -57,7 +73,7 @@ class Outbox:
 
     def hold(self, connection: Connection, frame: Callable[[bytes], bytes]) -> None:
         """Let all that comes for a client wait, until release() says what goes before it."""
-        connection.pending = Pending([], frame, self._max_backlog_bytes)
+        connection.pending = Pending([], frame, time.monotonic())
         connection.pending.held = True
 
     def release(self, connection: Connection, notice: bytes, messages: list[bytes]) -> None:
@@ -69,7 +85,7 @@ class Outbox:
             connection.bytes_written += len(notice)
             if backlog_bytes := connection.writer.write(notice):
                 self._watch(connection, backlog_bytes)
-        pending.release(messages, self._max_backlog_bytes)
+        pending.release(messages, time.monotonic())
         self._replaying[connection] = None
         self._continue_replay(connection)
         if connection.pending is not None:
@@ -112,6 +128,9 @@ class Outbox:
             left = connection.bytes_written - backlog_bytes
             if not backlog_bytes:
                 self._backlogged.pop(connection, None)
+                self._note_excess(connection, 0)
+            elif self._is_slow(connection, backlog_bytes, now):
+                self._close(connection, CloseReason.SLOW_READER)
             elif left > connection.moved_bytes:
                 connection.moved_bytes, connection.moved_at = left, now
             elif now - connection.moved_at >= self._stall_seconds:
@@ -138,6 +157,7 @@ class Outbox:
         """Forget what is known of a connection that ends."""
         self._backlogged.pop(connection, None)
         self._replaying.pop(connection, None)
+        self._note_excess(connection, 0)
         connection.pending = None
 
     def backlog_bytes(self) -> int:
@@ -146,16 +166,40 @@ class Outbox:
 
     def _wait(self, connection: Connection, pending: Pending, data: bytes, *, is_message: bool) -> None:
         pending.add(data, is_message=is_message)
-        if pending.room_bytes < 0:
+        if (excess_bytes := pending.waiting_bytes - self._max_backlog_bytes) <= 0:
+            return
+        # Who takes batch after batch reads as fast as it is let.
+        late = not pending.held and time.monotonic() - pending.taken_at >= BURST_SECONDS
+        if late or not self._note_excess(connection, excess_bytes):
             self._close(connection, CloseReason.SLOW_READER)
 
     def _watch(self, connection: Connection, backlog_bytes: int) -> None:
-        if backlog_bytes > self._max_backlog_bytes:
-            self._close(connection, CloseReason.SLOW_READER)
-        elif connection not in self._backlogged and connection.close_reason is None:
+        if connection.close_reason is not None:
+            return
+        now = time.monotonic()
+        if connection not in self._backlogged:
             connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
-            connection.moved_at = time.monotonic()
-            self._backlogged[connection] = None
+            connection.moved_at = now
+            self._backlogged[connection] = Mark(connection.bytes_written, now)
+        if backlog_bytes > self._max_backlog_bytes and self._is_slow(connection, backlog_bytes, now):
+            self._close(connection, CloseReason.SLOW_READER)
+
+    def _is_slow(self, connection: Connection, backlog_bytes: int, now: float) -> bool:
+        """Say whether too much waits for a client that had the time to read, or that there is no room to wait for."""
+        mark = self._backlogged[connection]
+        if connection.bytes_written - connection.writer.backlog_bytes() >= mark.given_bytes:
+            # It has taken all that it had been given by then.
+            mark = self._backlogged[connection] = Mark(connection.bytes_written, now)
+        excess_bytes = max(0, backlog_bytes - self._max_backlog_bytes)
+        has_room = self._note_excess(connection, excess_bytes)
+        return excess_bytes > 0 and (now - mark.at >= BURST_SECONDS or not has_room)
+
+    def _note_excess(self, connection: Connection, excess_bytes: int) -> bool:
+        """Note by how much a client is above its limit; say whether there is room for that."""
+        self._excess_bytes += excess_bytes - self._excess.pop(connection, 0)
+        if excess_bytes:
+            self._excess[connection] = excess_bytes
+        return self._excess_bytes <= BURST_BYTES
 
     def _continue_replay(self, connection: Connection) -> None:
         writer = connection.writer
@@ -165,7 +209,9 @@ class Outbox:
             if not batch:
                 connection.pending = None
                 self._replaying.pop(connection, None)
+                self._note_excess(connection, 0)
                 return
+            pending.taken_at = time.monotonic()
             connection.bytes_written += len(batch)
             if backlog_bytes := writer.write(batch):
                 self._watch(connection, backlog_bytes)

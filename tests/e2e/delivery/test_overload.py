@@ -101,6 +101,30 @@ async def test_one_address_does_not_take_every_place(start_pod: StartPod, redis_
         await stream.close()
 
 
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP"])
+async def test_who_replaces_its_own_connection_is_not_one_too_many(
+    limit: str, start_pod: StartPod, redis_server: RedisServer
+):
+    """As a lane does that came back over another network before its old connection was found dead."""
+    pod = start_pod(REDIS_URL=redis_server.url, **{limit: 1})
+    first = await open_stream(pod.port, "LANE")
+    second = await open_stream(pod.port, "LANE", headers={"Prefer": "status"})
+    assert [farewell.type for farewell in await first.rest()] == ["evicted"]
+    await assert_told_overloaded(await open_response(pod.port, "OTHER"))
+    await assert_all_receive(redis_server, {"LANE": second}, 1)
+    assert pod.connections() == 1
+    await second.close()
+
+
+async def test_who_comes_from_another_address_is_one_more_there(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS_PER_IP=1)
+    streams = {"HERE": await open_stream(pod.port, "HERE"), "THERE": await open_from("127.0.0.2", pod, "THERE")}
+    await assert_told_overloaded(await open_from("127.0.0.2", pod, "HERE"))
+    await assert_all_receive(redis_server, streams, 1)
+    for stream in streams.values():
+        await stream.close()
+
+
 DESCRIPTORS = 128
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from streams.delivery.connection import Connection, ConnectionEnd
+from streams.delivery.outbox import BURST_SECONDS
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.wire.frames import comment_frame
@@ -134,9 +135,11 @@ def test_a_farewell_says_when_to_come_back(registry: Registry):
     assert farewell["timestamp"].endswith("Z")
 
 
-def test_a_backlog_over_the_limit_is_the_end(registry: Registry):
+def test_a_backlog_over_the_limit_is_the_end(registry: Registry, clock: list[float]):
     connection, writer = connect(registry, "a")
     writer.reading = False
+    registry.write(connection, FRAME)
+    clock[0] += BURST_SECONDS
     while connection.close_reason is None:
         assert writer.waiting <= MAX_BACKLOG_BYTES
         registry.write(connection, FRAME)
