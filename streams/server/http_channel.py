@@ -125,12 +125,6 @@ class Request(WebRequest):
         self.handle_reply({"type": "http.response.body", "body": body})
 
 
-def answer_in_json() -> None:
-    """Let a Daphne that is not ours answer in JSON, too, where it fails or refuses by itself."""
-    WebRequest.basic_error = Request.basic_error
-    WebRequest.handle_exception = Request.handle_exception
-
-
 class RequestReader(HTTPChannel):
     """One client's connection while it sends requests.
 
@@ -209,6 +203,9 @@ class RequestReader(HTTPChannel):
         headers = [(name.lower(), value.strip(b" \t")) for name, _colon, value in lines]
         if not PLAIN_HEADERS.issuperset([name for name, _value in headers]):
             return False
+        # What is refused, and no stream, ends as its client wishes.
+        if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
+            return False
         self._fresh = False
         request = self.requestFactory(self, len(self.requests))
         request.method, request.clientproto = b"GET", b"HTTP/1.1"
@@ -279,18 +276,23 @@ class RequestReader(HTTPChannel):
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
         self._refused = True
-        body = error_body(sentence)
-        headers = b"".join(b"%b: %b\r\n" % header for header in [*JSON_HEADERS, (b"Date", http_date())])
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-            % (status, status.phrase.encode(), headers, len(body), body)
-        )
+        self.transport.write(refusal(status, sentence))
         # Closing on a client that still sends would reset the connection, and the reset
         # would overtake the answer. So only this direction ends, and the other is dropped.
         for receive in ("dataReceived", "lineReceived", "rawDataReceived"):
             setattr(self, receive, _drop)
         self.transport.loseWriteConnection()
         self.setTimeout(LINGER_SECONDS)
+
+
+def refusal(status: HTTPStatus, sentence: str) -> bytes:
+    """Write the whole answer to a request that cannot be read; it is the connection's last."""
+    body = error_body(sentence)
+    headers = b"".join(b"%b: %b\r\n" % header for header in [*JSON_HEADERS, (b"Date", http_date())])
+    return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+        *(status, status.phrase.encode()),
+        *(headers, len(body), body),
+    )
 
 
 def _drop(_data: Any) -> None:

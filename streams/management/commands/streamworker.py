@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from typing import Any
 
@@ -13,6 +14,8 @@ from django.core.management.base import BaseCommand, CommandError
 from streams.broker import embedded
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
+
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 class Command(BaseCommand):
@@ -28,11 +31,14 @@ class Command(BaseCommand):
         conf: StreamSettings = settings.STREAMS
         parser.add_argument("--host", default=conf.host, help=f"address to listen on (default {conf.host})")
         parser.add_argument("--port", type=int, default=conf.port, help=f"port to listen on (default {conf.port})")
+        parser.add_argument("--root-path", default="", help="path below which a proxy has the pod, such as /sse")
 
-    def handle(self, *, host: str, port: int, **_options: Any) -> None:
+    def handle(self, *, host: str, port: int, root_path: str, **_options: Any) -> None:
         """Serve until a signal ends the pod."""
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
+        if not ROOT_PATH.fullmatch(root_path):
+            raise CommandError(f"--root-path is {root_path!r}, but it must be a path such as /sse.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
         application = get_default_application()
         # This module makes Twisted's reactor, which only a pod needs.
@@ -44,7 +50,7 @@ class Command(BaseCommand):
         except ConfigurationError as error:
             raise CommandError(str(error)) from None
         try:
-            StreamServer(application, get_pod(), host=host, port=port).run()
+            StreamServer(application, get_pod(), host=host, port=port, root_path=root_path).run()
         except ListenError as error:
             raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
         finally:

@@ -7,6 +7,7 @@ import contextlib
 import resource
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,8 @@ async def test_who_replaces_its_own_connection_is_not_one_too_many(
     limit: str, start_pod: StartPod, redis_server: RedisServer
 ):
     """As a lane does that came back over another network before its old connection was found dead."""
-    pod = start_pod(REDIS_URL=redis_server.url, **{limit: 1})
+    limits: dict[str, Any] = {limit: 1}
+    pod = start_pod(REDIS_URL=redis_server.url, **limits)
     first = await open_stream(pod.port, "LANE")
     second = await open_stream(pod.port, "LANE", headers={"Prefer": "status"})
     assert [farewell.type for farewell in await first.rest()] == ["evicted"]

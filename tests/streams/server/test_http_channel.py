@@ -167,6 +167,13 @@ def test_a_stream_with_a_query_has_it_beside_its_path(reader: RequestReader, ser
     assert (scope["path"], scope["query_string"]) == ("/events/a-b", b"since=5&t=%31")
 
 
+@pytest.mark.parametrize(("value", "kept"), [("keep-alive", True), ("Close", False)])
+def test_a_plain_head_says_whether_its_connection_is_kept(reader: RequestReader, value: str, kept: bool):
+    """A stream that is refused leaves a connection that may serve further requests."""
+    reader.dataReceived(request_bytes("GET", "/events/A", {"Connection": value}))
+    assert bool(reader.persistent) is kept
+
+
 def test_an_announced_body_that_is_too_large_is_refused_in_json(reader: RequestReader, server: Server):
     reader.dataReceived(request_bytes("POST", "/register", {"Content-Length": str(MAX_BODY_BYTES + 1)}))
     answer = answer_of(reader)
