@@ -114,8 +114,8 @@ class Application:
 
 # Where Daphne has loaded this module, and not we Daphne.
 if "daphne.http_protocol" in sys.modules:
-    from streams.server.plain_daphne import answer_in_json
+    from streams.server import plain_daphne
 
-    answer_in_json()
+    plain_daphne.mend()
 
 application = Application(get_pod(), get_board())

@@ -17,6 +17,7 @@ from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.wire.events import CLIENT_NAME
 from streams.wire.timestamps import http_date
 
@@ -65,12 +66,18 @@ LINGER_SECONDS = 5
 # No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
 # answer; this is where reading ends, with room for the framing of a body sent in chunks.
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
-# int() takes no more than 4300 digits, and no body that anybody sends needs more than these.
-MAX_LENGTH_DIGITS = 18
-LINE_TOO_LONG = "The request line is over 16 KiB."
-HEAD_TOO_LARGE = "The head of the request is over 16 KiB, or has over 500 headers."
 TOO_SLOW = f"The request did not come within {REQUEST_SECONDS} s."
-BROKEN = "The request cannot be understood: it breaks HTTP."
+
+
+def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
+    """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
+    headers = request.requestHeaders
+    # Daphne takes its root path from it, whoever sends it.
+    headers.removeHeader(b"Daphne-Root-Path")
+    path = request.path.removeprefix(request.server.root_path.encode())
+    if not path.startswith(STREAM_PATH) or not request.path.isascii() or not request.uri.isascii():
+        return None
+    return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
 
 
 class Request(WebRequest):
@@ -82,15 +89,10 @@ class Request(WebRequest):
 
     def process(self) -> Any:
         """Start the application for a request whose head and body are there."""
-        headers = self.requestHeaders
-        path = self.path.removeprefix(self.server.root_path.encode())
-        if not path.startswith(STREAM_PATH) or not self.path.isascii() or not self.uri.isascii():
-            # Daphne takes its root path from it, whoever sends it.
-            headers.removeHeader(b"Daphne-Root-Path")
+        headers = stream_headers(self)
+        if headers is None:
             return super().process()
-        self.open_stream(
-            [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
-        )
+        self.open_stream(headers)
         return None
 
     def open_stream(self, headers: list[tuple[bytes, bytes]]) -> None:
@@ -246,9 +248,7 @@ class RequestReader(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
         """Take a header, unless it announces more than anybody can send."""
-        name, _colon, value = line.partition(b":")
-        digits = value.strip()
-        if name.lower() == b"content-length" and digits.isdigit() and len(digits) > MAX_LENGTH_DIGITS:
+        if announces_too_much(line):
             self._refuse_body()
             return False
         taken: bool = super().headerReceived(line)
@@ -283,16 +283,6 @@ class RequestReader(HTTPChannel):
             setattr(self, receive, _drop)
         self.transport.loseWriteConnection()
         self.setTimeout(LINGER_SECONDS)
-
-
-def refusal(status: HTTPStatus, sentence: str) -> bytes:
-    """Write the whole answer to a request that cannot be read; it is the connection's last."""
-    body = error_body(sentence)
-    headers = b"".join(b"%b: %b\r\n" % header for header in [*JSON_HEADERS, (b"Date", http_date())])
-    return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
-        *(status, status.phrase.encode()),
-        *(headers, len(body), body),
-    )
 
 
 def _drop(_data: Any) -> None:
