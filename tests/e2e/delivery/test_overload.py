@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from streams.conf import SPARE_DESCRIPTORS
 from tests.conftest import StartPod
 from tests.support.http import HOST, EventStream, open_response, open_stream, request_bytes
 from tests.support.pods import Pod
@@ -128,6 +129,8 @@ async def test_who_comes_from_another_address_is_one_more_there(start_pod: Start
 
 
 DESCRIPTORS = 128
+# The part of them that connections may take which wait for a further request.
+IDLE_SHARE = 16
 
 
 @pytest.fixture
@@ -138,6 +141,21 @@ def poor_pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
     resource.prlimit(pod.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     pod.wait_ready()
     return pod
+
+
+def test_few_connections_are_kept_that_ask_for_nothing_more(poor_pod: Pod):
+    """The longest idle ends first."""
+    kept = (DESCRIPTORS - SPARE_DESCRIPTORS) // IDLE_SHARE
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((HOST, poor_pod.port), 5)) for _ in range(kept + 3)]
+        for client in clients:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        for client in clients[:3]:
+            assert client.recv(1) == b""
+        for client in clients[3:]:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_few_descriptors_are_a_limit_too(poor_pod: Pod, redis_server: RedisServer):
