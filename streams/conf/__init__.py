@@ -100,7 +100,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     cors_allowed_origins: Annotated[
         Origins,
         Meta(
-            description="whose pages may read the answers and streams; not set, any in development, none in production",
+            description="whose pages may read the answers and open streams; "
+            "not set, any in development, none but its own in production",
             extra={"default": "`*` in development, none in production"},
         ),
     ] = frozenset()
@@ -119,7 +120,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Connections,
         Group("Limits", "0 is off where nothing else is said."),
         Meta(
-            description="at this many a new stream is refused with `overloaded`; "
+            description="at this many a stream of a new name is refused with `overloaded`; "
             f"never more than there are file descriptors, less {SPARE_DESCRIPTORS}"
         ),
     ] = 0
@@ -143,7 +144,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Meta(
             ge=4 * KIB,
             le=256 * MIB,
-            description="a client for which more than this waits is closed as a slow reader",
+            description="a client for which more than this waits is closed as a slow reader, "
+            "once it had half a second to read it",
         ),
     ] = 256 * KIB
     stall_seconds: Annotated[
@@ -174,7 +176,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     drain_seconds: Annotated[
         Seconds,
         Group("Operation"),
-        Meta(ge=0, le=3600, description="how long a pod takes to send its clients away on SIGTERM; 0 is all at once"),
+        Meta(
+            ge=0,
+            le=3600,
+            description="how long a pod takes at most to send its clients away on SIGTERM; 0 is all at once",
+        ),
     ] = 20
     canary_seconds: Annotated[
         Period,
@@ -218,7 +224,13 @@ class DjangoSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ] = ""
     debug: Annotated[Switch, Meta(description="Django's debug pages; never in production")] = False
-    allowed_hosts: Annotated[Names, Meta(description="the `Host` headers that are answered")] = ("*",)
+    allowed_hosts: Annotated[
+        Names,
+        Meta(
+            description="the hosts for which all paths are answered; "
+            "the pod's own address, as probes send it, always is"
+        ),
+    ] = ("*",)
     csrf_trusted_origins: Annotated[
         Origins,
         Meta(description="where the dashboard's forms may be sent from when a proxy in front of the pods ends TLS"),

@@ -64,37 +64,40 @@ class Resume(NamedTuple):
 class Pending:
     """A replay too long for one write, and what came behind it; each message is framed when its turn comes."""
 
-    __slots__ = ("_frame", "_queue", "held", "room_bytes")
+    __slots__ = ("_frame", "_queue", "held", "taken_at", "waiting_bytes")
 
-    def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], max_backlog_bytes: int) -> None:
+    def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], now: float) -> None:
         # Gives nothing for a message whose deadline has passed meanwhile.
         self._frame = frame
         # Whether nothing goes out until it is known what the client has already.
         self.held = False
-        # What waits, and whether it is a message or a frame already.
-        self._queue = deque((message, True) for message in messages)
-        # What may still come behind the replay before its client counts as slow.
-        self.room_bytes = max_backlog_bytes
+        # What waits, whether it is a message or a frame already, and how many bytes came behind the replay.
+        self._queue = deque((message, True, 0) for message in messages)
+        # What came behind the replay and waits; the replay itself is no fault of its client.
+        self.waiting_bytes = 0
+        # When the client had last taken what it was given (monotonic seconds).
+        self.taken_at = now
 
     def add(self, data: bytes, *, is_message: bool) -> None:
         """Put a message or a frame behind the rest."""
-        self._queue.append((data, is_message))
-        self.room_bytes -= len(data)
+        self._queue.append((data, is_message, len(data)))
+        self.waiting_bytes += len(data)
 
-    def release(self, messages: list[bytes], max_backlog_bytes: int) -> None:
+    def release(self, messages: list[bytes], now: float) -> None:
         """Let go out the frames that waited, then these messages."""
-        self._queue.extend((message, True) for message in messages)
-        self.room_bytes = max_backlog_bytes
+        self._queue.extend((message, True, 0) for message in messages)
+        self.taken_at = now
         self.held = False
 
     def take(self, batch_bytes: int) -> bytes:
         """Return the next frames, of about so many bytes; none when all are taken."""
         batch, taken_bytes = [], 0
         while self._queue and taken_bytes < batch_bytes:
-            data, is_message = self._queue.popleft()
+            data, is_message, waited_bytes = self._queue.popleft()
             frame = self._frame(data) if is_message else data
             batch.append(frame)
             taken_bytes += len(frame)
+            self.waiting_bytes -= waited_bytes
         return b"".join(batch)
 
 

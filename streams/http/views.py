@@ -25,6 +25,12 @@ from streams.wire.timestamps import iso, now_iso
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 LISTED_AT_ONCE = 200
+# Paths that are often asked for elsewhere, and what there is here.
+HINTS = {
+    "events": "; a stream is at /events/NAME, such as /events/STORE001-LANE01",
+    "healthz": "; /health/live says whether this pod lives, /health/ready whether it takes clients",
+    "dashboard": "; the dashboard is at /admin",
+}
 RESPONSE_HEADERS = {name.decode(): value.decode() for name, value in JSON_HEADERS}
 
 
@@ -227,7 +233,19 @@ async def metrics_text(_request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 async def not_found(request: HttpRequest) -> HttpResponse:
     """Answer any path that nothing else serves."""
-    return error_response(f"There is nothing at {request.path}.", HTTPStatus.NOT_FOUND)
+    return nothing_at(request)
+
+
+def nothing_at(request: HttpRequest) -> HttpResponse:
+    """Say that nothing is at a path, and which one may have been meant."""
+    hint = HINTS.get(request.path_info.strip("/"), "")
+    return error_response(f"There is nothing at {request.path}{hint}.", HTTPStatus.NOT_FOUND)
+
+
+def sentence_of(answer: HttpResponse) -> str:
+    """Return what an answer of error_response says."""
+    sentence: str = msgspec.json.decode(answer.content)["error"]
+    return sentence
 
 
 # Django calls the next two as plain functions, and by the names of their arguments.

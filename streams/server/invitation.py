@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streams.conf import StreamSettings
+from streams.http.stream_request import place
 
 # A pod that listens on all addresses of its machine is found on this one.
 EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost"}
 REDIS_PORT = 6379
 
 
-def invitation(conf: StreamSettings, host: str, port: int) -> Iterator[str]:
+def invitation(conf: StreamSettings, host: str, port: int, root_path: str) -> Iterator[str]:
     """Yield the lines that say what to open and what to type, in development."""
     if conf.production:
         return
-    host = EVERYWHERE.get(host, host)
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = f"http://{place(EVERYWHERE.get(host, host), port)}{root_path}"
     yield f"Test client: {url}/   dashboard: {url}/admin"
     yield f"Try in another terminal: {sample_command(conf)}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 
 # What four digits of a year can hold: from the beginning of year 1 to the end of 9999.
 EARLIEST = -62_135_596_800
@@ -42,3 +43,13 @@ def unix_seconds(text: object) -> float | None:
 def now_iso() -> str:
     """Write the present time."""
     return iso(time.time())
+
+
+def http_date() -> bytes:
+    """Write the present time as the header Date has it (RFC 9110, section 6.6.1)."""
+    return _http_second(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _http_second(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()

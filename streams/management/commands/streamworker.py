@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from argparse import ArgumentParser
 from ipaddress import ip_address
 from typing import Any
@@ -17,6 +18,7 @@ from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
 
 logger = logging.getLogger("sse.server")
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 class Command(BaseCommand):
@@ -32,11 +34,14 @@ class Command(BaseCommand):
         conf: StreamSettings = settings.STREAMS
         parser.add_argument("--host", default=conf.host, help=f"address to listen on (default {conf.host})")
         parser.add_argument("--port", type=int, default=conf.port, help=f"port to listen on (default {conf.port})")
+        parser.add_argument("--root-path", default="", help="path below which a proxy has the pod, such as /sse")
 
-    def handle(self, *, host: str, port: int, **_options: Any) -> None:
+    def handle(self, *, host: str, port: int, root_path: str, **_options: Any) -> None:
         """Serve until a signal ends the pod."""
         if not 0 <= port <= 65535:
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
+        if not ROOT_PATH.fullmatch(root_path):
+            raise CommandError(f"--root-path is {root_path!r}, but it must be a path such as /sse.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
         warn_if_open(settings.STREAMS)
         application = get_default_application()
@@ -49,7 +54,7 @@ class Command(BaseCommand):
         except ConfigurationError as error:
             raise CommandError(str(error)) from None
         try:
-            StreamServer(application, get_pod(), host=host, port=port).run()
+            StreamServer(application, get_pod(), host=host, port=port, root_path=root_path).run()
         except ListenError as error:
             raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
         finally:

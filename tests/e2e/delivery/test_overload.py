@@ -9,9 +9,11 @@ import resource
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from streams.conf import SPARE_DESCRIPTORS
 from tests.conftest import StartPod
 from tests.support.http import HOST, EventStream, open_response, open_stream, request_bytes
 from tests.support.pods import Pod
@@ -103,7 +105,34 @@ async def test_one_address_does_not_take_every_place(start_pod: StartPod, redis_
         await stream.close()
 
 
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP"])
+async def test_who_replaces_its_own_connection_is_not_one_too_many(
+    limit: str, start_pod: StartPod, redis_server: RedisServer
+):
+    """As a lane does that came back over another network before its old connection was found dead."""
+    limits: dict[str, Any] = {limit: 1}
+    pod = start_pod(REDIS_URL=redis_server.url, **limits)
+    first = await open_stream(pod.port, "LANE")
+    second = await open_stream(pod.port, "LANE", headers={"Prefer": "status"})
+    assert [farewell.type for farewell in await first.rest()] == ["evicted"]
+    await assert_told_overloaded(await open_response(pod.port, "OTHER"))
+    await assert_all_receive(redis_server, {"LANE": second}, 1)
+    assert pod.connections() == 1
+    await second.close()
+
+
+async def test_who_comes_from_another_address_is_one_more_there(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS_PER_IP=1)
+    streams = {"HERE": await open_stream(pod.port, "HERE"), "THERE": await open_from("127.0.0.2", pod, "THERE")}
+    await assert_told_overloaded(await open_from("127.0.0.2", pod, "HERE"))
+    await assert_all_receive(redis_server, streams, 1)
+    for stream in streams.values():
+        await stream.close()
+
+
 DESCRIPTORS = 128
+# The part of them that connections may take which wait for a further request.
+IDLE_SHARE = 16
 
 
 @pytest.fixture
@@ -114,6 +143,21 @@ def poor_pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
     resource.prlimit(pod.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     pod.wait_ready()
     return pod
+
+
+def test_few_connections_are_kept_that_ask_for_nothing_more(poor_pod: Pod):
+    """The longest idle ends first."""
+    kept = (DESCRIPTORS - SPARE_DESCRIPTORS) // IDLE_SHARE
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((HOST, poor_pod.port), 5)) for _ in range(kept + 3)]
+        for client in clients:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        for client in clients[:3]:
+            assert client.recv(1) == b""
+        for client in clients[3:]:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_few_descriptors_are_a_limit_too(poor_pod: Pod, redis_server: RedisServer):

@@ -39,7 +39,7 @@ def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
         turns.append(message)
         return framed(message)
 
-    pending = Pending([b"1", b"2", b"3"], frame, 100)
+    pending = Pending([b"1", b"2", b"3"], frame, 5.0)
     assert pending.take(4) == b"<1><2>"
     assert turns == [b"1", b"2"]
     assert pending.take(4) == b"<3>"
@@ -47,7 +47,7 @@ def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
 
 
 def test_what_comes_meanwhile_goes_behind_frames_as_they_are():
-    pending = Pending([b"1"], framed, 100)
+    pending = Pending([b"1"], framed, 5.0)
     pending.add(b": heartbeat", is_message=False)
     pending.add(b"2", is_message=True)
     pending.add(b"late", is_message=True)
@@ -55,22 +55,28 @@ def test_what_comes_meanwhile_goes_behind_frames_as_they_are():
     assert pending.take(100) == b""
 
 
-def test_what_comes_meanwhile_takes_room_and_a_replay_does_not():
-    pending = Pending([b"x" * 1000], framed, 10)
+def test_what_comes_meanwhile_waits_until_it_is_taken_and_a_replay_does_not_count():
+    pending = Pending([b"x" * 1000], framed, 5.0)
+    assert (pending.waiting_bytes, pending.taken_at) == (0, 5.0)
     pending.add(b"12345", is_message=True)
-    assert pending.room_bytes == 5
     pending.add(b"123456", is_message=False)
-    assert pending.room_bytes == -1
+    assert pending.waiting_bytes == 11
+    pending.take(1000)
+    assert pending.waiting_bytes == 11
+    pending.take(1)
+    assert pending.waiting_bytes == 6
+    pending.take(100)
+    assert pending.waiting_bytes == 0
 
 
 def test_a_release_lets_out_the_frames_that_waited_then_the_messages():
-    pending = Pending([], framed, 10)
+    pending = Pending([], framed, 5.0)
     pending.held = True
     pending.add(b": heartbeat", is_message=False)
-    pending.release([b"1", b"2"], 10)
-    assert not pending.held
-    assert pending.room_bytes == 10
+    pending.release([b"1", b"2"], 6.0)
+    assert (pending.held, pending.taken_at) == (False, 6.0)
     assert pending.take(100) == b": heartbeat<1><2>"
+    assert pending.waiting_bytes == 0
 
 
 def test_an_origin_is_of_a_host_and_what_the_client_calls_itself():

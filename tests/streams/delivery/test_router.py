@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.delivery import outbox
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
@@ -106,7 +107,8 @@ def test_a_name_does_not_break_or_fill_the_log(router: Router, caplog: pytest.Lo
     assert all(len(text) < 500 and "\n" not in text and "\r" not in text for text in caplog.messages)
 
 
-def test_a_slow_client_holds_up_nobody(registry: Registry, router: Router):
+def test_a_slow_client_holds_up_nobody(registry: Registry, router: Router, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "BURST_SECONDS", 0.0)
     _, slow = connect(registry, "slow")
     _, quick = connect(registry, "quick")
     slow.reading = False

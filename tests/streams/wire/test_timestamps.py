@@ -3,12 +3,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.wire.timestamps import EARLIEST, LATEST, iso, now_iso, unix_seconds
+from streams.wire.timestamps import EARLIEST, LATEST, http_date, iso, now_iso, unix_seconds
 
 
 def test_a_known_time():
@@ -73,3 +74,10 @@ def test_unix_seconds_reads_any_text_or_refuses_it(text: str):
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, b"2026-01-05", ["2026-01-05"], {}])
 def test_unix_seconds_of_no_text_is_none(value: object):
     assert unix_seconds(value) is None
+
+
+def test_http_date_is_now_as_headers_have_it():
+    before = int(datetime.now(UTC).timestamp())
+    date = http_date().decode()
+    assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
+    assert before <= parsedate_to_datetime(date).timestamp() <= datetime.now(UTC).timestamp()
