@@ -164,6 +164,7 @@ class Pod:
             await asyncio.sleep(WATCH_SECONDS)
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
+            self.router.complaints.write_due()
             self.history.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds)

@@ -8,20 +8,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from streams.delivery.complaints import Complaints, Fault
 from streams.delivery.connection import NOTHING_TOLD, Connection
 from streams.delivery.registry import Registry
-from streams.errors import UnusableMessage
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.messages import History
 from streams.vitals import DelayHistogram
 from streams.wire.clock import SYSTEM_CLOCK, Clock
-from streams.wire.events import MAX_NAME_CHARACTERS, NAME_RULE, decode_event, has_expired, payload_line
+from streams.wire.deadlines import deadline_of, has_expired
+from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault, payload_line
 from streams.wire.frames import event_frame
 from streams.wire.timestamps import unix_seconds
 
 logger = logging.getLogger("sse.sse")
-
-UNUSABLE_LOG_SECONDS = 1.0
 
 
 class Router:
@@ -34,9 +33,9 @@ class Router:
         self.delivered = 0
         # For clients that are not on this pod.
         self.foreign = 0
-        self.unusable = 0
         self.expired = 0
         self.replayed = 0
+        self.complaints = Complaints(clock)
         self.gaps: Counter[GapReason] = Counter()
         # From an event's own timestamp to its write.
         self.delays = DelayHistogram()
@@ -46,8 +45,6 @@ class Router:
         self._history = history
         self._max_event_bytes = max_event_bytes
         self._clock = clock
-        self._unusable_logged = 0
-        self._unusable_log_due = 0.0
 
     def route(self, messages: list[bytes], ingress: Ingress, moments: Sequence[float] = ()) -> list[str]:
         """Deliver the messages that were read from Redis at once, in their order.
@@ -68,12 +65,11 @@ class Router:
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
-                if (event.ttl_ms is not None or event.deliver_by is not None) and has_expired(
-                    event, self._clock.wall()
-                ):
-                    self.expired += 1
-                    skipped.append(len(heard) + len(skipped))
-                    continue
+                if event.ttl_ms is not None or event.deliver_by is not None:
+                    number = len(heard) + len(skipped)
+                    if self._comes_too_late(event, message, moments[number] if moments else None):
+                        skipped.append(number)
+                        continue
                 name = event.client_name
                 connection = find(name)
                 if connection is not None and connection.pending is not None:
@@ -96,7 +92,7 @@ class Router:
                 heard.append(message)
             except Exception as reason:
                 skipped.append(len(heard) + len(skipped))
-                self._skip(message, reason)
+                self.complaints.note(Fault.UNUSABLE, message, reason)
         self.delivered += delivered
         self.foreign += foreign
         if skipped and moments:
@@ -125,21 +121,21 @@ class Router:
                 heard.append(message)
                 taken.append(moment)
             except Exception as reason:
-                self._skip(message, reason)
+                self.complaints.note(Fault.UNUSABLE, message, reason)
         self.foreign += len(heard)
         self._remember(names, heard, Ingress.JOURNAL, taken)
 
     def frame_late(self, connection: Connection, message: bytes) -> bytes:
         """Frame a message of a replay when its turn comes; nothing where it is too late or cannot be used."""
         try:
-            event = decode_event(message, self._max_event_bytes)
+            event = decode_remembered(message)
             # A deadline may have passed while the client read what is before.
-            if has_expired(event, self._clock.wall()):
+            if self._is_over(event, connection.client_name, message):
                 self.expired += 1
                 return b""
             frame = event_frame(event.event_id, payload_line(message))
         except Exception as reason:
-            self._skip(message, reason)
+            self.complaints.note(Fault.UNUSABLE, message, reason)
             return b""
         connection.event_count += 1
         self.replayed += 1
@@ -165,11 +161,32 @@ class Router:
         self.gaps[gap.reason] += 1
         return self._registry.notices.gap(gap, last_event_id)
 
+    def _comes_too_late(self, event: Event, message: bytes, moment: float | None) -> bool:
+        """Say whether an event's deadline has passed already; `moment` is when Redis took it, None for now."""
+        deadline = deadline_of(event, self._taken_at(moment))
+        if deadline.unreadable:
+            self.complaints.note(Fault.NO_DEADLINE, message, deadline.unreadable)
+        late = self._clock.wall() >= deadline.expires_at
+        self.expired += late
+        return late
+
+    def _is_over(self, event: Event, name: str, message: bytes) -> bool:
+        """Say whether a remembered event's deadline has passed."""
+        if event.ttl_ms is None and event.deliver_by is None:
+            return False
+        moment = self._history.moment_of(name, message) if event.timestamp is None else None
+        return has_expired(event, self._clock.wall(), self._taken_at(moment))
+
+    def _taken_at(self, moment: float | None) -> float:
+        """Return a moment as Unix time, now for None."""
+        now = self._clock.wall()
+        return now if moment is None else now - (self._clock.monotonic() - moment)
+
     def _remember(self, names: list[str], heard: list[bytes], ingress: Ingress, moments: Sequence[float]) -> None:
         refused = self._history.extend(names, heard, self._clock.monotonic(), ingress, moments)
         for number in refused:
             self.foreign -= 1
-            self._skip(heard[number], UnusableMessage(f"clientName must be {NAME_RULE}"))
+            self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
     def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
         now, write = self._clock.wall(), self._registry.write
@@ -191,13 +208,3 @@ class Router:
         name = name[:MAX_NAME_CHARACTERS]
         shown = name if name.isprintable() else repr(name)
         logger.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
-
-    def _skip(self, message: bytes, reason: Exception) -> None:
-        self.unusable += 1
-        now = self._clock.monotonic()
-        if now < self._unusable_log_due:
-            return
-        # One line a second names the latest; a publisher gone wrong must not fill a disk.
-        self._unusable_log_due = now + UNUSABLE_LOG_SECONDS
-        count, self._unusable_logged = self.unusable - self._unusable_logged, self.unusable
-        logger.warning("Skipped %d unusable message(s); the latest begins %r: %s", count, message[:80], reason)

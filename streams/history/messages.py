@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.memory import APART_SECONDS, Memory
-from streams.wire.events import decode_event, valid_event_id
+from streams.wire.events import decode_remembered, valid_event_id
 
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
@@ -167,6 +167,11 @@ class History(Memory):
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
+    def moment_of(self, name: str, message: bytes) -> float | None:
+        """Return when a client's message was published, at the latest if several times; None where it is forgotten."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        return next((self._moments[index] for index in reversed(indexes) if self._messages[index] == message), None)
+
     def _indexes(self, client: int | None) -> list[int]:
         if client is None:
             return []
@@ -182,7 +187,7 @@ class History(Memory):
             message = self._messages[index]
             # It is cheaper to see that the id is not there than to decode: JSON may
             # write it in other characters, but only with a backslash.
-            if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
+            if (sought in message or b"\\" in message) and decode_remembered(message).event_id == event_id:
                 return place
         return None
 

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams.delivery.complaints import Fault
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Pod
@@ -48,6 +49,10 @@ def _closes(pod: Pod) -> Mapping[str, float]:
 
 def _gaps(pod: Pod) -> Mapping[str, float]:
     return {reason.value: pod.router.gaps[reason] for reason in GapReason}
+
+
+def _counted(fault: Fault) -> Callable[[Pod], float]:
+    return lambda pod: pod.router.complaints.counts[fault]
 
 
 def _cpu_seconds(_pod: Pod) -> float:
@@ -92,7 +97,19 @@ METRICS = (
         "sse_events_unusable",
         "counter",
         "Messages that no client can be sent; the log says why.",
-        lambda pod: pod.router.unusable,
+        _counted(Fault.UNUSABLE),
+    ),
+    Declared(
+        "sse_events_misnamed",
+        "counter",
+        "Events that were skipped because their clientName breaks the rule; the log says how.",
+        _counted(Fault.MISNAMED),
+    ),
+    Declared(
+        "sse_deadlines_unreadable",
+        "counter",
+        "Events whose deadline cannot be read, which are delivered without; the log says what is wrong with it.",
+        _counted(Fault.NO_DEADLINE),
     ),
     Declared(
         "sse_events_expired",
