@@ -6,7 +6,9 @@ However many pages are open, each different one is put together and encoded once
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import logging
 import time
 
 from dashboard.content.pages import ClientPage, Content, PodPage, pod_content
@@ -15,6 +17,8 @@ from dashboard.content.tables import Roster
 from streams.delivery.connection import Headers, Writer
 from streams.pod import Pod, get_pod
 from streams.wire.frames import data_frame
+
+logger = logging.getLogger("sse.server")
 
 TICK_SECONDS = 1.0
 # What the open pages may cost: with many different views of many connections they
@@ -77,17 +81,31 @@ class Board:
         spent = time.perf_counter() - began
         for page, writers in list(self._pages.items()):
             began = time.perf_counter()
-            own = frame_of(page.content(self.pod, roster))
-            frame = shared if isinstance(page, PodPage) else b""
-            if self._told.get(page) != own:
-                self._told[page] = own
-                frame += own
-            if frame:
-                self._write(page, writers, frame)
+            try:
+                self._tell_page(page, writers, shared, roster)
+            except Exception:
+                # One page's; the others, and the samples, go on.
+                logger.exception("The live page %s failed and is ended", page)
+                self._end(page, writers)
             spent += time.perf_counter() - began
             # Events for devices go between two pages.
             await asyncio.sleep(0)
         return spent
+
+    def _tell_page(self, page: Page, writers: set[Writer], shared: bytes, roster: Roster) -> None:
+        own = frame_of(page.content(self.pod, roster))
+        frame = shared if isinstance(page, PodPage) else b""
+        if self._told.get(page) != own:
+            self._told[page] = own
+            frame += own
+        if frame:
+            self._write(page, writers, frame)
+
+    def _end(self, page: Page, writers: set[Writer]) -> None:
+        for writer in list(writers):
+            self.close(page, writer)
+            with contextlib.suppress(Exception):
+                writer.finish()
 
     def _write(self, page: Page, writers: set[Writer], frame: bytes) -> None:
         for writer in list(writers):
