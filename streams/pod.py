@@ -166,6 +166,7 @@ class Pod:
             self.registry.duels.forget()
             self.router.complaints.write_due()
             self.history.expire(time.monotonic())
+            self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -121,10 +122,12 @@ class Connection:
         "first_place",
         "greeted",
         "last_activity",
+        "live_from",
         "moved_at",
         "moved_bytes",
         "opened_at",
         "pending",
+        "replayed",
         "resume",
         "slot",
         "told",
@@ -161,6 +164,10 @@ class Connection:
         self.told = NOTHING_TOLD
         # The place in the history from which on this stream has everything of its client.
         self.first_place = 0
+        # The place from which on each event of its client was handed to this stream when it was heard, and the
+        # hashes of the messages that it was given besides.
+        self.live_from = 0
+        self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
         # Whether this pod has heard its own announcement of this connection to the other pods.

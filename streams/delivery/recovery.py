@@ -267,6 +267,7 @@ class Recovery:
         connection.told = self._router.told
         connection.first_place = self._history.end
         wanted = connection.resume
+        self._router.retries.begin(connection, wanted and wanted.last_event_id)
         if wanted is None:
             return
         name, event_id = connection.client_name, wanted.last_event_id
@@ -318,6 +319,7 @@ class Recovery:
             messages = without(messages, replay.doubtful, digests, waiting.had)
         connection.told = self._router.told
         connection.first_place = min(connection.first_place, replay.first)
+        self._router.retries.begin(connection, waiting.event_id)
         notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
         self._registry.outbox.release(connection, notice, messages)
 

@@ -11,6 +11,7 @@ from typing import Any
 from streams.delivery.complaints import Complaints, Fault
 from streams.delivery.connection import NOTHING_TOLD, Connection
 from streams.delivery.registry import Registry
+from streams.delivery.retries import ID_MARK, Retries
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.messages import History
 from streams.vitals import DelayHistogram
@@ -34,6 +35,8 @@ class Router:
         # For clients that are not on this pod.
         self.foreign = 0
         self.expired = 0
+        # Retries of publishers, which their clients have.
+        self.repeated = 0
         self.replayed = 0
         self.complaints = Complaints(clock)
         self.gaps: Counter[GapReason] = Counter()
@@ -41,6 +44,7 @@ class Router:
         self.delays = DelayHistogram()
         # For each ingress, up to when clients have everything once they are told what was missed.
         self.told = NOTHING_TOLD
+        self.retries = Retries(history, self.complaints, clock.monotonic())
         self._registry = registry
         self._history = history
         self._max_event_bytes = max_event_bytes
@@ -60,7 +64,9 @@ class Router:
         heard: list[bytes] = []
         skipped: list[int] = []
         deliveries: dict[Connection, list[bytes]] = {}
-        delivered = foreign = 0
+        newer_ids, older_ids = self.retries.ids.newer, self.retries.ids.older
+        is_repeated = self.retries.is_repeated
+        delivered = foreign = repeated = 0
         sent: Any = None
         for message in messages:
             try:
@@ -77,12 +83,22 @@ class Router:
                     outbox.queue(connection, message)
                 elif connection is not None and connection.greeted:
                     frame = event_frame(event.event_id, payload_line(message))
-                    delivered += 1
                     frames = deliveries.get(connection)
-                    if frames is None:
+                    again = False
+                    if frame[0] == ID_MARK:
+                        if (event_id := event.event_id) in newer_ids or event_id in older_ids:
+                            again = is_repeated(connection, event, message, frame, frames)
+                        else:
+                            newer_ids.add(event_id)
+                    if again and not self._is_over(event, message):
+                        # It is remembered all the same: a client may come back from either of its places.
+                        repeated += 1
+                    elif frames is None:
+                        delivered += 1
                         deliveries[connection] = [frame]
                         sent = event.timestamp
                     else:
+                        delivered += 1
                         frames.append(frame)
                 else:
                     foreign += 1
@@ -95,11 +111,13 @@ class Router:
                 self.complaints.note(Fault.UNUSABLE, message, reason)
         self.delivered += delivered
         self.foreign += foreign
+        self.repeated += repeated
         if skipped and moments:
             gone = set(skipped)
             moments = [moment for number, moment in enumerate(moments) if number not in gone]
         self._remember(names, heard, ingress, moments)
         if deliveries:
+            self.retries.ids.expire(self._clock.monotonic())
             self._deliver(deliveries)
             # One event stands for those that were read with it: reading a time costs as much as routing.
             if (sent_at := unix_seconds(sent)) is not None:
@@ -130,10 +148,13 @@ class Router:
         try:
             event = decode_remembered(message)
             # A deadline may have passed while the client read what is before.
-            if self._is_over(event, connection.client_name, message):
+            if self._is_over(event, message):
                 self.expired += 1
                 return b""
             frame = event_frame(event.event_id, payload_line(message))
+            if self.retries.is_replayed_again(connection, event, message, frame):
+                self.repeated += 1
+                return b""
         except Exception as reason:
             self.complaints.note(Fault.UNUSABLE, message, reason)
             return b""
@@ -170,11 +191,11 @@ class Router:
         self.expired += late
         return late
 
-    def _is_over(self, event: Event, name: str, message: bytes) -> bool:
+    def _is_over(self, event: Event, message: bytes) -> bool:
         """Say whether a remembered event's deadline has passed."""
         if event.ttl_ms is None and event.deliver_by is None:
             return False
-        moment = self._history.moment_of(name, message) if event.timestamp is None else None
+        moment = self._history.moment_of(event.client_name, message) if event.timestamp is None else None
         return has_expired(event, self._clock.wall(), self._taken_at(moment))
 
     def _taken_at(self, moment: float | None) -> float:

@@ -83,6 +83,15 @@ class Memory:
         self._due = started
 
     @property
+    def max_bytes(self) -> int:
+        return self._max_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Return how long events are remembered at the most, 0 where none are."""
+        return self._seconds
+
+    @property
     def end(self) -> int:
         """Return the place that the next event gets."""
         return self._base + len(self._messages)

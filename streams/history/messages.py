@@ -6,7 +6,7 @@ All times are seconds on one clock that never goes back, the caller's; this modu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
@@ -167,6 +167,17 @@ class History(Memory):
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
+    def with_id(self, name: str, event_id: str) -> list[tuple[int, bytes]]:
+        """Return the places and messages of a client's events with an id, oldest first."""
+        indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
+        return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def ids_of(self, name: str) -> list[str]:
+        """Return the ids of a client's events."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        found = (decode_remembered(self._messages[index]).event_id for index in indexes)
+        return [event_id for event_id in found if isinstance(event_id, str)]
+
     def moment_of(self, name: str, message: bytes) -> float | None:
         """Return when a client's message was published, at the latest if several times; None where it is forgotten."""
         indexes = self._indexes(self._chains.numbers.get(name))
@@ -182,14 +193,17 @@ class History(Memory):
 
     def _find(self, indexes: list[int], event_id: str) -> int | None:
         """Return which of the indexes is the oldest event with an id: a double has an id, a loss has none."""
+        return next((indexes.index(index) for index in self._having(indexes, event_id)), None)
+
+    def _having(self, indexes: list[int], event_id: str) -> Iterator[int]:
+        """Give those of the indexes that are of events with an id."""
         sought = event_id.encode()
-        for place, index in enumerate(indexes):
+        for index in indexes:
             message = self._messages[index]
             # It is cheaper to see that the id is not there than to decode: JSON may
             # write it in other characters, but only with a backslash.
             if (sought in message or b"\\" in message) and decode_remembered(message).event_id == event_id:
-                return place
-        return None
+                yield index
 
     def _missing_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         """Return what may be missing of one ingress after a moment, be it old, forgotten or never heard."""

@@ -118,6 +118,18 @@ METRICS = (
         lambda pod: pod.router.expired,
     ),
     Declared(
+        "sse_events_repeated",
+        "counter",
+        "Events that were published again, byte for byte, and not written again to clients that have them.",
+        lambda pod: pod.router.repeated,
+    ),
+    Declared(
+        "sse_event_ids_reused",
+        "counter",
+        "Events written though another event of the same client has the same eventId; the log names it.",
+        _counted(Fault.REUSED_ID),
+    ),
+    Declared(
         "sse_events_replayed",
         "counter",
         "Events written again to clients that came back, and those that came meanwhile and went behind them.",

@@ -76,7 +76,7 @@ def valid_event_id(event_id: str) -> bool:
     if not 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS or not event_id.isascii() or not event_id.isprintable():
         return False
     # HTTP strips them from a header: https://www.rfc-editor.org/rfc/rfc9110#name-field-values
-    return event_id[0] != " " and event_id[-1] != " "
+    return event_id.strip(" ") == event_id
 
 
 def decode_event(message: bytes, max_bytes: int) -> Event:

@@ -35,8 +35,9 @@ numbers = itertools.count(1)
 def messages_pod(start_shared_pod: StartPod, redis_server: RedisServer) -> Iterator[Pod]:
     """A pod for the odd messages of this file, which must have told of none in a traceback."""
     # Large events come in bursts here, and none of their readers is to count as slow.
-    variables = {"REDIS_URL": redis_server.url, "REDIS_CHANNEL": "any-message", "MAX_BACKLOG_BYTES": 2**24}
-    pod = start_shared_pod(POD_NAME="pod-any", **variables)
+    pod = start_shared_pod(
+        REDIS_URL=redis_server.url, REDIS_CHANNEL="any-message", POD_NAME="pod-any", MAX_BACKLOG_BYTES=2**24
+    )
     yield pod
     assert pod.metric("sse_redis_outages_total") == 0, "no message is to cost the subscription"
     pod.assert_no_traceback()
@@ -82,7 +83,7 @@ async def test_any_json_value_in_any_field_harms_nothing(
     message = f"{{{text}}}".encode()
     async with await open_stream(messages_pod.port, name) as stream:
         publish(redis_server, [message, json.dumps(event(name, 1)).encode()])
-        data = []
+        data: list[str] = []
         while not data or '"evt-00000001"' not in data[-1]:
             received = await stream.next()
             assert received is not None, messages_pod.log
