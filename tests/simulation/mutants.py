@@ -149,8 +149,8 @@ def given_from_its_first_place() -> Iterator[None]:
 def retries_are_events() -> Iterator[None]:
     """A message that comes again is written again."""
     with (
-        mock.patch.object(Retries, "is_repeated", lambda *_: False),
-        mock.patch.object(Retries, "is_replayed_again", lambda *_: False),
+        mock.patch.object(Retries, "is_repeated", return_value=False),
+        mock.patch.object(Retries, "is_replayed_again", return_value=False),
     ):
         yield
 
