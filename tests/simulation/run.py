@@ -154,7 +154,7 @@ class Cluster:
 
     def fault_some(self, until: float) -> None:
         if self.world.now < until:
-            fault = self.world.rng.choice(self.kinds or (GENTLE if self.repeats else FAULTS))
+            fault = self.world.rng.choice(self.kinds or (GENTLE if self.repeats or self.retries else FAULTS))
             self.faults += 1
             if self.faults not in self.without:
                 fault(self)
@@ -349,7 +349,8 @@ FAULTS = (
     Cluster.freeze_pod,
     Cluster.move_all,
 )
-# Where a pod never heard the first of two events with one id, the second passes for it: a limit that is stated.
+# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
+# is stated.
 GENTLE = (Cluster.slow, Cluster.freeze_redis, Cluster.freeze_pod, Cluster.move_all)
 
 
