@@ -159,6 +159,13 @@ def test_a_replay_does_not_hold_a_message_twice(pod: OnePod):
     assert pod.router.repeated == 2
 
 
+def test_a_replay_holds_each_event_without_an_id(pod: OnePod):
+    pod.hear(message(None))
+    pod.hear(message(None))
+    _, a = pod.connect(since=60)
+    assert (len(a.types), pod.router.repeated) == (3, 0)
+
+
 def test_a_message_of_the_replay_that_comes_again_is_not_written(pod: OnePod):
     for each in ("0", "1"):
         pod.hear(message(each))
