@@ -100,5 +100,5 @@ def decode_data(text: str) -> Any:
 def heard_by(receipt: Receipt) -> str:
     """Say how many pods Redis handed an event to."""
     if receipt.receivers is None:
-        return "it is in the durable log, from which every pod reads"
+        return "it is in the journal, which every pod reads"
     return f"{receipt.receivers} pod{' hears' if receipt.receivers == 1 else 's hear'} the channel"

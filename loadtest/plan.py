@@ -23,7 +23,7 @@ CONNECTIONS_PER_SOURCE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The arguments of one load test.
+    """The arguments of one load test, one attribute for each option of the command.
 
     A rate of None means as fast as the pod delivers, with no more than `window`
     events on their way. `size` counts the bytes of the JSON message.

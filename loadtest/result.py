@@ -6,7 +6,7 @@ import msgspec
 
 
 class Result(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=False):
-    """The figures of one test; None where the plan did not ask for it."""
+    """The figures of one test, one attribute for each name in its JSON; None where the plan did not ask for it."""
 
     url: str
     run: str

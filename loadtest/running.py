@@ -13,8 +13,9 @@ from loadtest.children import TICK_SECONDS, Child, Children, cpu_of, wait_for
 from loadtest.plan import Plan, check
 from loadtest.publishing.messages import MessageWriter
 from loadtest.publishing.publisher import STALL_SECONDS, Published, run_publisher
+from loadtest.reading.checker import Reading
 from loadtest.reading.latency import Histogram
-from loadtest.reading.reader import Reading, run_reader
+from loadtest.reading.reader import run_reader
 from loadtest.result import Result, limits
 
 # Memory is read when what a pod does right after a connect is over.

@@ -1,4 +1,4 @@
-"""The life of a pod: its registry, its ear on Redis, its heartbeat, and their start and stop."""
+"""The life of a pod: its registry, its ingresses, its heartbeat, and their start and stop."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
-from streams.tasks import cancel, supervise
+from streams.tasks import TaskList
 from streams.transport.socket_options import SocketOptions
 from streams.vitals import Vitals
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
@@ -83,31 +83,19 @@ class Pod:
             "replay": self.registry.outbox.run,
             "vitals": self.vitals.run,
         }
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopped = False
+        self._tasks = TaskList(self.runs)
         self._limit = connection_limit(conf.max_connections)
 
     def start(self) -> None:
         """Start the pod's tasks on the running event loop; do nothing where they run already."""
-        loop = asyncio.get_running_loop()
-        # A request that comes during the stop must not bring the pod back.
-        if self._stopped:
-            return
-        if self._loop is loop and self._tasks and not any(task.done() for task in self._tasks):
-            return
-        if self._loop is not loop:
+        if self._tasks.start():
             tune_garbage_collector()
-            log.info(
+            logger.info(
                 "Pod %s (%s) started; heartbeat every %g s",
                 self.conf.pod_name,
                 self.conf.environment,
                 self.conf.heartbeat_seconds,
             )
-        self._loop = loop
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in self.runs.items()]
 
     async def drain(self) -> None:
         """Send the clients away one by one, in an even flow over DRAIN_SECONDS.
@@ -118,7 +106,7 @@ class Pod:
         connections = list(self.registry)
         if not connections or not self.conf.drain_seconds:
             return
-        log.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
+        logger.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
         loop = asyncio.get_running_loop()
         started, pause = loop.time(), self.conf.drain_seconds / len(connections)
         for number, connection in enumerate(connections, 1):
@@ -131,11 +119,10 @@ class Pod:
 
     async def stop(self) -> None:
         """Say farewell to every client that is left, then stop the pod's tasks."""
-        self.draining = self._stopped = True
+        self.draining = True
         for connection in self.registry:
             self.registry.close(connection, CloseReason.SERVER_STOPPED)
-        await cancel(self._tasks)
-        self._tasks = []
+        await self._tasks.stop()
 
     def refusal(self, address: str) -> CloseReason | None:
         """Return why this pod takes in no stream from a peer's address now, or None."""
@@ -168,7 +155,7 @@ class Pod:
             self.history.expire(time.monotonic())
             self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
-                self.registry.close_aged(self.conf.max_stream_seconds)
+                self.registry.close_aged(self.conf.max_stream_seconds, time.time())
 
 
 def connection_limit(max_connections: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 logger = logging.getLogger("sse.server")
 
@@ -59,6 +59,36 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             logger.exception("The %s task died; it is started again", name)
         await asyncio.sleep(random.uniform(RESTART_LOW_SECONDS, RESTART_HIGH_SECONDS))
+
+
+class TaskList:
+    """The supervised tasks of a process, by name: all that goes on there beside its requests."""
+
+    def __init__(self, runs: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        self._runs = runs
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
+
+    def start(self) -> bool:
+        """Start what `runs` holds now, on the running event loop; say whether that is another loop than before.
+
+        Does nothing where all of it runs already, and after stop(): a request that comes then brings nothing back.
+        """
+        loop = asyncio.get_running_loop()
+        if self._stopped or (self._loop is loop and not any(task.done() for task in self._tasks)):
+            return False
+        is_new, self._loop = self._loop is not loop, loop
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = [loop.create_task(supervise(name, run), name=f"sse-{name}") for name, run in self._runs.items()]
+        return is_new
+
+    async def stop(self) -> None:
+        """Cancel all of it, for ever."""
+        self._stopped = True
+        tasks, self._tasks = self._tasks, []
+        await cancel(tasks)
 
 
 async def cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -6,10 +6,12 @@ import itertools
 import signal
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 import pytest
 
+from streams.conf import StreamSettings, read_settings
 from tests.support.pods import Pod, environment
 from tests.support.redis_server import RedisServer
 
@@ -37,6 +39,14 @@ def redis_server() -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def conf(settings: Any, redis_server: RedisServer) -> StreamSettings:
+    """Settings of this process that name the tests' own Redis."""
+    conf = msgspec.structs.replace(read_settings({}), redis_url=redis_server.url)
+    settings.STREAMS = conf
+    return conf
 
 
 @pytest.fixture

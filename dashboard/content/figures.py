@@ -23,9 +23,10 @@ def figures(pod: Pod, samples: Sequence[Sample]) -> dict[str, str]:
     latest = samples[-1] if samples else Sample(0, 0, 0, 0)
     peak = Sample(*(max(column) for column in zip(*samples, strict=True))) if samples else latest
     registry, router = pod.registry, pod.router
+    opened = formats.count(registry.turnover.opened)
     return {
         "connections": formats.count(len(registry)),
-        "connections_note": f"peak {formats.count(peak.connections)}, {formats.count(registry.opened)} since the start",
+        "connections_note": f"peak {formats.count(peak.connections)}, {opened} since the start",
         "received": formats.rate(latest.received_per_second),
         "received_note": f"peak {formats.rate(peak.received_per_second)}/s, {formats.count(router.received)} in all",
         "delivered": formats.rate(latest.delivered_per_second),

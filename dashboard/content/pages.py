@@ -17,7 +17,8 @@ from dashboard.content.figures import figures, points, redis_text
 from dashboard.content.sampler import Sampler
 from dashboard.content.tables import Roster, View
 from dashboard.content.verdict import judge
-from streams.delivery.connection import Connection, ConnectionEnd
+from streams.delivery.connection import Connection
+from streams.delivery.turnover import ConnectionEnd
 from streams.errors import CloseReason
 from streams.pod import Pod
 
@@ -80,7 +81,7 @@ class ClientPage(NamedTuple):
         """Return the client's state, its ends and, where the pod remembers them, its events."""
         connection = pod.registry.get(self.name)
         now = time.time()
-        ends = [end for end in reversed(pod.registry.ended) if end.client_name == self.name]
+        ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
             shown={"connected": connection is not None, "no_end": not ends},
@@ -116,7 +117,7 @@ def connection_texts(connection: Connection, now: float) -> dict[str, str]:
 def pod_content(pod: Pod, sampler: Sampler) -> Content:
     """Return what every view of the dashboard shares."""
     verdict = judge(pod, sampler)
-    lately, closed = sampler.closed_lately(), pod.registry.closed
+    lately, closed = sampler.closed_lately(), pod.registry.turnover.closed
     content = Content(
         texts={
             "headline": verdict.headline,
@@ -132,7 +133,7 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
                 for reason in CloseReason
                 if closed[reason]
             ],
-            "ends": [end_row(end) for end in itertools.islice(reversed(pod.registry.ended), ENDS_SHOWN)],
+            "ends": [end_row(end) for end in itertools.islice(reversed(pod.registry.turnover.ended), ENDS_SHOWN)],
         },
         levels={"pod": verdict.level},
     )

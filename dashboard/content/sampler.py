@@ -61,13 +61,13 @@ class Sampler:
     def closed_lately(self) -> Counter[CloseReason]:
         """Count the connections that ended in the last minutes, by close reason."""
         before = self._totals[0].closed if self._totals else Counter[CloseReason]()
-        return self._pod.registry.closed - before
+        return self._pod.registry.turnover.closed - before
 
     def skipped_lately(self) -> int:
         """Count the messages of the last minutes that no client could be sent."""
         return self._pod.router.complaints.skipped - (self._totals[0].skipped if self._totals else 0)
 
     def _read(self) -> Totals:
-        router, registry = self._pod.router, self._pod.registry
-        skipped, closed = router.complaints.skipped, Counter(registry.closed)
+        router, turnover = self._pod.router, self._pod.registry.turnover
+        skipped, closed = router.complaints.skipped, Counter(turnover.closed)
         return Totals(time.monotonic(), router.received, router.delivered, skipped, closed)

@@ -34,8 +34,8 @@ def judge(pod: Pod, sampler: Sampler) -> Verdict:
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected."
         else:
-            deaf = formats.duration(time.time() - subscriber.changed_at)
-            headline = f"Deaf for {deaf}: no Redis, so no event arrives. {lanes} connected."
+            away = formats.duration(time.time() - subscriber.changed_at)
+            headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if pod.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
@@ -63,10 +63,10 @@ def _notices(pod: Pod, sampler: Sampler) -> list[str]:
             "the log says why."
         )
     subscriber = pod.subscriber
-    if subscriber.outages:
-        times = "once" if subscriber.outages == 1 else f"{subscriber.outages} times"
+    if subscriber.outages.count:
+        times = "once" if subscriber.outages.count == 1 else f"{subscriber.outages.count} times"
         notices.append(
             f"Redis was lost {times} since this pod started; "
-            f"it heard nothing for {formats.duration(subscriber.disconnected_seconds)} altogether."
+            f"it heard nothing for {formats.duration(subscriber.outages.seconds)} altogether."
         )
     return notices

@@ -6,7 +6,6 @@ However many pages are open, each different one is put together and encoded once
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import time
@@ -82,30 +81,24 @@ class Board:
         for page, writers in list(self._pages.items()):
             began = time.perf_counter()
             try:
-                self._tell_page(page, writers, shared, roster)
+                self._tell_page(page, writers, shared if isinstance(page, PodPage) else b"", roster)
             except Exception:
-                # One page's; the others, and the samples, go on.
-                logger.exception("The live page %s failed and is ended", page)
-                self._end(page, writers)
+                # One page's; the others go on.
+                logger.exception("The stream of a page failed and is closed")
+                for writer in list(writers):
+                    writer.abort()
             spent += time.perf_counter() - began
             # Events for devices go between two pages.
             await asyncio.sleep(0)
         return spent
 
-    def _tell_page(self, page: Page, writers: set[Writer], shared: bytes, roster: Roster) -> None:
+    def _tell_page(self, page: Page, writers: set[Writer], frame: bytes, roster: Roster) -> None:
         own = frame_of(page.content(self.pod, roster))
-        frame = shared if isinstance(page, PodPage) else b""
         if self._told.get(page) != own:
             self._told[page] = own
             frame += own
         if frame:
             self._write(page, writers, frame)
-
-    def _end(self, page: Page, writers: set[Writer]) -> None:
-        for writer in list(writers):
-            self.close(page, writer)
-            with contextlib.suppress(Exception):
-                writer.finish()
 
     def _write(self, page: Page, writers: set[Writer], frame: bytes) -> None:
         for writer in list(writers):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,8 @@ from streams.auth.access import may_look
 from streams.http.answers import Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
 from streams.transport.writer import Send, open_writer
+
+logger = logging.getLogger("sse.server")
 
 LIVE_PATH = "/admin/live"
 # The page then connects again by itself, so that a login that ended does not go on here.
@@ -56,6 +59,10 @@ class LiveConsumer(AsyncHttpConsumer):
         except TimeoutError:
             writer.finish()
             await disconnect(receive)
+        except Exception:
+            # Handled here, since a server could only begin another answer.
+            logger.exception("The stream of a page failed and is closed")
+            writer.abort()
         finally:
             self._board.close(page, writer)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from typing import Any
 
 import hiredis
-from redis.connection import SSLConnection, UnixDomainSocketConnection, parse_url
 
 from loadtest.errors import LoadTestError
+from streams.broker.clients import Address, address
+from streams.errors import ConfigurationError
 
 TIMEOUT_SECONDS = 5.0
 
@@ -26,17 +26,18 @@ class RedisSocket:
 
     def __init__(self, url: str) -> None:
         try:
-            options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
-        except ValueError as error:
-            raise LoadTestError(f"The Redis URL cannot be used: {error}.") from None
-        self._address = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+            target = address(url)
+        except ConfigurationError as error:
+            raise LoadTestError(f"The Redis URL cannot be used: {error}") from None
+        self._address = target.path or f"{target.host}:{target.port}"
         self._held = b""
         self._open_answers = 0
         self.acknowledged = 0
         self.unheard = 0
         try:
-            self._socket = _connect(options)
-            self._authenticate(options)
+            self._socket = _connect(target)
+            if target.login is not None:
+                self._authenticate(target.login)
         except OSError as error:
             raise LoadTestError(f"Redis at {self._address} cannot be reached: {error}.") from None
 
@@ -97,11 +98,8 @@ class RedisSocket:
         self.acknowledged += count
         self.unheard += data.count(b":0\r")
 
-    def _authenticate(self, options: dict[str, Any]) -> None:
-        if options.get("password") is None:
-            return
-        names = [options[key] for key in ("username", "password") if options.get(key) is not None]
-        self._socket.sendall(hiredis.pack_command(("AUTH", *names)))
+    def _authenticate(self, login: tuple[str, str]) -> None:
+        self._socket.sendall(hiredis.pack_command(("AUTH", *login)))
         answer = self._socket.recv(1 << 16)
         if not answer.startswith(b"+"):
             self._socket.close()
@@ -109,17 +107,13 @@ class RedisSocket:
             raise LoadTestError(f"Redis at {self._address} refused the password: {sentence}.")
 
 
-def _connect(options: dict[str, Any]) -> socket.socket:
-    kind = options.get("connection_class")
-    if kind is UnixDomainSocketConnection:
+def _connect(target: Address) -> socket.socket:
+    if target.path:
         unix = socket.socket(socket.AF_UNIX)
         unix.settimeout(TIMEOUT_SECONDS)
-        unix.connect(options["path"])
+        unix.connect(target.path)
         return unix
-    host, port = options.get("host", "localhost"), options.get("port", 6379)
-    plain = socket.create_connection((host, port), TIMEOUT_SECONDS)
+    plain = socket.create_connection((target.host, target.port), TIMEOUT_SECONDS)
     with contextlib.suppress(OSError):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if kind is SSLConnection:
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-    return plain
+    return target.tls.wrap_socket(plain, server_hostname=target.host) if target.tls else plain

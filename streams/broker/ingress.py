@@ -9,10 +9,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
-import redis.asyncio
-
 from streams.broker.canary import Canary
-from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.channel_use import ChannelUse
+from streams.broker.clients import LINK_ERRORS
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
 from streams.broker.subscriber import Subscriber
@@ -26,16 +25,9 @@ from streams.wire.pods import PodMessage
 
 logger = logging.getLogger("sse.redis")
 
-# A mark in Redis that somebody uses Pub/Sub on this channel. Where nobody does, a lost
-# link lost nothing: the journal is read on from where it was.
-MARK_SUFFIX = ":pubsub-used"
-MARK_LIFE_SECONDS = 7 * 86400
-MARK_SECONDS = 60.0
-MARK_TIMEOUT_SECONDS = 2.0
 # Writes between two turns of the event loop while everybody is told about a gap.
 TOLD_AT_ONCE = 200
-# So long a subscription that is back waits for the journal's reader, which lost the same Redis, and
-# one that is new for all pods to have heard the channel up to its start.
+# So long a subscription that is back waits for the journal's reader, which lost the same Redis.
 TOGETHER_SECONDS = 2.5
 # How often it is looked whether clients that came back have waited long enough.
 SETTLE_SECONDS = 0.01
@@ -47,17 +39,14 @@ class Ingresses:
     """Hears the channel and the journal for one pod."""
 
     def __init__(self, conf: StreamSettings, registry: Registry, router: Router, history: History) -> None:
-        self._url = conf.redis_url
-        self._mark = conf.redis_channel + MARK_SUFFIX
         self._canary_seconds = conf.canary_seconds
         self._registry = registry
-        self._marked = 0
         self._loss_marked = True
         self._subscribed_at = 0.0
-        self.received = 0
+        self._use = ChannelUse(conf.redis_url, conf.redis_channel)
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
-        self.recovery.on_due = self._look
+        self.recovery.resumption.on_due = self._look
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
@@ -120,7 +109,7 @@ class Ingresses:
         return ""
 
     def _channel(self, messages: list[bytes]) -> None:
-        self.received += len(messages)
+        self._use.received += len(messages)
         with self._named(Ingress.CHANNEL):
             self.recovery.take_channel(messages)
         self._look()
@@ -130,14 +119,14 @@ class Ingresses:
             self._lost(taken.lost_since)
         with self._named(Ingress.JOURNAL):
             if taken.past:
-                self.recovery.take_past(taken.messages, taken.moments)
+                self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
             elif taken.messages:
-                if self.recovery.channel_used and not self.received:
+                if self.recovery.channel_used and not self._use.received:
                     self._journal_used.set()
-                self.recovery.take_journal(taken.messages, taken.moments)
+                self.recovery.take_journal(taken.messages, taken.moments, taken.unsure_since)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds)
+            self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
         if not self._registry.subscribed:
             self._back.set()
         self._look()
@@ -196,7 +185,7 @@ class Ingresses:
         self._back = asyncio.Event()
         while True:
             if self._may_come_back():
-                self.recovery.channel_used = await self._pubsub_used()
+                self.recovery.channel_used = await self._channel_used()
                 # Redis may have gone again meanwhile.
                 if self._may_come_back():
                     self._come_back()
@@ -223,14 +212,14 @@ class Ingresses:
         self._back.clear()
 
     def _may_come_back(self) -> bool:
-        if self._registry.subscribed or not self.subscriber.subscribed:
+        if self._registry.subscribed or not self.subscriber.subscribed or not self.recovery.heard_itself:
             return False
         if self.journal is None:
             return True
         # What the journal lost in the same outage is told in the same gap.
         together = self.journal.answered_at > self._subscribed_at
         late = time.monotonic() >= self._subscribed_at + TOGETHER_SECONDS
-        return self.journal.caught_up and (late or (together and self.recovery.reached_by_all()))
+        return self.journal.caught_up and (late or together)
 
     async def _settle(self) -> None:
         """Give replays to the clients whose wait is over, until cancelled."""
@@ -238,24 +227,14 @@ class Ingresses:
         while True:
             while len(self.recovery.handover):
                 await asyncio.sleep(SETTLE_SECONDS)
-                self.recovery.settle()
+                self.recovery.resumption.settle()
             self._waiting.clear()
             await self._waiting.wait()
 
-    async def _pubsub_used(self) -> bool:
-        """Say whether anybody publishes by Pub/Sub; yes where that cannot be found out, or nobody uses the journal."""
-        if self.received or self.journal is None or not self.journal.cursor.read:
-            # The Redis that is back may have lost the mark.
-            self._marked = 0
-            return True
-        try:
-            async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
-                return bool(await client.exists(self._mark))
-        except (*LINK_ERRORS, TimeoutError):
-            return True
+    async def _channel_used(self) -> bool:
+        return await self._use.is_seen(journal_read=self.journal is not None and self.journal.cursor.read > 0)
 
     async def _mark_use(self) -> None:
-        due = 0.0
         self._journal_used = asyncio.Event()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -263,17 +242,10 @@ class Ingresses:
                     await self._journal_used.wait()
             self._journal_used.clear()
             await self._mark_loss()
-            if self.recovery.channel_used and not self.received:
+            if self.recovery.channel_used and not self._use.received:
                 # The journal may have come into use since the start.
-                self.recovery.channel_used = await self._pubsub_used()
-            if self.received == self._marked or (self._marked and time.monotonic() < due):
-                continue
-            try:
-                async with self._client() as client:
-                    await client.set(self._mark, "1", ex=MARK_LIFE_SECONDS)
-                self._marked, due = self.received, time.monotonic() + MARK_SECONDS
-            except LINK_ERRORS as error:
-                logger.debug("The use of Pub/Sub was not marked: %s", error)
+                self.recovery.channel_used = await self._channel_used()
+            await self._use.renew()
 
     async def _mark_loss(self) -> None:
         if self._loss_marked or self.journal is None:
@@ -283,6 +255,3 @@ class Ingresses:
             self._loss_marked = True
         except LINK_ERRORS as error:
             logger.debug("The loss of entries was not marked: %s", error)
-
-    def _client(self) -> redis.asyncio.Redis:
-        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)

@@ -9,6 +9,8 @@ from collections import deque
 from math import inf
 from typing import Any, NamedTuple
 
+from streams.broker.redis_clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
+
 EVENT_FIELD = b"event"
 # One read takes about so many bytes at the most; the entries' size is known from the last reads.
 READ_BYTES = 8 * 1024 * 1024
@@ -19,9 +21,6 @@ BLOCK_MS = 1_000
 UPTIME_SECONDS = 1.0
 # Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
-# Redis' clock was set anew where it is off by more than this for two reads.
-CLOCK_STEP_SECONDS = 1.0
-CLOCK_OFF_SECONDS = 0.1
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -58,7 +57,8 @@ class Taken(NamedTuple):
 
     `past` says that they are from before this pod was caught up. `lost_since` is the moment since which
     entries may be gone unread, or None. `displaced` says that the journal has no entry at or behind the
-    position any more: call relocated(). Moments are monotonic seconds of this process.
+    position any more: call relocated(). Of entries whose moment is `unsure_since` or later it is only known
+    that they were taken since then. Moments are monotonic seconds of this process.
     """
 
     messages: list[bytes]
@@ -66,6 +66,7 @@ class Taken(NamedTuple):
     past: bool
     lost_since: float | None
     displaced: bool
+    unsure_since: float | None = None
 
 
 class JournalCursor:
@@ -92,12 +93,12 @@ class JournalCursor:
         self._history_seconds = history_seconds
         self._ids: deque[bytes] = deque(maxlen=IDS_KEPT)
         self._count = MIN_READ_COUNT
-        # Redis' clock less this process's, never more than that is; and by how much it may be less.
-        self._clock_ahead = 0.0
-        self._clock_doubt = 0.0
-        self._stepped = False
-        # By how much moments may be too early, as Redis' clock was set.
-        self.doubt_seconds = 0.0
+        self._clock = RedisClock()
+        # The last id's milliseconds, and the moment that they were taken for.
+        self._last_moment = (0, now)
+        self._unsure_since: float | None = None
+        # The id of the first entry that was read.
+        self.oldest: tuple[int, int] | None = None
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -106,7 +107,7 @@ class JournalCursor:
     def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
         """Take in what Redis says at a connect; return since when entries may be lost, or None."""
         redis_time = facts.time
-        self._clock_ahead, self._clock_doubt = redis_time - answered, answered - asked
+        self._clock.set(redis_time, asked, answered)
         if not self._beginning:
             self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
@@ -144,12 +145,14 @@ class JournalCursor:
 
         `held` is whether its range had an entry, `redis_time` Redis' clock behind both, in Unix seconds.
         """
-        self._compare_clocks(redis_time, asked, answered)
+        behind = self._clock.is_behind(redis_time, answered)
+        self._clock.compare(redis_time, asked, answered)
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
-        moments = [self._moment(entry_id, answered) for entry_id, _fields in entries]
+        self._unsure_since = None
+        moments = [self._moment(entry_id, answered, behind=behind) for entry_id, _fields in entries]
         if past:
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
             self._kept_until = max(kept, default=self._kept_until)
@@ -162,9 +165,10 @@ class JournalCursor:
         if not full and not (lost and not entries):
             self._unread_since = max(self._unread_since, asked)
         if entries:
-            self._prove_up_to(entries[-1][0], answered)
+            self._prove_up_to(entries, answered)
         self.caught_up = self.caught_up or not full
-        return Taken(messages, moments, past, proven_before if lost else None, lost and not entries)
+        lost_since, displaced = proven_before if lost else None, lost and not entries
+        return Taken(messages, moments, past, lost_since, displaced, self._unsure_since)
 
     def relocated(self, newest: bytes | None) -> None:
         """Find the place again in a journal that does not hold it; `newest` is the id of its last entry.
@@ -208,6 +212,7 @@ class JournalCursor:
 
     def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
         self._position = entries[-1][0]
+        self.oldest = self.oldest or entry_parts(entries[0][0])
         self._ids.extend(entry_id for entry_id, _fields in entries)
         self.read += len(entries)
         # A full read may be followed by one twice as long, where the entries are small.
@@ -216,44 +221,42 @@ class JournalCursor:
         wanted = self._count * 2 if full else MIN_READ_COUNT
         self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
 
-    def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
+    def _prove_up_to(self, entries: list[Entry], answered: float) -> None:
+        # A clock that is behind the last id only counts on: no other number shows a time.
+        timed = (entry_id for entry_id, _fields in reversed(entries) if entry_id.endswith(b"-0"))
+        entry_id = next(timed, None)
+        if entry_id is None:
+            return
         # Those before it were read with it, or earlier.
-        moment = self._redis_moment(entry_id) - self._clock_doubt
+        moment = self._redis_moment(entry_id) - self._clock.short_seconds
         # A moment to come shows that Redis' clock was set back, and proves nothing.
         if self.caught_up and moment <= answered:
             self.proven_at = max(self.proven_at, moment)
             self._unread_since = max(self._unread_since, moment)
 
-    def _compare_clocks(self, redis_time: float, asked: float, answered: float) -> None:
-        ahead, doubt = redis_time - answered, answered - asked
-        if ahead >= self._clock_ahead:
-            # An answer that came late makes it less than it is, never more.
-            self._clock_ahead = ahead
-        elif self._clock_ahead - ahead > CLOCK_STEP_SECONDS + doubt:
-            if self._stepped:
-                self._clock_ahead, self._clock_doubt = ahead, doubt
-            self._stepped = not self._stepped
-            return
-        self._stepped = False
-        self._clock_doubt = min(self._clock_doubt, doubt)
-
-    def _moment(self, entry_id: bytes, now: float) -> float:
+    def _moment(self, entry_id: bytes, now: float, *, behind: bool) -> float:
         """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
 
         An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
         """
+        milliseconds, number = entry_parts(entry_id)
         moment = self._redis_moment(entry_id)
-        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
+        counted_on = number > 0 and milliseconds == self._last_moment[0]
+        if counted_on:
+            # Of the same millisecond, or Redis' clock is behind and says nothing.
+            moment = self._last_moment[1]
+        self._last_moment = (milliseconds, moment)
+        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS or (counted_on and behind)
         if moment > now + CLOCK_STEP_SECONDS:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
         moment = min(max(self._unread_since, moment), now)
-        if off and self.caught_up:
-            self.doubt_seconds = max(self.doubt_seconds, now - moment)
+        if off:
+            self._unsure_since = moment if self._unsure_since is None else min(self._unsure_since, moment)
         return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:
-        return entry_parts(entry_id)[0] / 1000 - self._clock_ahead
+        return entry_parts(entry_id)[0] / 1000 - self._clock.ahead_seconds
 
 
 def entry_parts(entry_id: bytes) -> tuple[int, int]:

@@ -44,7 +44,7 @@ class Receipt(NamedTuple):
     """What is known of a published event.
 
     `receivers` is how many pods Redis handed it to, or None where it went into the
-    durable log; `log_id` is then its place there, or None.
+    journal; `log_id` is then its place there, or None.
     """
 
     event_id: str
@@ -67,7 +67,7 @@ def publish(
 
     `data` is anything that JSON can hold; `event_id` is drawn at random unless given.
     `ttl_ms`, in milliseconds, or `deliver_by`, an ISO time, set a deadline after which no
-    pod writes it. A `durable` event goes into the log, which pods read on from where they
+    pod writes it. A `durable` event goes into the journal, which pods read on from where they
     were; any other is lost on pods that do not hear it at this moment.
     Raises InvalidEvent where the event must be changed and RedisUnavailable where
     Redis did not take it.
@@ -117,7 +117,7 @@ def command(event: Outgoing, *, durable: bool) -> tuple[str | bytes | int, ...]:
 
 
 def receipt(event: Outgoing, reply: Any) -> Receipt:
-    """Return what Redis' reply to an event's command says: a count of pods, or a place in the log."""
+    """Return what Redis' reply to an event's command says: a count of pods, or a place in the journal."""
     if isinstance(reply, bytes):
         return Receipt(event.event_id, None, reply.decode())
     return Receipt(event.event_id, int(reply), None)

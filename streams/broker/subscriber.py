@@ -176,6 +176,28 @@ class Subscription(asyncio.Protocol):
         self.abort()
 
 
+class Outages:
+    """How often and for how long the pod was not subscribed; it begins in one, which is not counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seconds = 0.0
+        # Monotonic seconds; None while there is no outage.
+        self._since: float | None = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of all together, that of one under way too."""
+        return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
+
+    def begin(self) -> None:
+        self._since = time.monotonic()
+        self.count += 1
+
+    def end(self) -> None:
+        self._seconds, self._since = self.seconds, None
+
+
 class Subscriber:
     """Keeps the subscription alive for as long as the pod lives, and tells `on_change(subscribed)`."""
 
@@ -191,11 +213,9 @@ class Subscriber:
         on_change: Callable[[bool], None],
     ) -> None:
         self.subscribed = False
-        self.outages = 0
+        self.outages = Outages()
         self.changed_at = time.time()
         self.last_error = "not connected yet"
-        self._disconnected_seconds = 0.0
-        self._disconnected_since = time.monotonic()
         self._url = clients.supported_url(url)
         self._place = redis_place(url)
         self._channel = channel
@@ -206,11 +226,6 @@ class Subscriber:
         self._on_change = on_change
         self._backoff = Backoff(RETRY_LOW_SECONDS, RETRY_HIGH_SECONDS)
         self._unreachable = Sparingly()
-
-    @property
-    def disconnected_seconds(self) -> float:
-        """Return for how long this pod was not subscribed, altogether."""
-        return self._disconnected_seconds + (0.0 if self.subscribed else time.monotonic() - self._disconnected_since)
 
     async def run(self) -> None:
         """Connect, listen, and begin again, until cancelled."""
@@ -262,12 +277,10 @@ class Subscriber:
         subscription.lost.result()
 
     def _change(self, subscribed: bool) -> None:
-        now = time.monotonic()
         if subscribed:
-            self._disconnected_seconds += now - self._disconnected_since
+            self.outages.end()
         else:
-            self._disconnected_since = now
-            self.outages += 1
+            self.outages.begin()
         self.subscribed = subscribed
         self.changed_at = time.time()
         self._on_change(subscribed)

@@ -77,6 +77,9 @@ class Order:
     what both have, so nobody needs to be asked. Only then do ages count: where the order
     would evict the younger one, its pod announces it anew instead, as the last. So ages
     choose which one is left, and the order that it is one, whatever the clocks say.
+
+    It has more attributes than other classes: whether messages were missed, whether all is to be announced anew
+    and which ages count are decided together.
     """
 
     def __init__(self, registry: Registry) -> None:

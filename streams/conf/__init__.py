@@ -43,7 +43,7 @@ SECRET_KEY = Form("text", "a long random string when ENVIRONMENT is production")
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
-    """What one pod was told at its start."""
+    """What one pod was told at its start: one attribute for each variable, which is declared here and nowhere else."""
 
     environment: Annotated[
         Literal["development", "production"],

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
@@ -37,6 +35,10 @@ class Writer(Protocol):
     def silent_seconds(self) -> float:
         """Return for how long the client's machine has not acknowledged bytes sent to it, or 0."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether the server refused what was written; the request's task is cancelled then."""
+
 
 class ConnectionSnapshot(NamedTuple):
     """What an operator may know about a connection at one moment."""
@@ -49,19 +51,6 @@ class ConnectionSnapshot(NamedTuple):
     event_count: int
     bytes_written: int
     backlog_bytes: int
-
-
-# Kept by the thousand for operators to look at, and not for the garbage collector.
-class ConnectionEnd(msgspec.Struct, frozen=True, gc=False):
-    """What an operator may know about a connection that is gone."""
-
-    client_name: str
-    address: str
-    user_agent: str
-    connected_at: float
-    ended_at: float
-    event_count: int
-    reason: CloseReason
 
 
 class Resume(NamedTuple):
@@ -109,7 +98,11 @@ class Pending:
 
 
 class Connection:
-    """One open stream of one client."""
+    """One open stream of one client.
+
+    Its attributes are in no parts of their own: each part would be one more object for each of ten thousand
+    clients, and one more step for each event.
+    """
 
     __slots__ = (
         "address",
@@ -123,8 +116,6 @@ class Connection:
         "greeted",
         "last_activity",
         "live_from",
-        "moved_at",
-        "moved_bytes",
         "opened_at",
         "pending",
         "replayed",
@@ -164,17 +155,13 @@ class Connection:
         self.told = NOTHING_TOLD
         # The place in the history from which on this stream has everything of its client.
         self.first_place = 0
-        # The place from which on each event of its client was handed to this stream when it was heard, and the
-        # hashes of the messages that it was given besides.
+        # What it was given, to tell retries: see history/retries.py.
         self.live_from = 0
         self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
         # Whether this pod has heard its own announcement of this connection to the other pods.
         self.clustered = False
-        # How many bytes had left this process when they last moved, and when that was.
-        self.moved_bytes = 0
-        self.moved_at = 0.0
         self.slot = 0
 
     def snapshot(self) -> ConnectionSnapshot:

@@ -2,7 +2,8 @@
 
 The two ingresses reach each pod in an order of their own, so an id says little about the other
 ingress. The pod that wrote the event knows its own order: it is asked. Without an answer the
-doubtful events are sent again: a double has an id, a loss has none.
+doubtful events are sent again: a double has an id, a loss has none. Where this pod missed the
+event itself, any pod that has it can say when it was published.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from typing import NamedTuple
 
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
-from streams.history.messages import History
+from streams.history.messages import History, PublishedAfter
+from streams.history.progress import MAX_LAG_SECONDS
 from streams.wire.pods import Answer, PodMessage, Question
 
-# How long a client's replay waits for an answer, or for its id to be heard here too.
+# How long a client's replay waits for an answer, or for its id to be heard here too, from when this
+# pod's own question came back: before that it hears nobody.
 WAIT_SECONDS = 0.25
+# For how long it waits for that at most: where the id's event is here, little would be sent again;
+# where it is not, all that is remembered.
+KNOWN_UNHEARD_SECONDS = 1.0
+UNKNOWN_UNHEARD_SECONDS = MAX_LAG_SECONDS
 # Another pod may have written the same event: the answers of all that did are compared.
 SETTLE_SECONDS = 0.03
 # For how long a pod answers for a stream that has ended.
@@ -63,13 +70,24 @@ class Waiting:
     deadline: float
     # Whether the id's event is in this pod's history.
     known: bool
+    # When it was asked for, and whether the question came back.
+    asked_at: float
+    heard: bool = False
     settle_at: float | None = None
     had: Counter[str] | None = None
+    # Before which the id's event was not published, if a pod said so.
+    published: float | None = None
 
     def note(self, had: Counter[str], now: float) -> None:
-        """Take in one pod's answer; only what all of them wrote is surely there."""
+        """Take in what one pod wrote; only what all of them wrote is surely there."""
         self.had = had if self.had is None else self.had & had
         self.settle_at = self.settle_at or now + SETTLE_SECONDS
+
+    def note_age(self, age: float) -> None:
+        """Take in how long ago, at the most, the id's event was published when a pod said so."""
+        # It was said after it was asked for.
+        published = self.asked_at - age
+        self.published = published if self.published is None else min(self.published, published)
 
     def is_settled(self, now: float) -> bool:
         return now >= self.deadline or (self.known and self.settle_at is not None and now >= self.settle_at)
@@ -78,13 +96,14 @@ class Waiting:
 class Handover:
     """One pod's questions, and its answers to those of others. All moments are monotonic seconds."""
 
-    def __init__(self, life: str, history: History) -> None:
+    def __init__(self, life: str, history: History, published_after: PublishedAfter) -> None:
         self.outgoing: list[PodMessage] = []
         self._life = life
         self._history = history
+        self._published_after = published_after
         self._number = 0
         self._listening_since = inf
-        # By number, so that the oldest is first.
+        # By the number of the question.
         self._waiting: dict[int, Waiting] = {}
         self._by_name: dict[str, int] = {}
         self._ended: dict[str, Session] = {}
@@ -98,27 +117,57 @@ class Handover:
         """Answer for no stream that opened before now: its client may have been asked for unheard."""
         self._listening_since = now
         self._ended.clear()
+        self.ask_again(now)
 
     def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
         """Ask the other pods what a client has that came back with an id."""
-        self._number += 1
-        name = connection.client_name
-        waiting = Waiting(connection, event_id, now + WAIT_SECONDS, known)
-        self._waiting[self._number] = waiting
-        self._by_name[name] = self._number
-        self.outgoing.append(Question(self._life, self._number, name, event_id))
-        ours = self._ended.get(name)
+        patience_seconds = KNOWN_UNHEARD_SECONDS if known else UNKNOWN_UNHEARD_SECONDS
+        waiting = Waiting(connection, event_id, now + patience_seconds, known, now)
+        self._ask(waiting, now)
+        ours = self._ended.get(connection.client_name)
         if ours is not None and (written := ours.written(self._history, event_id)):
             waiting.note(written[1], now)
 
-    def asked(self, question: Question, connection: Connection | None) -> None:
-        """Answer another pod's question, if the event was written here; `connection` is the client's, if open.
+    def _ask(self, waiting: Waiting, now: float) -> None:
+        self._number += 1
+        waiting.asked_at = now
+        name = waiting.connection.client_name
+        self._waiting[self._number] = waiting
+        self._by_name[name] = self._number
+        self.outgoing.append(Question(self._life, self._number, name, waiting.event_id, waiting.known))
+
+    def ask_again(self, now: float) -> None:
+        """Ask once more what has not come back, now that the channel is heard."""
+        for number, waiting in list(self._waiting.items()):
+            if not waiting.heard:
+                del self._waiting[number]
+                self._ask(waiting, now)
+
+    def asked(self, question: Question, connection: Connection | None, now: float) -> None:
+        """Answer another pod's question, if this one can; `connection` is the client's, if open.
 
         The client is there now, and has read nothing of what was written here behind that event.
         """
-        name = question.client_name
         if question.life == self._life:
+            self._came_back(question.number, now)
             return
+        digests = self._digests(question, connection)
+        age = None if question.known else self._age(question, now)
+        if digests is not None or age is not None:
+            self.outgoing.append(Answer(question.life, question.number, digests, age))
+
+    def _came_back(self, number: int, now: float) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is not None:
+            waiting.heard = True
+            waiting.deadline = min(waiting.deadline, now + WAIT_SECONDS)
+
+    def _age(self, question: Question, now: float) -> float | None:
+        published = self._history.published_after(question.client_name, question.event_id, self._published_after)
+        return None if published is None or published == -inf else now - published
+
+    def _digests(self, question: Question, connection: Connection | None) -> list[str] | None:
+        name = question.client_name
         if connection is not None and connection.greeted and connection.opened_at >= self._listening_since:
             written = self._session(connection).written(self._history, question.event_id)
             self._left[name] = connection.first_place if written is None else written[0] + 1
@@ -127,15 +176,18 @@ class Handover:
             written = session.written(self._history, question.event_id)
             self._ended[name] = session._replace(end=session.first if written is None else written[0] + 1)
         else:
-            return
-        if written is not None:
-            self.outgoing.append(Answer(question.life, question.number, list(written[1].elements())))
+            return None
+        return None if written is None else list(written[1].elements())
 
     def answered(self, answer: Answer, now: float) -> None:
         """Take in an answer, which may be another pod's."""
         waiting = self._waiting.get(answer.number) if answer.life == self._life else None
-        if waiting is not None:
+        if waiting is None:
+            return
+        if answer.digests is not None:
             waiting.note(Counter(answer.digests), now)
+        if answer.age is not None:
+            waiting.note_age(answer.age)
 
     def heard(self, names: Iterable[str]) -> None:
         """Look whether events that were just heard hold the ids that clients came back with."""

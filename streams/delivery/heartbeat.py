@@ -12,7 +12,7 @@ from streams.errors import CloseReason
 from streams.wire.frames import comment_frame
 from streams.wire.timestamps import now_iso
 
-log = logging.getLogger("sse.heartbeat")
+logger = logging.getLogger("sse.heartbeat")
 
 # A peer is declared dead a little before DEAD_AFTER_SECONDS is over, so that it is
 # off the registry within that time and not shortly after it.
@@ -53,8 +53,8 @@ class Heartbeat:
                 except Exception:
                     self._registry.fail(connection)
             self.sent += len(connections)
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("Sent to %d client(s)", len(connections))
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("Sent to %d client(s)", len(connections))
         self._close_dead(slots[(tick - round(self._check_seconds / self._tick_seconds)) % len(slots)])
 
     def _close_dead(self, connections: Iterable[Connection]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from streams.delivery.connection import Connection, Pending, Writer
 from streams.errors import CloseReason
@@ -18,6 +19,14 @@ REPLAY_BATCH_BYTES = 16 * 1024
 REPLAY_SECONDS = 0.01
 
 
+@dataclass(slots=True)
+class Progress:
+    """How many bytes of a connection had left this process when they last moved, and when that was."""
+
+    moved_bytes: int
+    moved_at: float
+
+
 class Outbox:
     """Writes frames to connections, and has those closed whose clients do not read."""
 
@@ -27,8 +36,9 @@ class Outbox:
         self._close = close
         self._max_backlog_bytes = max_backlog_bytes
         self._stall_seconds = stall_seconds
-        # Dicts for sets that keep their order.
-        self._backlogged: dict[Connection, None] = {}
+        # Of the few whose clients are behind.
+        self._backlogged: dict[Connection, Progress] = {}
+        # A dict for a set that keeps its order.
         self._replaying: dict[Connection, None] = {}
         self._begun = asyncio.Event()
         # Writers that were told to finish while bytes waited, and when that takes too long.
@@ -107,14 +117,14 @@ class Outbox:
             elif now >= deadline:
                 del self._finishing[writer]
                 writer.abort()
-        for connection in list(self._backlogged):
+        for connection, progress in list(self._backlogged.items()):
             backlog_bytes = connection.writer.backlog_bytes()
             left = connection.bytes_written - backlog_bytes
             if not backlog_bytes:
                 self._backlogged.pop(connection, None)
-            elif left > connection.moved_bytes:
-                connection.moved_bytes, connection.moved_at = left, now
-            elif now - connection.moved_at >= self._stall_seconds:
+            elif left > progress.moved_bytes:
+                progress.moved_bytes, progress.moved_at = left, now
+            elif now - progress.moved_at >= self._stall_seconds:
                 # A machine that is there acknowledges what it gets, even if no program reads it.
                 silent = connection.writer.silent_seconds() >= self._stall_seconds
                 self._close(connection, CloseReason.DEAD_PEER if silent else CloseReason.SLOW_READER)
@@ -153,9 +163,8 @@ class Outbox:
         if backlog_bytes > self._max_backlog_bytes:
             self._close(connection, CloseReason.SLOW_READER)
         elif connection not in self._backlogged and connection.close_reason is None:
-            connection.moved_bytes = connection.bytes_written - connection.writer.backlog_bytes()
-            connection.moved_at = time.monotonic()
-            self._backlogged[connection] = None
+            left = connection.bytes_written - connection.writer.backlog_bytes()
+            self._backlogged[connection] = Progress(left, time.monotonic())
 
     def _continue_replay(self, connection: Connection) -> None:
         writer = connection.writer

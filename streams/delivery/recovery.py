@@ -8,15 +8,16 @@ begun again; and no event is written to a client before it was told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import inf
 
 from streams.delivery.connection import Connection
-from streams.delivery.handover import Handover, Waiting, without
+from streams.delivery.handover import Handover
 from streams.delivery.registry import Registry
+from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import History, Replay, digest
+from streams.history.messages import History
 from streams.history.progress import MAX_LAG_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -44,12 +45,13 @@ class Recovery:
         # The same without what was only told: by the canary, and by the journal's answers.
         self.proved_at = [now, now]
         self._lag_due = Sparingly(clock=clock.monotonic)
-        # Called when there is something to say to other pods, or a client that waits.
-        self.on_due: Callable[[], None] = _ignore
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
         self.channel_used = True
         self.progress = Progress()
-        self.handover = Handover(life, history)
+        self.handover = Handover(life, history, self.progress.published_after)
+        self.resumption = Resumption(
+            registry, router, history, self.handover, self.progress, used=self._used, clock=clock
+        )
         self._registry = registry
         self._router = router
         self._history = history
@@ -60,8 +62,6 @@ class Recovery:
         self._disconnected_since: float | None = None
         self._untold: Iterator[Connection] = iter(())
         self._all_told = True
-        registry.on_greeted = self.greeted
-        registry.on_close = self.closed
 
     # What is heard
 
@@ -106,7 +106,7 @@ class Recovery:
             self._disconnected_since = None
             self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
-            self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first
+            self._trust_journal(from_the_first)
             if lost_before is not None:
                 since, until = lost_before
                 self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self._subscribed_at))
@@ -134,6 +134,9 @@ class Recovery:
             self.miss(Ingress.CHANNEL, since)
         self._prove_channel(self.proved_at[Ingress.CHANNEL])
 
+    def _used(self, ingress: Ingress) -> bool:
+        return self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] != inf
+
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
@@ -141,26 +144,35 @@ class Recovery:
             self._end_outage()
         self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
-        self.settle()
+        self.resumption.settle()
 
-    def take_journal(self, messages: list[bytes], moments: list[float]) -> None:
-        """Deliver what was read from the journal, with the moments at which Redis took it."""
+    def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
+        """Deliver what was read from the journal, with the moments at which Redis took it.
+
+        Whatever has a moment of `unsure_since` or later may have been taken at any since then.
+        """
+        self._note_unsure(unsure_since)
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
-        self.settle()
+        self.resumption.settle()
 
-    def prove_journal(self, moment: float, doubt_seconds: float) -> None:
+    def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None) -> None:
         """Note that all that the journal took before a moment was read, or was called lost.
 
-        The moments of what was read may be too early by so many seconds.
+        `oldest` is the id of the first entry of all that were read.
         """
-        self._history.journal_doubt_seconds = doubt_seconds
+        self.progress.journal_oldest = oldest
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
-    def take_past(self, messages: list[bytes], moments: list[float]) -> None:
+    def take_past(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Remember what was in the journal before this pod was there; no open stream waits for it."""
+        self._note_unsure(unsure_since)
         self._router.remember(messages, moments)
+
+    def _note_unsure(self, since: float | None) -> None:
+        if since is not None:
+            self._history.journal_unsure.note(since, self._clock.monotonic())
 
     def take_pod_messages(self, messages: list[PodMessage]) -> None:
         """Take in what pods say to each other, this one included."""
@@ -169,7 +181,7 @@ class Recovery:
                 self._stated(message)
             elif isinstance(message, Question):
                 connection = self._registry.get(message.client_name)
-                self.handover.asked(message, connection)
+                self.handover.asked(message, connection, self._clock.monotonic())
             elif isinstance(message, Answer):
                 self.handover.answered(message, self._clock.monotonic())
 
@@ -177,13 +189,15 @@ class Recovery:
         """Return what this pod can say of itself now."""
         now = self._clock.monotonic()
         channel, journal = self.proven
-        return Statement(self.life, pod_name, now, (max(0.0, now - channel), max(0.0, now - journal)))
+        ages = (max(0.0, now - channel), max(0.0, now - journal))
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
         if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
             self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent)
+            self.handover.ask_again(now)
         if not self.progress.knows(statement.life) and statement.life != self.life:
             # A pod that has just started wants to know all others.
             self.handover.outgoing.append(self.statement(self._registry.pod_name))
@@ -192,10 +206,17 @@ class Recovery:
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
             self.progress.note(statement.life, place, now, statement.ages)
+        self.progress.note_oldest(statement.journal_oldest)
+        self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
 
-    def reached_by_all(self) -> bool:
-        """Say whether this pod has come back before, or all pods have heard the channel up to its start."""
-        return self._started or self.progress.reaches(self._subscribed_at)
+    def _trust_journal(self, from_the_first: bool) -> None:
+        """Believe that a journal has all that was ever added to it, unless another pod read earlier entries."""
+        self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first and not self.progress.earlier_read
+
+    @property
+    def heard_itself(self) -> bool:
+        """Say whether what this pod published since it subscribed has come back: whoever serves has spoken."""
+        return self.proved_at[Ingress.CHANNEL] > self._subscribed_at
 
     def counted(self, pods: int) -> None:
         """Note how many pods heard this one's last canary, as Redis says."""
@@ -258,71 +279,3 @@ class Recovery:
             self._miss(ingress, since)
             if disconnected:
                 self._disconnected_since = now
-
-    # Who comes back
-
-    def greeted(self, connection: Connection) -> None:
-        """Give a client that was just greeted what it asked for, before anything live."""
-        now = self._clock.monotonic()
-        connection.told = self._router.told
-        connection.first_place = self._history.end
-        wanted = connection.resume
-        self._router.retries.begin(connection, wanted and wanted.last_event_id)
-        if wanted is None:
-            return
-        name, event_id = connection.client_name, wanted.last_event_id
-        if event_id is None:
-            self._give(connection, self._history.since(name, wanted.since_seconds or 0.0, now), None)
-            return
-        replay = self._after(name, event_id)
-        if (replay.known and not replay.doubtful) or not self._history.may_hold(event_id):
-            self._give(connection, replay, event_id)
-            return
-        self._registry.outbox.hold(connection, self._router.framing(connection))
-        self.handover.wait(connection, event_id, now, known=replay.known)
-        self.on_due()
-
-    def closed(self, connection: Connection) -> None:
-        """Note that a stream ended here."""
-        self.handover.ended(connection, self._clock.monotonic())
-
-    def settle(self) -> None:
-        """Give their replays to the clients whose wait is over; call it often while any waits."""
-        for waiting in self.handover.settled(self._clock.monotonic()):
-            if waiting.connection.close_reason is None:
-                try:
-                    self._release(waiting)
-                except Exception:
-                    self._registry.fail(waiting.connection)
-
-    def _after(self, name: str, event_id: str) -> Replay:
-        now = self._clock.monotonic()
-        return self._history.after(name, event_id, now, self._heard_elsewhere, self.progress.published_after)
-
-    def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
-        unused = not self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] == inf
-        return moment if unused else self.progress.heard_elsewhere(ingress, place, moment)
-
-    def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:
-        connection.first_place = min(connection.first_place, replay.first)
-        if replay.gap:
-            self._registry.write(connection, self._router.gap_frame(replay.gap, last_event_id))
-        if replay.messages:
-            self._registry.outbox.replay(connection, replay.messages, self._router.framing(connection))
-
-    def _release(self, waiting: Waiting) -> None:
-        connection = waiting.connection
-        replay = self._after(connection.client_name, waiting.event_id)
-        messages = replay.messages
-        if waiting.had is not None:
-            digests = [digest(messages[number]) for number in replay.doubtful]
-            messages = without(messages, replay.doubtful, digests, waiting.had)
-        connection.told = self._router.told
-        connection.first_place = min(connection.first_place, replay.first)
-        self._router.retries.begin(connection, waiting.event_id)
-        notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
-        self._registry.outbox.release(connection, notice, messages)
-
-
-def _ignore() -> None:
-    pass

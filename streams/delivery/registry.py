@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from streams.delivery.connection import Connection, ConnectionEnd, Headers
+from streams.delivery.connection import Connection, Headers
 from streams.delivery.duels import Duels
 from streams.delivery.notices import FAREWELLS, Notices
 from streams.delivery.outbox import Outbox
 from streams.delivery.phases import Slots
+from streams.delivery.turnover import Turnover
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
-registry_log = logging.getLogger("sse.registry")
-sse_log = logging.getLogger("sse.sse")
-disconnect_log = logging.getLogger("sse.disconnect")
+registry_logger = logging.getLogger("sse.registry")
+sse_logger = logging.getLogger("sse.sse")
+disconnect_logger = logging.getLogger("sse.disconnect")
 
 # The ends of clients that do not read, or that cannot be written to.
 UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.FAILED)
-# Ends that an operator can still look at; enough for a minute of a large store's trouble.
-ENDS_KEPT = 1000
 # The share of MAX_STREAM_SECONDS over which streams of one age are spread.
 AGE_SPREAD = 0.2
 
@@ -47,10 +46,7 @@ class Registry:
         self.pod_name = pod_name
         self.notices = Notices(pod_name, clock)
         self.subscribed = False
-        self.opened = 0
-        self.closed: Counter[CloseReason] = Counter()
-        self.ended: deque[ConnectionEnd] = deque(maxlen=ENDS_KEPT)
-        self.bytes_closed = 0
+        self.turnover = Turnover(clock)
         self.slots = Slots(slots)
         self.outbox = Outbox(self.close, max_backlog_bytes=max_backlog_bytes, stall_seconds=stall_seconds)
         self.duels = Duels(duel_limit)
@@ -59,7 +55,6 @@ class Registry:
         self.on_open: Callable[[Connection], None] = _ignore
         self.on_greeted: Callable[[Connection], None] = _ignore
         self.on_close: Callable[[Connection], None] = _ignore
-        self._clock = clock
         self._connections: dict[str, Connection] = {}
         self._hosts: Counter[str] = Counter()
         # A dict for a set that keeps its order.
@@ -91,8 +86,8 @@ class Registry:
         self._connections[name] = connection
         self._hosts[host_of(connection.address)] += 1
         self.slots.add(connection, len(self))
-        self.opened += 1
-        registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
+        self.turnover.opened += 1
+        registry_logger.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
         if self.subscribed:
             greeting = self.notices.greeting(name, connection.connected_at)
             connection.bytes_written = len(greeting)
@@ -134,7 +129,8 @@ class Registry:
 
     def fail(self, connection: Connection) -> None:
         """Take out a connection that raised an exception, which is being handled; the others go on."""
-        sse_log.exception("The stream of %s failed and is closed", connection.client_name)
+        # The handler is the caller's.
+        sse_logger.exception("The stream of %s failed and is closed", connection.client_name)  # noqa: LOG004
         self.close(connection, CloseReason.FAILED)
 
     def close(self, connection: Connection, reason: CloseReason) -> None:
@@ -159,14 +155,13 @@ class Registry:
             else:
                 self.outbox.finish(connection, self.notices.farewell(reason) if reason in FAREWELLS else None)
         except Exception:
-            sse_log.exception("The stream of %s did not end cleanly", connection.client_name)
+            sse_logger.exception("The stream of %s did not end cleanly", connection.client_name)
 
-    def close_aged(self, max_stream_seconds: float) -> None:
-        """Close the connections that have lived long enough; call it every second.
+    def close_aged(self, max_stream_seconds: float, now: float) -> None:
+        """Close the connections that have lived long enough; call it every second, with Unix time.
 
         The age at which each goes is drawn from the last part of the limit.
         """
-        now = self._clock.wall()
         aged: list[Connection] = []
         # The dict holds them by age.
         for connection in self._connections.values():
@@ -184,7 +179,7 @@ class Registry:
 
     def bytes_total(self) -> int:
         """Return the bytes of all frames that were written since the start."""
-        return self.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
+        return self.turnover.bytes_closed + sum(connection.bytes_written for connection in self._connections.values())
 
     def _leave_host(self, connection: Connection) -> None:
         host = host_of(connection.address)
@@ -193,20 +188,15 @@ class Registry:
             del self._hosts[host]
 
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
-        now = self._clock.wall()
         connection.close_reason = reason
-        self.closed[reason] += 1
-        self.bytes_closed += connection.bytes_written
-        name, events = connection.client_name, connection.event_count
-        address, user_agent = connection.address, connection.user_agent
-        self.ended.append(ConnectionEnd(name, address, user_agent, connection.connected_at, now, events, reason))
-        disconnect_log.info(
+        end = self.turnover.note_end(connection, reason)
+        disconnect_logger.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
-            name,
+            end.client_name,
             reason,
             self.pod_name,
-            now - connection.connected_at,
-            events,
+            end.ended_at - end.connected_at,
+            end.event_count,
             connection.bytes_written,
             len(self),
         )
@@ -219,7 +209,7 @@ def host_of(address: str) -> str:
 
 def log_duel(incumbent: Connection, newcomer: Connection) -> None:
     """Name both ends of a duel: an operator has to find the device that carries the wrong name."""
-    registry_log.warning(
+    registry_logger.warning(
         "Duel for %s: %s holds it and %s asks for it again and again; the incumbent is kept. "
         "Two devices have the same name.",
         incumbent.client_name,

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from streams.delivery.complaints import Complaints, Fault
 from streams.delivery.connection import NOTHING_TOLD, Connection
 from streams.delivery.registry import Registry
-from streams.delivery.retries import ID_MARK, Retries
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.messages import History
+from streams.history.retries import ID_MARK, Retries
 from streams.vitals import DelayHistogram
 from streams.wire.clock import SYSTEM_CLOCK, Clock
+from streams.wire.complaints import Complaints, Fault
 from streams.wire.deadlines import deadline_of, has_expired
 from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault, payload_line
 from streams.wire.frames import event_frame

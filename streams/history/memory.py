@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from streams.history.coverage import Coverage, Ingress
+from streams.history.coverage import Coverage, Ingress, Intervals
 from streams.history.index import Chains
 from streams.history.progress import MAX_LAG_SECONDS
 from streams.wire.events import CLIENT_NAME, decode_remembered, valid_event_id
@@ -53,8 +53,8 @@ class Memory:
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
         self.coverage = (Coverage(started), Coverage(started))
-        # By how much the moments of the journal's entries may be too early.
-        self.journal_doubt_seconds = 0.0
+        # The journal's entries of a moment in one of these may have come at any in it.
+        self.journal_unsure = Intervals()
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -236,6 +236,7 @@ class Memory:
         if sum(coverage.forget(horizon) for coverage in self.coverage):
             # Who missed something in that time cannot be told any more.
             self._last_ids.clear()
+        self.journal_unsure.forget(horizon)
 
     def statistics(self) -> HistoryStatistics:
         """Return how much is remembered; the bytes are those of the process."""

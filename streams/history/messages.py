@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.memory import APART_SECONDS, Memory
+from streams.history.progress import CLOCK_DOUBT_SECONDS, MAX_LAG_SECONDS
 from streams.wire.events import decode_remembered, valid_event_id
 
 # The journal is read at least so often.
@@ -90,6 +91,7 @@ class History(Memory):
         others = [each for each in indexes if self._ingresses[each] != own]
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
         # On its own ingress the order is the same for every pod, and so is all that is behind the id.
         read = moment
         again = self._find(others, last_event_id)
@@ -103,7 +105,7 @@ class History(Memory):
             if (
                 number > found or (again is not None and self._moments[each] > read)
                 if self._ingresses[each] == own
-                else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
+                else self._moments[each] > sought
             )
         ]
         if own is Ingress.CHANNEL:
@@ -126,14 +128,26 @@ class History(Memory):
         first = self._base + replayed[0] if replayed else self.end
         return Replay([self._messages[each] for each in replayed], gap, first, doubtful=doubtful)
 
+    def after_unheard(self, name: str, published: float, now: float) -> Replay:
+        """Return a client's events after one that this pod does not have, which was not published before a moment.
+
+        The client may have read any of them before it.
+        """
+        # Another pod may have been behind on the other ingress when it wrote that event.
+        moment, _ = self.journal_unsure.around(published - MAX_LAG_SECONDS)
+        replay = self._since(name, moment, now)
+        return replay._replace(known=False, doubtful=tuple(range(len(replay.messages))))
+
     def since(self, name: str, seconds: float, now: float) -> Replay:
         """Return a client's events of the last `seconds`, and the gap if that is more than is known.
 
         Of more seconds than are remembered nobody knows where they began.
         """
+        return self._since(name, now - seconds if seconds <= self._seconds else -inf, now)
+
+    def _since(self, name: str, moment: float, now: float) -> Replay:
         self.expire(now)
         client = self._chains.numbers.get(name)
-        moment = now - seconds if seconds <= self._seconds else -inf
         indexes = [index for index in self._indexes(client) if self._moments[index] > moment]
         gap = merged(*(self._missing_after(moment, ingress, client, now) for ingress in Ingress))
         first = self._base + indexes[0] if indexes else self.end
@@ -146,6 +160,19 @@ class History(Memory):
     def may_hold(self, event_id: str) -> bool:
         """Say whether anything is remembered at all, and an event can have this id."""
         return bool(self._seconds) and valid_event_id(event_id)
+
+    def published_after(self, name: str, event_id: str, published_after: PublishedAfter) -> float | None:
+        """Return a moment before which no event of a client with an id was published; None without such an event."""
+        moments: list[float] = []
+        for index in self._indexes(self._chains.numbers.get(name)):
+            if self._find([index], event_id) is None:
+                continue
+            moment = self._moments[index]
+            if self._ingresses[index] == Ingress.CHANNEL:
+                moments.append(published_after(self._base + index, moment))
+            else:
+                moments.append(moment - CLOCK_DOUBT_SECONDS)
+        return min(moments, default=None)
 
     def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
         """Return the place of a client's event, and the digests of its events shortly before it, in this pod's order.
@@ -220,8 +247,8 @@ class History(Memory):
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.
-        doubt_seconds = max(READ_APART_SECONDS, self.journal_doubt_seconds)
-        return min(now, moment + doubt_seconds) if ingress is Ingress.JOURNAL else moment
+        latest = max(moment + READ_APART_SECONDS, self.journal_unsure.around(moment)[1])
+        return min(now, latest) if ingress is Ingress.JOURNAL else moment
 
 
 def digest(message: bytes) -> str:

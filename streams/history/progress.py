@@ -8,6 +8,7 @@ the true one.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from math import inf
 from typing import NamedTuple
 
@@ -20,11 +21,14 @@ MAX_LAG_SECONDS = 10.0
 SILENT_SECONDS = MAX_LAG_SECONDS + 1.0
 KEPT_SECONDS = 60.0
 PROOFS_KEPT_SECONDS = 600.0
+# Of older ones some, for histories of up to a week.
+EARLY_PROOF_SECONDS = 60.0
+EARLY_PROOFS_KEPT = 7 * 1440
 # Pods state every second.
 LATELY_SECONDS = 2.5
-STATED_SECONDS = 2.0
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
+OUTAGES_KEPT = 64
 # More pods than have ever been seen in one cluster.
 MAX_LIVES = 4096
 
@@ -37,46 +41,75 @@ class Statement(NamedTuple):
     heard: tuple[float, float]
 
 
+class Listening(NamedTuple):
+    """A time in which the channel was heard, and since when in it every life that serves clients is known."""
+
+    since: float
+    complete_since: float
+    until: float
+
+    def knows_all(self, moment: float) -> bool:
+        # After the longest lag whoever was there before has spoken, or has told its clients.
+        return self.since + MAX_LAG_SECONDS <= moment or self.complete_since <= moment
+
+
 class Progress:
     """The statements of the last minute, this pod's own among them."""
 
     def __init__(self) -> None:
+        # The first entry of the journal that this pod read, and that any other did.
+        self.journal_oldest: tuple[int, int] | None = None
+        self._oldest_elsewhere: tuple[int, int] | None = None
         # Where this pod's own canaries came back, and when they were published.
         self._proofs: deque[tuple[int, float]] = deque()
+        self._early_proofs: deque[tuple[int, float]] = deque(maxlen=EARLY_PROOFS_KEPT)
         self._lives: dict[str, deque[Statement]] = {}
-        self._listening_since = inf
+        self._listening = Listening(inf, inf, inf)
+        # Before the channel was lost.
+        self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
         self._pods = 0
 
     def note_proof(self, place: int, published: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
         while self._proofs and self._proofs[0][1] < published - PROOFS_KEPT_SECONDS:
-            self._proofs.popleft()
+            self._keep_early(self._proofs.popleft())
         self._proofs.append((place, published))
+
+    def _keep_early(self, proof: tuple[int, float]) -> None:
+        if not self._early_proofs or self._early_proofs[-1][1] <= proof[1] - EARLY_PROOF_SECONDS:
+            self._early_proofs.append(proof)
 
     def listen(self, now: float) -> None:
         """Note that statements are heard from now on; some may have been missed before."""
-        self._listening_since, self._pods = now, 0
+        if self._proofs:
+            # What came later may have been missed.
+            self._listened.append(self._listening._replace(until=self._proofs[-1][1]))
+        self._listening, self._pods = Listening(now, inf, inf), 0
 
     def count(self, pods: int, now: float) -> None:
         """Note how many pods were subscribed when one of this pod's canaries was published.
 
-        Where as many lives were heard lately, none was missed.
+        Where as many lives were heard lately, all are known; and none serves a client before it has spoken.
         """
         self._pods = pods
         self._look_whether_all(now)
 
     def _look_whether_all(self, now: float) -> None:
-        if self._pods and self._listening_since != -inf:
+        if self._pods and self._listening.complete_since == inf:
             heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
             if heard >= self._pods:
-                self._listening_since = -inf
+                self._listening = self._listening._replace(complete_since=now)
 
-    def reaches(self, moment: float) -> bool:
-        """Say whether every pod is known to have heard the channel up to a moment."""
-        latest = [statements[-1] for statements in self._lives.values()]
-        newest = max((each.moment for each in latest), default=-inf)
-        alive = [each for each in latest if each.moment > newest - STATED_SECONDS]
-        return self._listening_since == -inf and all(each.heard[Ingress.CHANNEL] >= moment for each in alive)
+    def note_oldest(self, entry: tuple[int, int] | None) -> None:
+        """Note the id of the first entry of the journal that another pod read, if it read any."""
+        if entry is not None:
+            self._oldest_elsewhere = min(entry, self._oldest_elsewhere or entry)
+
+    @property
+    def earlier_read(self) -> bool:
+        """Say whether another pod read an earlier entry than this one: such a journal was begun anew."""
+        elsewhere = self._oldest_elsewhere
+        return elsewhere is not None and (self.journal_oldest is None or elsewhere < self.journal_oldest)
 
     def knows(self, life: str) -> bool:
         return life in self._lives
@@ -103,6 +136,7 @@ class Progress:
 
         `place` and `moment` are those of that event in this pod's history.
         """
+        heard_at = moment
         if ingress is Ingress.JOURNAL:
             floor = self.published_after(place, moment) - MAX_LAG_SECONDS
             before = [self._last(statements, place, inf) for statements in self._lives.values()]
@@ -110,15 +144,20 @@ class Progress:
             moment -= CLOCK_DOUBT_SECONDS
             floor = moment - MAX_LAG_SECONDS
             before = [self._last(statements, None, moment) for statements in self._lives.values()]
-        if floor < self._listening_since:
+        listening = next((each for each in self._listened if heard_at <= each.until), self._listening)
+        if not listening.knows_all(floor + MAX_LAG_SECONDS):
             # A pod that was not heard since may be as far behind as one ever is.
             return floor
-        heard = [each.heard[ingress] for each in before if each and each.moment > moment - SILENT_SECONDS]
+        silent = moment - SILENT_SECONDS
+        if silent < listening.since:
+            # Who said nothing before may have been unheard, and further behind than it said last.
+            return max(floor, min((each.heard[ingress] if each else floor for each in before), default=-inf))
+        heard = [each.heard[ingress] for each in before if each and each.moment > silent]
         return max(floor, min(heard, default=-inf))
 
     def published_after(self, place: int, moment: float) -> float:
         """Return a moment before which the event at a place of the channel was not published."""
-        for proved, published in reversed(self._proofs):
+        for proved, published in chain(reversed(self._proofs), reversed(self._early_proofs)):
             if proved <= place:
                 return min(published, moment)
         return -inf

@@ -88,6 +88,8 @@ class EventStreamConsumer(AsyncHttpConsumer):
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
+            if connection.writer.failed:
+                registry.close(connection, CloseReason.FAILED)
             # The server is stopping, unless this pod itself cut the connection.
             if connection.close_reason is None:
                 registry.close(connection, CloseReason.SERVER_STOPPED)

@@ -15,11 +15,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streams.delivery.complaints import Fault
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Pod
 from streams.vitals import DelayHistogram
+from streams.wire.complaints import Fault
 
 # A number, or one for each value of a label; None where this system does not tell it.
 Reading = float | Mapping[str, float] | DelayHistogram | None
@@ -44,7 +44,7 @@ class Declared(NamedTuple):
 
 
 def _closes(pod: Pod) -> Mapping[str, float]:
-    return {reason.value: pod.registry.closed[reason] for reason in CloseReason}
+    return {reason.value: pod.registry.turnover.closed[reason] for reason in CloseReason}
 
 
 def _gaps(pod: Pod) -> Mapping[str, float]:
@@ -76,7 +76,7 @@ def _open_files(_pod: Pod) -> float | None:
 
 METRICS = (
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
-    Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.opened),
+    Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.turnover.opened),
     Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
     Declared(
         "sse_events_received",
@@ -177,13 +177,16 @@ METRICS = (
         lambda pod: int(pod.subscriber.subscribed),
     ),
     Declared(
-        "sse_redis_outages", "counter", "Times that the subscription was lost.", lambda pod: pod.subscriber.outages
+        "sse_redis_outages",
+        "counter",
+        "Times that the subscription was lost.",
+        lambda pod: pod.subscriber.outages.count,
     ),
     Declared(
         "sse_redis_deaf_seconds",
         "counter",
         "Seconds without the subscription.",
-        lambda pod: pod.subscriber.disconnected_seconds,
+        lambda pod: pod.subscriber.outages.seconds,
     ),
     Declared(
         "sse_canary_age_seconds",

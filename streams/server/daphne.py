@@ -32,7 +32,7 @@ from streams.server.http_channel import REQUEST_SECONDS, RequestReader
 from streams.server.inbox import Inbox
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
@@ -81,7 +81,7 @@ class StreamServer(Server):
         # Linux hands a listening socket's options on to every connection that it accepts.
         widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
-        log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+        logger.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
@@ -105,7 +105,7 @@ class StreamServer(Server):
         del details["application_instance"]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("A request failed: %s", error, exc_info=error)
+            logger.error("A request failed: %s", error, exc_info=error)
         if "disconnected" in details:
             del self.connections[protocol]
         elif error is not None:
@@ -154,10 +154,10 @@ class StreamServer(Server):
     def _stop_on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
         if self._draining is not None:
-            log.warning("%s again: stopping now", name)
+            logger.warning("%s again: stopping now", name)
             self._draining.cancel()
             return
-        log.info("%s: stopping; %d connection(s) open", name, len(self._pod.registry))
+        logger.info("%s: stopping; %d connection(s) open", name, len(self._pod.registry))
         # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
         drain = self._pod.drain() if number == signal.SIGTERM else asyncio.sleep(0)
         self._draining = asyncio.ensure_future(drain)
@@ -166,12 +166,15 @@ class StreamServer(Server):
 
     def _drained(self, draining: asyncio.Task[None]) -> None:
         if not draining.cancelled() and (error := draining.exception()) is not None:
-            log.error("The drain failed: %s", error, exc_info=error)
+            logger.error("The drain failed: %s", error, exc_info=error)
         self._stopping = asyncio.ensure_future(self._stop())
 
     async def _stop(self) -> None:
         try:
             await self._pod.stop()
+        except Exception:
+            # Nobody awaits this task, and the server ends all the same.
+            logger.exception("The stop failed")
         finally:
-            log.info("Stopped after %.0f s", time.time() - self._pod.started_at)
+            logger.info("Stopped after %.0f s", time.time() - self._pod.started_at)
             self.stop()

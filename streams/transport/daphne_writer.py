@@ -46,6 +46,9 @@ class SocketWriter:
 
     __slots__ = ("_chunked", "_request", "_send", "_transport", "_waiting")
 
+    # A socket refuses nothing: it is gone, and Twisted ends its request.
+    failed = False
+
     def __init__(self, request: Any, options: SocketOptions) -> None:
         # Whether bytes may wait in Twisted: of an answer before this one, or what the socket did not take.
         self._waiting = True

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("sse.server")
+logger = logging.getLogger("sse.server")
 
 # Daphne's own is 50: after a restart thousands of devices knock within a second, and
 # those who find the queue full try again only after one, two and three seconds. The
@@ -40,7 +40,7 @@ def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda
             _listen_beside(port, set_options)
     except OSError as error:
         # Such as for a port that only root may listen on, when the pod is root no more.
-        log.warning("A herd of clients finds less room in the queue: %s", error)
+        logger.warning("Only one socket listens, so fewer clients can wait to be accepted: %s", error)
 
 
 def widen_queue_behind(send: Any) -> bool:

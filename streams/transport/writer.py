@@ -16,7 +16,7 @@ from streams.delivery.connection import Headers, Writer
 from streams.transport.daphne_writer import SocketWriter, daphne_request
 from streams.transport.socket_options import SocketOptions
 
-log = logging.getLogger("sse.sse")
+logger = logging.getLogger("sse.sse")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -24,14 +24,16 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class SendWriter:
     """Writes through ASGI's send(), which waits where the server has backpressure."""
 
-    __slots__ = ("_backlog_bytes", "_messages", "_request_task", "_send", "_task")
+    __slots__ = ("_backlog_bytes", "_messages", "_request_task", "_send", "_task", "failed")
 
     def __init__(self, send: Send, request_task: asyncio.Task[Any]) -> None:
         self._send = send
         self._request_task = request_task
         self._messages: deque[dict[str, Any]] = deque()
         self._backlog_bytes = 0
+        # One of this request, which it ends when it fails; all others of a pod are in its list.
         self._task: asyncio.Task[None] | None = None
+        self.failed = False
 
     def start(self, headers: Headers, frame: bytes) -> None:
         """Queue the head of the response and the first frame."""
@@ -57,6 +59,9 @@ class SendWriter:
     def abort(self) -> None:
         """Drop what waits and end the request as far as ASGI lets an application do so."""
         self._drop()
+        if self.failed:
+            # A request that is cancelled twice cannot end as it wants.
+            return
         if self._task is not None:
             self._task.cancel()
         self._request_task.cancel()
@@ -70,6 +75,9 @@ class SendWriter:
         return 0.0
 
     def _queue(self, message: dict[str, Any]) -> None:
+        if self.failed:
+            self._drop()
+            return
         self._messages.append(message)
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name="send-writer")
@@ -84,8 +92,10 @@ class SendWriter:
             # ASGI 2.4: the client is gone; the server's disconnect event says so too.
             self._drop()
         except Exception:
-            log.exception("The server refused a frame; nothing more is written to its client")
-            self._drop()
+            logger.exception("The server refused a frame; the stream is closed")
+            self._task = None
+            self.abort()
+            self.failed = True
         finally:
             self._task = None
 

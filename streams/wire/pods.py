@@ -9,34 +9,45 @@ from __future__ import annotations
 import msgspec
 
 
-class Statement(msgspec.Struct, tag="statement"):
+class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     """A pod's proof of itself: what it publishes comes back, and how far it has heard.
 
     `sent` is in the pod's own monotonic seconds; `ages` say how many seconds ago it had heard
-    everything, of the channel and of the journal.
+    everything, of the channel and of the journal. `journal_oldest` is the id of the first entry that
+    it read: a journal without it was begun anew, which nothing in the journal itself shows.
     """
 
     life: str
     pod_name: str
     sent: float
     ages: tuple[float, float]
+    journal_oldest: tuple[int, int] | None = None
 
 
-class Question(msgspec.Struct, tag="question"):
-    """Asked by a pod whom a client came back to: what did it read before the event with this id?"""
+class Question(msgspec.Struct, tag="question", omit_defaults=True):
+    """Asked by a pod whom a client came back to: what did it read before the event with this id?
+
+    `known` says whether the pod has that event; if not, it also wants to know when it was published.
+    """
 
     life: str
     number: int
     client_name: str
     event_id: str
+    known: bool = True
 
 
-class Answer(msgspec.Struct, tag="answer"):
-    """Said by a pod that wrote that event to the client: the digests of what it wrote shortly before."""
+class Answer(msgspec.Struct, tag="answer", omit_defaults=True):
+    """Said by a pod that has that event.
+
+    `digests` are those of what it wrote to the client shortly before; None where it did not write it.
+    At the most `age` seconds ago the event was published, where that is known.
+    """
 
     life: str
     number: int
-    digests: list[str]
+    digests: list[str] | None
+    age: float | None = None
 
 
 PodMessage = Statement | Question | Answer

@@ -31,6 +31,7 @@ class FakeWriter:
         self.written: list[bytes] = []
         self.finished = False
         self.aborted = False
+        self.failed = False
         self.silent = 0.0
 
     def start(self, headers: Headers, frame: bytes) -> None:

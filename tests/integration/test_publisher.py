@@ -17,7 +17,7 @@ from streams.broker.publisher import Receipt, apublish, publish
 from streams.conf import StreamSettings
 from streams.errors import InvalidEvent, RedisUnavailable
 from tests.support.pods import environment, run_python
-from tests.support.redis_server import CHANNEL, RedisServer, free_port
+from tests.support.redis_server import RedisServer, free_port
 
 Publish = Callable[..., Awaitable[Receipt]]
 
@@ -28,12 +28,8 @@ async def publish_in_thread(*arguments: Any, **options: Any) -> Receipt:
 
 @pytest.fixture
 def listener(redis_server: RedisServer) -> Iterator[redis.client.PubSub]:
-    """Subscribe as one pod would."""
-    listener = redis_server.client.pubsub()  # type: ignore[no-untyped-call]
-    listener.subscribe(CHANNEL)
-    assert listener.get_message(timeout=5) is not None
-    yield listener
-    listener.close()
+    with redis_server.listening() as listener:
+        yield listener
 
 
 def heard(listener: redis.client.PubSub, client: str) -> dict[str, Any]:

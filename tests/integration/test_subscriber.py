@@ -132,10 +132,10 @@ async def test_comes_back_whenever_the_server_does(mortal_redis: RedisServer):
             await running.lost()
             assert running.subscriber.last_error
         assert running.changes == [True, False] * 3
-        assert running.subscriber.outages == 3
-        before = running.subscriber.disconnected_seconds
+        assert running.subscriber.outages.count == 3
+        before = running.subscriber.outages.seconds
         await asyncio.sleep(0.05)
-        assert running.subscriber.disconnected_seconds > before, "an outage counts while it lasts"
+        assert running.subscriber.outages.seconds > before, "an outage counts while it lasts"
 
 
 async def test_a_server_that_freezes_is_noticed(mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch):

@@ -58,6 +58,7 @@ def test_a_loss_is_one_line_and_status_1(hub):
         (("-n", "0"), "'0' is not a whole number from 1 to 100000"),
         (("--size", "10"), "--size is 10, but an event has at least"),
         (("--prefix", "no space"), "'no space' is not 1 to 64 characters"),
+        (("--redis", "redis://cache?health_check_interval=10"), "without the option health_check_interval"),
     ],
 )
 def test_wrong_arguments_are_status_2(hub, arguments, sentence):

@@ -11,7 +11,8 @@ import time
 
 from tqdm import tqdm
 
-from tests.simulation.run import Result, shortest, simulate
+from tests.simulation.run import shortest, simulate
+from tests.simulation.verdict import Result
 
 RUNS = 2_000
 # So many seeds for one process at a time.

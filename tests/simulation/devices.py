@@ -16,6 +16,8 @@ from tests.simulation.world import EPOCH, Link, World
 class SimulatedSocket:
     """A Writer whose bytes take their time, and may be lost."""
 
+    failed = False
+
     def __init__(self, device: Device, link: Link, session: int) -> None:
         self._device, self._link, self._session = device, link, session
 

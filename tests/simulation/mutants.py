@@ -10,23 +10,24 @@ from unittest import mock
 from streams.broker.journal_cursor import JournalCursor, Taken
 from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery
-from streams.delivery.retries import Retries
+from streams.delivery.resumption import Resumption
 from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.history.retries import Retries
 from streams.wire.events import Event
 
 
 @contextlib.contextmanager
 def one_position_for_both() -> Iterator[None]:
     """F3: an id is taken for a position on both ingresses."""
-    with mock.patch.object(Recovery, "_heard_elsewhere", lambda _self, _ingress, _place, moment: moment):
+    with mock.patch.object(Resumption, "_heard_elsewhere", lambda _self, _ingress, _place, moment: moment):
         yield
 
 
 @contextlib.contextmanager
 def moment_of_reading() -> Iterator[None]:
     """F4: an entry that is read late counts as published when it was read."""
-    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now: now):
+    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now, **_: now):
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streams.broker.journal_cursor import Facts, JournalCursor, Taken
+from streams.broker.journal_cursor import JournalCursor, Taken
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
@@ -15,11 +15,11 @@ from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.wire.clock import Clock
 from streams.wire.pods import PodMessage
-from tests.simulation.redis_model import Blocked, RedisModel, Reply, parse_id
+from tests.simulation.journal import JournalLink
+from tests.simulation.redis_model import RedisModel
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0
-READ_TIMEOUT_SECONDS = 4.0
 PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
 TOGETHER_SECONDS = 2.5
@@ -37,7 +37,6 @@ class SimulatedPod:
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         zero = world.rng.uniform(1e3, 1e6)
         clock = Clock(world.wall, lambda: world.now + zero)
-        self._monotonic = clock.monotonic
         self.clock = clock
         self.history = History(*limits, started=clock.monotonic())
         self.registry = Registry(
@@ -45,18 +44,17 @@ class SimulatedPod:
         )
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
-        self.recovery.on_due = self._look
-        self.cursor = JournalCursor(limits[0], clock.monotonic())
+        self.recovery.resumption.on_due = self._look
+        self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))
         self.received = 0
-        self.subscribed, self._subscribed_at, self._journal_answered_at = False, 0.0, -1.0
-        self.channel, self.journal, self.publishing = (Link(world) for _ in range(3))
+        self.subscribed, self._subscribed_at = False, 0.0
+        self.channel, self.publishing = Link(world), Link(world)
         # Connections to Redis; another object is another connection.
         self._subscription: object = None
-        self._reader: object = None
-        self._cut = {"channel": False, "journal": False, "publishing": False}
+        self.cuts = {"channel": False, "journal": False, "publishing": False}
         self._settling = self._telling = False
         self._connect_channel()
-        self._connect_journal()
+        self.journal.connect()
         self._state()
 
     # The process
@@ -89,9 +87,9 @@ class SimulatedPod:
         self.alive = self.frozen = False
         self._inbox.clear()
         self.redis.forget(self._subscription)
-        self.redis.forget(self._reader)
+        self.journal.forget()
 
-    def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+    def later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
         self.world.after(seconds, self.run, action, *arguments)
 
     # The channel
@@ -99,10 +97,10 @@ class SimulatedPod:
     def _connect_channel(self) -> None:
         connection = self._subscription = object()
         self.channel.drop()
-        if self._cut["channel"] or not self.redis.up:
-            self._later(self.world.rng.uniform(0.1, 0.5), self._retry_channel, connection)
+        if self.cuts["channel"] or not self.redis.up:
+            self.later(self.world.rng.uniform(0.1, 0.5), self._retry_channel, connection)
             return
-        self._later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
+        self.later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
 
         def subscribe() -> None:
             if self._subscription is connection and self.alive:
@@ -124,7 +122,7 @@ class SimulatedPod:
         if self.channel.swallowing or self.redis.frozen or connection not in self.redis.subscribers:
             self._lose_channel(connection)
         else:
-            self._later(PING_TIMEOUT_SECONDS / 2, self._check_channel, connection)
+            self.later(PING_TIMEOUT_SECONDS / 2, self._check_channel, connection)
 
     def _lose_channel(self, connection: object) -> None:
         if self._subscription is not connection:
@@ -140,8 +138,8 @@ class SimulatedPod:
             self.subscribed, self._subscribed_at = True, self.world.now
             self.recovery.subscribed()
             self._look()
-            self._later(TOGETHER_SECONDS, self._come_back)
-            self._come_back()
+            self.later(TOGETHER_SECONDS, self.come_back)
+            self.come_back()
 
     def _channel_data(self, connection: object, kind: str, message: Any) -> None:
         if self._subscription is not connection:
@@ -152,100 +150,27 @@ class SimulatedPod:
             self._named(Ingress.CHANNEL, self.recovery.take_channel, [message])
         else:
             self.recovery.take_pod_messages(message)
-            self._come_back()
+            self.come_back()
         self._look()
 
-    # The journal
+    # What the journal brings
 
-    def _connect_journal(self) -> None:
-        connection = self._reader = object()
-        self.journal.drop()
-        if self._cut["journal"] or not self.redis.up:
-            self._later(self.world.rng.uniform(0.1, 0.5), self._retry_journal, connection)
-            return
-        self._later(READ_TIMEOUT_SECONDS, self._give_up_connect, connection)
-        asked, position = self._monotonic(), self.cursor.position
-
-        def answer() -> None:
-            held = self.redis.holds(parse_id(position)) if position else False
-            redis, world = self.redis, self.world
-            facts = Facts(
-                str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
-            )
-            self.journal.send(self.run, self._connected, connection, facts, asked)
-
-        self.world.after(self.journal.delay, self.redis.execute, answer, connection)
-
-    def _retry_journal(self, connection: object) -> None:
-        if self._reader is connection:
-            self._connect_journal()
-
-    def _give_up_connect(self, connection: object) -> None:
-        if self._reader is connection and self._journal_answered_at < 0:
-            self._lose_journal(connection)
-
-    def _lose_journal(self, connection: object) -> None:
-        if self._reader is connection:
-            self.redis.forget(connection)
-            self._connect_journal()
-
-    def _connected(self, connection: object, facts: Facts, asked: float) -> None:
-        if self._reader is not connection:
-            return
-        since = self.cursor.connected(facts, asked, self._monotonic())
-        if since is not None:
-            self._miss_journal(since)
-        self._read(connection)
-
-    def _read(self, connection: object) -> None:
-        read, asked = self.cursor.next_read(), self._monotonic()
-        held = None if read.held_from == b"-" else parse_id(read.held_from)
-        blocked = Blocked(
-            parse_id(read.after),
-            read.limit,
-            held,
-            lambda reply: self.journal.send(self.run, self._answered, connection, reply, asked),
-        )
-        block = None if read.block_ms is None else read.block_ms / 1000
-        self.world.after(
-            self.journal.delay, self.redis.execute, lambda: self.redis.read(connection, blocked, block), connection
-        )
-        self._later(READ_TIMEOUT_SECONDS, self._time_out, connection, asked)
-
-    def _time_out(self, connection: object, asked: float) -> None:
-        if self._reader is connection and self._journal_answered_at < asked:
-            self._lose_journal(connection)
-
-    def _answered(self, connection: object, reply: Reply, asked: float) -> None:
-        if self._reader is not connection:
-            return
-        self._journal_answered_at = self._monotonic()
-        was_caught_up = self.cursor.caught_up
-        taken = self.cursor.took(reply.entries, reply.held, reply.time, asked, self._journal_answered_at)
-        if taken.displaced:
-            self.cursor.relocated(self.redis.newest())
-        self._taken(taken)
-        if self.cursor.caught_up and not was_caught_up:
-            redis = self.redis
-            self.cursor.begins_at(redis.first(), redis.newest(), self._monotonic(), intact=redis.intact)
-        self._come_back()
-        self._read(connection)
-
-    def _taken(self, taken: Taken) -> None:
+    def taken(self, taken: Taken) -> None:
         if taken.lost_since is not None:
-            self._miss_journal(taken.lost_since)
+            self.miss_journal(taken.lost_since)
         if taken.past:
-            self.recovery.take_past(taken.messages, taken.moments)
+            self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
         elif taken.messages:
-            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
-        self.recovery.prove_journal(self.cursor.proven_at, self.cursor.doubt_seconds)
+            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments, taken.unsure_since)
+        cursor = self.journal.cursor
+        self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
         self._look()
 
-    def _miss_journal(self, since: float) -> None:
-        zero = self._monotonic() - self.world.now
+    def miss_journal(self, since: float) -> None:
+        zero = self.clock.monotonic() - self.world.now
         self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
         self.recovery.miss(Ingress.JOURNAL, since)
-        self._later(1.0, setattr, self.redis, "loss_marked", True)
+        self.later(1.0, setattr, self.redis, "loss_marked", True)
         self._tell()
 
     def _named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
@@ -260,11 +185,11 @@ class SimulatedPod:
 
     def _state(self) -> None:
         self.say([self.recovery.statement(self.name)])
-        self.history.expire(self._monotonic())
-        self._later(STATE_SECONDS * self.world.rng.uniform(0.9, 1.1), self._state)
+        self.history.expire(self.clock.monotonic())
+        self.later(STATE_SECONDS * self.world.rng.uniform(0.9, 1.1), self._state)
 
     def say(self, messages: list[PodMessage]) -> None:
-        if not self._cut["publishing"]:
+        if not self.cuts["publishing"]:
             self.publishing.send(self.redis.execute, lambda: self._published(messages))
 
     def _published(self, messages: list[PodMessage]) -> None:
@@ -277,29 +202,30 @@ class SimulatedPod:
             self.say(messages)
         if len(self.recovery.handover) and not self._settling:
             self._settling = True
-            self._later(SETTLE_SECONDS, self._settle)
+            self.later(SETTLE_SECONDS, self._settle)
         self._tell()
 
     def _settle(self) -> None:
         self._settling = False
-        self.recovery.settle()
+        self.recovery.resumption.settle()
         self._look()
 
-    def _come_back(self) -> None:
-        if self.registry.subscribed or not self.subscribed or not self.cursor.caught_up:
+    def come_back(self) -> None:
+        if self.registry.subscribed or not self.subscribed or not self.journal.cursor.caught_up:
             return
-        together = self._journal_answered_at - self._monotonic() + self.world.now > self._subscribed_at
-        together = together and self.recovery.reached_by_all()
+        if not self.recovery.heard_itself:
+            return
+        together = self.journal.answered_at - self.clock.monotonic() + self.world.now > self._subscribed_at
         if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
-            self.recovery.channel_used = bool(self.received or self.redis.used or not self.cursor.read)
-            cursor = self.cursor
+            self.recovery.channel_used = bool(self.received or self.redis.used or not self.journal.cursor.read)
+            cursor = self.journal.cursor
             self.recovery.came_back(cursor.complete_since, cursor.lost_before(), from_the_first=cursor.from_the_first)
             self._tell()
 
     def _tell(self) -> None:
         if not self._telling and self.recovery.due:
             self._telling = True
-            self._later(self.world.rng.choice((0.0001, 0.05, 0.5)), self._tell_one)
+            self.later(self.world.rng.choice((0.0001, 0.05, 0.5)), self._tell_one)
 
     def _tell_one(self) -> None:
         self._telling = False
@@ -310,8 +236,8 @@ class SimulatedPod:
 
     def cut(self, kind: str, seconds: float) -> None:
         """Reset a connection, lose what is under way, and refuse another for a while."""
-        self._cut[kind] = True
-        self.world.after(seconds, self._cut.__setitem__, kind, False)
+        self.cuts[kind] = True
+        self.world.after(seconds, self.cuts.__setitem__, kind, False)
         self.reset(kind)
 
     def reset(self, kind: str) -> None:
@@ -321,8 +247,8 @@ class SimulatedPod:
             self.redis.forget(self._subscription)
             self.run(self._lose_channel, self._subscription)
         elif kind == "journal":
-            self.redis.forget(self._reader)
-            self.run(self._lose_journal, self._reader)
+            self.journal.forget()
+            self.journal.lose()
 
     def swallow(self, kind: str, seconds: float) -> None:
         """Let a connection stand half-open: nothing arrives, and nobody is told."""

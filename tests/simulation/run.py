@@ -4,58 +4,31 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from tests.simulation.devices import Device
+from tests.simulation.faults import Faults
 from tests.simulation.pod import SimulatedPod
 from tests.simulation.redis_model import RedisModel
+from tests.simulation.verdict import Published, Result
 from tests.simulation.world import World
 
-# Frames round their times to milliseconds.
-ROUNDING_SECONDS = 0.002
 HEAL_SECONDS = 14.0
 QUIET_SECONDS = 4.0
 FAULT_SECONDS = (4.0, 14.0)
 # The history's seconds, bytes, and events for each client.
 LARGE = ((300.0, 2**22, 1000),)
 LIMITS = ((300.0, 2**20, 100), (300.0, 2**20, 100), (300.0, 2**20, 6), (6.0, 2**20, 100), (300.0, 4000, 100))
-KINDS = ("channel", "journal", "publishing")
-
-
-class Published(NamedTuple):
-    """An event that Redis took."""
-
-    number: int
-    name: str
-    ingress: str
-    moment: float
-    has_id: bool
-
-
-@dataclass(slots=True)
-class Result:
-    """What a run found; `problems` is empty where everything held."""
-
-    seed: int
-    problems: list[str] = field(default_factory=list)
-    story: list[str] = field(default_factory=list)
-    published: int = 0
-    named: int = 0
-    doubled: int = 0
-    faults: int = 0
 
 
 class Cluster:
-    """Some pods, their Redis, and the devices that they serve."""
+    """Some pods, their Redis, and the devices that they serve.
+
+    `without` are the faults, by their number, that are left out of this telling of the seed, `kinds` the names of
+    those that there are: all where none is named.
+    """
 
     def __init__(self, seed: int, without: frozenset[int] = frozenset(), kinds: tuple[str, ...] = ()) -> None:
         random.seed(seed)
-        # The faults, by their number, that are left out of this telling of the seed.
-        self.without = without
-        # The kinds of faults that there are, by the names of their methods; all where none is named.
-        self.kinds = [getattr(Cluster, kind) for kind in kinds] or None
-        self.faults = 0
         world = self.world = World(seed)
         rng = world.rng
         self.redis = RedisModel(world)
@@ -82,8 +55,8 @@ class Cluster:
         # The first use of the channel ever, while no pod hears it, is not known to any: a limit that is stated.
         self.redis.used = "channel" in self.ingresses
         self.redis.durable = rng.random() < 0.5
-        self.kills = True
         self.pause = rng.choice((0.02, 0.1, 0.3))
+        self.faults = Faults(self, without, kinds)
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
@@ -150,121 +123,6 @@ class Cluster:
             self.world.rng.choice(self.devices).move()
             self.world.after(self.world.rng.uniform(0.1, 2.0), self.move_some, until)
 
-    # Faults
-
-    def fault_some(self, until: float) -> None:
-        if self.world.now < until:
-            fault = self.world.rng.choice(self.kinds or (GENTLE if self.repeats or self.retries else FAULTS))
-            self.faults += 1
-            if self.faults not in self.without:
-                fault(self)
-            self.world.after(self.world.rng.expovariate(1.0), self.fault_some, until)
-
-    def some_pod(self) -> SimulatedPod:
-        return self.world.rng.choice(self.pods)
-
-    def cut(self) -> None:
-        pod, kind, seconds = self.some_pod(), self.world.rng.choice(KINDS), self.world.rng.uniform(0.01, 3.0)
-        self.world.tell("the", kind, "of", pod.name, "is cut for", f"{seconds:.3f}")
-        pod.cut(kind, seconds)
-
-    def cut_all(self) -> None:
-        pod, seconds = self.some_pod(), self.world.rng.uniform(0.01, 2.0)
-        self.world.tell("all of", pod.name, "is cut for", f"{seconds:.3f}")
-        for kind in KINDS:
-            pod.cut(kind, seconds)
-
-    def cut_one_longer(self) -> None:
-        pod, seconds = self.some_pod(), self.world.rng.uniform(0.05, 1.5)
-        longer = self.world.rng.choice(("channel", "journal"))
-        self.world.tell("both of", pod.name, "are cut for", f"{seconds:.3f}", "and the", longer, "for longer")
-        for kind in ("channel", "journal"):
-            pod.cut(kind, seconds + (1.5 if kind == longer else 0.0))
-
-    def flap(self) -> None:
-        pod, kind = self.some_pod(), self.world.rng.choice(KINDS[:2])
-        self.world.tell("the", kind, "of", pod.name, "flaps")
-        for _ in range(self.world.rng.randint(2, 6)):
-            self.world.after(self.world.rng.uniform(0.0, 0.6), pod.cut, kind, 0.001)
-
-    def swallow(self) -> None:
-        pod, kind, seconds = self.some_pod(), self.world.rng.choice(KINDS), self.world.rng.uniform(0.5, 12.0)
-        self.world.tell("the", kind, "of", pod.name, "is half-open for", f"{seconds:.3f}")
-        pod.swallow(kind, seconds)
-
-    def slow(self) -> None:
-        pod, kind = self.some_pod(), self.world.rng.choice(KINDS)
-        self.world.tell("the", kind, "of", pod.name, "is slow")
-        link = getattr(pod, kind)
-        link.delay = self.world.rng.choice((0.02, 0.2, 1.0))
-        self.world.after(self.world.rng.uniform(0.1, 3.0), setattr, link, "delay", 0.001)
-
-    def freeze_redis(self) -> None:
-        if self.redis.up and not self.redis.frozen:
-            seconds = self.world.rng.uniform(0.05, 6.0)
-            self.world.tell("redis freezes for", f"{seconds:.3f}")
-            self.redis.freeze()
-            self.world.after(seconds, self.redis.thaw)
-
-    def restart_redis(self) -> None:
-        if self.redis.up:
-            lost = self.world.rng.choice((0, 0, 10**6) if self.redis.durable else (0, 0, 1, 3, 10**6))
-            self.world.tell("redis dies, and loses so many entries:", lost)
-            self.redis.die()
-            self.world.after(self.world.rng.uniform(0.01, 2.0), self._start_redis, lost)
-
-    def _start_redis(self, lost: int) -> None:
-        if not self.redis.up:
-            self.world.tell("redis is back")
-            self.redis.start(lost)
-
-    def step_clock(self) -> None:
-        step = self.world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
-        # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
-        if step > 0 and not all(pod.alive and pod.cursor.caught_up for pod in self.pods):
-            return
-        self.kills = self.kills and step < 0
-        self.world.tell("the clock of redis steps by", step)
-        self.redis.clock_offset += step
-
-    def delete_journal(self) -> None:
-        self.world.tell("the journal is deleted")
-        self.redis.delete()
-
-    def trim_journal(self) -> None:
-        kept = self.world.rng.choice((0, 1, 3))
-        self.world.tell("the journal is trimmed to", kept)
-        self.redis.trim(kept)
-
-    def kill_pod(self) -> None:
-        pod = self.some_pod()
-        if pod.alive and self.kills:
-            self.world.tell(pod.name, "is killed")
-            pod.kill()
-            for device in self.devices:
-                device.lost(pod)
-            self.world.after(self.world.rng.uniform(0.05, 2.0), self._restart, self.pods.index(pod))
-
-    def _restart(self, number: int) -> None:
-        if not self.pods[number].alive:
-            self.world.tell(self.pods[number].name, "starts again")
-            self.pods[number] = self._pod(number)
-
-    def freeze_pod(self) -> None:
-        pod, seconds = self.some_pod(), self.world.rng.choice((0.05, 1.0, 5.0, 12.0))
-        if pod.alive and not pod.frozen:
-            self.world.tell(pod.name, "freezes for", seconds)
-            pod.freeze()
-            self.world.after(seconds, self._thaw, pod)
-
-    def _thaw(self, pod: SimulatedPod) -> None:
-        if pod.alive and pod.frozen:
-            pod.thaw()
-
-    def move_all(self) -> None:
-        for device in self.devices:
-            device.move()
-
     # The run
 
     def run(self) -> Result:
@@ -273,7 +131,7 @@ class Cluster:
             world.after(rng.uniform(0.0, 0.5), device.connect)
         talking_until = 1.0 + rng.uniform(*FAULT_SECONDS)
         world.after(rng.uniform(0.0, 1.0), self.publish_some, talking_until)
-        world.after(1.0, self.fault_some, talking_until)
+        world.after(1.0, self.faults.draw_some, talking_until)
         world.after(rng.uniform(0.5, 3.0), self.move_some, talking_until)
         world.run_until(talking_until + HEAL_SECONDS)
         self._heal()
@@ -282,83 +140,45 @@ class Cluster:
         world.run_until(world.now + QUIET_SECONDS)
         return self._verdict(last)
 
+    def start_redis(self, lost: int) -> None:
+        if not self.redis.up:
+            self.world.tell("redis is back")
+            self.redis.start(lost)
+
+    def restart(self, number: int) -> None:
+        if not self.pods[number].alive:
+            self.world.tell(self.pods[number].name, "starts again")
+            self.pods[number] = self._pod(number)
+
     def _heal(self) -> None:
         self.world.tell("all is healed")
         if self.redis.frozen:
             self.redis.thaw()
-        self._start_redis(0)
+        self.start_redis(0)
         for number, pod in enumerate(self.pods):
             if not pod.alive:
-                self._restart(number)
+                self.restart(number)
             elif pod.frozen:
                 pod.thaw()
 
     def _verdict(self, last: list[int]) -> Result:
         result = Result(self.world.rng.getrandbits(1), published=len(self.published), story=self.world.story)
         for device in self.devices:
-            self._judge(device, result)
+            result.judge(device, self.published)
             for number in last:
                 if any(event.number == number and event.name == device.name for event in self.published):
-                    self._expect(device, number, result)
+                    result.expect(device, number)
         for pod in self.pods:
             if pod.history.statistics().bytes > self.limits[1]:
                 result.problems.append(f"the history of {pod.name} is over its limit")
         return result
-
-    def _expect(self, device: Device, number: int, result: Result) -> None:
-        if number not in device.read:
-            result.problems.append(f"{device.name} is forgotten: it never read {number}, its last event")
-
-    def _judge(self, device: Device, result: Result) -> None:
-        result.problems += [f"{number} was written to {device.name} twice on one stream" for number in device.twice]
-        for event in self.published:
-            if event.name != device.name:
-                continue
-            times = device.read.get(event.number, 0)
-            if times > 1:
-                result.doubled += 1
-            if times or event.moment <= device.owed_from:
-                continue
-            if any(
-                began - ROUNDING_SECONDS <= event.moment <= ended + ROUNDING_SECONDS for began, ended in device.gaps
-            ):
-                result.named += 1
-            else:
-                result.problems.append(
-                    f"{event.number} for {device.name}, taken by the {event.ingress} at {event.moment:.4f}, "
-                    "was neither read nor named"
-                )
-
-
-FAULTS = (
-    Cluster.cut,
-    Cluster.cut,
-    Cluster.cut_all,
-    Cluster.cut_one_longer,
-    Cluster.cut_one_longer,
-    Cluster.flap,
-    Cluster.swallow,
-    Cluster.swallow,
-    Cluster.slow,
-    Cluster.freeze_redis,
-    Cluster.restart_redis,
-    Cluster.step_clock,
-    Cluster.delete_journal,
-    Cluster.trim_journal,
-    Cluster.kill_pod,
-    Cluster.freeze_pod,
-    Cluster.move_all,
-)
-# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
-# is stated.
-GENTLE = (Cluster.slow, Cluster.freeze_redis, Cluster.freeze_pod, Cluster.move_all)
 
 
 def simulate(seed: int, without: frozenset[int] = frozenset(), kinds: tuple[str, ...] = ()) -> Result:
     """Run one seed; the same seed is the same run."""
     cluster = Cluster(seed, without, kinds)
     result = cluster.run()
-    result.seed, result.faults = seed, cluster.faults
+    result.seed, result.faults = seed, cluster.faults.count
     return result
 
 

@@ -11,12 +11,13 @@ from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.events import Event, decode_event, payload_line
-from streams.wire.frames import event_frame
+from streams.wire.frames import comment_frame, event_frame
 from tests.support.event_stream import ServerSentEvent, parse
 
 MAX_EVENT_BYTES = 4096
 MAX_BACKLOG_BYTES = 1000
 STALL_SECONDS = 10.0
+FRAME = comment_frame("x" * 96)
 
 
 class Recorder:
@@ -29,6 +30,7 @@ class Recorder:
         self.waiting = 0
         self.finished = False
         self.aborted = False
+        self.failed = False
         self.silent = 0.0
 
     def start(self, headers: Any, frame: bytes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from streams import tasks
-from streams.tasks import Backoff, cancel, supervise
+from streams.tasks import Backoff, TaskList, cancel, supervise
 
 LOGGER = "sse.server"
 
@@ -180,6 +180,54 @@ async def test_cancel_takes_tasks_that_have_ended_and_none_at_all():
     await task
     await cancel([task])
     await cancel([])
+
+
+def running() -> list[str]:
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("sse-"))
+
+
+async def waits() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_task_list_starts_each_run_once():
+    listed = TaskList({"one": waits, "two": waits})
+    assert listed.start()
+    assert not listed.start()
+    assert running() == ["sse-one", "sse-two"]
+    await listed.stop()
+    assert running() == []
+
+
+async def test_task_list_begins_anew_where_one_of_them_has_ended():
+    """A supervised task ends only where somebody else cancelled it."""
+    runs = {"one": waits}
+    listed = TaskList(runs)
+    listed.start()
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == "sse-one")
+    await cancel([task])
+    runs["late"] = waits
+    assert not listed.start(), "it is the same loop"
+    assert running() == ["sse-late", "sse-one"]
+    await listed.stop()
+
+
+async def test_task_list_is_not_brought_back_after_its_stop():
+    listed = TaskList({"one": waits})
+    listed.start()
+    await listed.stop()
+    assert not listed.start()
+    assert running() == []
+
+
+def test_task_list_starts_on_every_loop():
+    listed = TaskList({"one": waits})
+
+    async def start() -> tuple[bool, list[str]]:
+        return listed.start(), running()
+
+    for _ in range(2):
+        assert asyncio.run(start()) == (True, ["sse-one"])
 
 
 def test_backoff_doubles_up_to_its_limit(monkeypatch: pytest.MonkeyPatch):

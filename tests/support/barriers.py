@@ -15,3 +15,8 @@ async def heard_all(pod: Pod, server: RedisServer, channel: str = CHANNEL) -> No
     async with await open_stream(pod.port, witness) as stream:
         server.publish(event(witness), channel)
         await stream.until(event(witness)["eventId"])
+
+
+def remembered(pod: Pod) -> float:
+    """Return how many events a pod has in its history."""
+    return pod.metric("sse_history_events")

@@ -9,20 +9,19 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import redis
 
-from streams.broker.journal import JOURNAL_SUFFIX
 from tests.support.event_stream import ServerSentEvent
 from tests.support.http import EventStream, open_response
-from tests.support.redis_server import CHANNEL
+from tests.support.redis_server import CHANNEL, JOURNAL
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
-LOG = CHANNEL + JOURNAL_SUFFIX
 BATCH_SECONDS = 0.02
 # Times in the stream are cut to milliseconds.
 ROUNDING_SECONDS = 0.002
@@ -132,7 +131,7 @@ class Source:
                 self._number += 1
                 message = json.dumps({"clientName": name, "eventId": event_id, "data": {"amount": 9.99}})
                 if self.durable:
-                    pipeline.xadd(LOG, {"event": message}, maxlen=100_000, approximate=True)
+                    pipeline.xadd(JOURNAL, {"event": message}, maxlen=100_000, approximate=True)
                 else:
                     pipeline.publish(CHANNEL, message)
                 events.append((name, event_id))
@@ -150,17 +149,9 @@ class Source:
             else:
                 self.taken[name].append(Published(event_id, earliest, latest))
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> contextlib.AbstractContextManager[None]:
         """Publish in a thread of its own."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._run, args=(over,), name="source")
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return in_thread(self._run, "source")
 
     def once(self) -> None:
         """Publish one event for each name."""

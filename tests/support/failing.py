@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from dashboard.live.board import Page, get_board
 from sseproject.asgi import application
-from streams.delivery.connection import Connection, Headers
+from streams.delivery.connection import Connection, Headers, Writer
 from streams.pod import get_pod
 from tests.support.pods import FAILING
 
@@ -17,6 +18,8 @@ __all__ = ["application"]
 
 registry = get_pod().registry
 open_stream = registry.open
+board = get_board()
+open_page = board.open
 
 
 async def fail(_request: HttpRequest) -> HttpResponse:
@@ -30,5 +33,12 @@ def open_and_fail(connection: Connection, headers: Headers) -> None:
         raise RuntimeError("this stream fails")
 
 
+def open_page_and_fail(page: Page, writer: Writer, headers: Headers) -> None:
+    """Open a page's stream, and fail when its response has begun."""
+    open_page(page, writer, headers)
+    raise RuntimeError("this page's stream fails")
+
+
 urls.urlpatterns.insert(0, path(FAILING.removeprefix("/"), fail))
 registry.open = open_and_fail  # type: ignore[method-assign]
+board.open = open_page_and_fail  # type: ignore[method-assign]

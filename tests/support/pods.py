@@ -138,6 +138,10 @@ class Pod(ChildProcess):
         except OSError:
             return 0
 
+    @property
+    def is_ready(self) -> bool:
+        return self.status("/health/ready") == 200
+
     def wait_live(self) -> None:
         """Wait until it answers at all, whatever Redis does."""
         self._wait("/health/live")

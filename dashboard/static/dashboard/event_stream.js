@@ -93,19 +93,19 @@ export class EventStream {
     try {
       const response = await fetch(this.url, { headers, cache: "no-store", signal: aborter.signal });
       if (!response.ok || !(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
-        await this.refused(response);
+        await this.refused(response, aborter);
         return;
       }
       this.failures = 0;
       this.parser.begin();
       this.handlers.onOpen();
       await this.read(response.body);
-      this.retry("The server ended the stream");
+      this.retry("The server ended the stream", aborter);
     } catch (error) {
       if (!aborter.signal.aborted) {
         const lost = this.failures === 0;
         this.failures += 1;
-        this.retry(lost ? "The connection broke" : "The server cannot be reached");
+        this.retry(lost ? "The connection broke" : "The server cannot be reached", aborter);
       }
     }
   }
@@ -121,9 +121,12 @@ export class EventStream {
     }
   }
 
-  async refused(response) {
+  async refused(response, aborter) {
     const error = await response.json().then((answer) => answer.error, () => "");
     const reason = `The server answered ${response.status}. ${error ?? ""}`.trim();
+    if (aborter.signal.aborted) {
+      return;
+    }
     // What is wrong with the request stays wrong; what is wrong with the pod may pass.
     if (response.status < 500 && response.status !== 429) {
       this.handlers.onStop(reason);
@@ -131,20 +134,21 @@ export class EventStream {
     }
     this.failures += 1;
     const seconds = Number(response.headers.get("Retry-After"));
-    this.retry(reason, seconds > 0 ? seconds * 1000 : undefined);
+    this.retry(reason, aborter, seconds > 0 ? seconds * 1000 : undefined);
   }
 
-  retry(reason, ms = Math.min(this.retryMs * 2 ** Math.max(0, this.failures - 1), MAX_RETRY_MS)) {
-    if (this.aborter === null) {
+  // Try again, unless the attempt that ended was closed, and another perhaps begun since.
+  retry(reason, aborter, ms = Math.min(this.retryMs * 2 ** Math.max(0, this.failures - 1), MAX_RETRY_MS)) {
+    if (aborter.signal.aborted) {
       return;
     }
     this.handlers.onWait(reason, ms);
     this.timer = setTimeout(() => this.open(), ms);
   }
 
+  // open() goes on after the last event.
   close() {
     clearTimeout(this.timer);
     this.aborter?.abort();
-    this.aborter = null;
   }
 }

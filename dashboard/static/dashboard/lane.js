@@ -98,6 +98,19 @@ export class Lane {
     }
   }
 
+  // The page is left, and may be shown again: the stream goes on after the last event then.
+  leave() {
+    this.stream?.close();
+  }
+
+  comeBack() {
+    if (this.stream !== null) {
+      this.events.addNote("Back on this page. Connecting again.", "info");
+      this.showState("waiting", "Connecting");
+      this.stream.open();
+    }
+  }
+
   stop(reason, level) {
     this.stream.close();
     this.stream = null;

@@ -78,6 +78,9 @@ function show(content) {
 }
 
 let source = null;
+let timer = null;
+// Whether the browser keeps this page for its Back button.
+let away = false;
 
 function listen() {
   source = new EventSource(page.dataset.live);
@@ -90,7 +93,7 @@ function listen() {
     // A browser gives up for ever after an answer that is no stream, such as that of a
     // proxy whose pod is restarting, or of a login that has ended.
     if (source.readyState === EventSource.CLOSED) {
-      setTimeout(retry, RETRY_MS);
+      timer = setTimeout(retry, RETRY_MS);
     }
   };
 }
@@ -105,14 +108,22 @@ async function retry() {
   } catch {
     // Not there yet: the next attempt tells.
   }
-  listen();
+  if (!away) {
+    listen();
+  }
 }
 
 // A page that the browser keeps for its Back button must not keep its stream: a browser
 // opens six connections to a host over HTTP/1.1, and the next page needs one.
-window.addEventListener("pagehide", () => source?.close());
+window.addEventListener("pagehide", () => {
+  away = true;
+  clearTimeout(timer);
+  source.close();
+});
 window.addEventListener("pageshow", (event) => {
+  away = false;
   if (event.persisted) {
+    setState("off", "Connecting");
     listen();
   }
 });

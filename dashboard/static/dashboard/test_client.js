@@ -102,3 +102,12 @@ document.querySelector("[data-add]").addEventListener("click", () => {
 });
 publishForm?.addEventListener("submit", publish);
 rememberedNames().forEach(addLane);
+
+// A page that the browser keeps for its Back button must not keep its streams: a browser
+// opens six connections to a host over HTTP/1.1, and the next page needs one.
+window.addEventListener("pagehide", () => lanes.forEach((lane) => lane.leave()));
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    lanes.forEach((lane) => lane.comeBack());
+  }
+});

@@ -6,7 +6,6 @@ import re
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
@@ -17,6 +16,8 @@ from loadtest.plan import MAX_CONNECTIONS, Plan, check, is_loopback
 from loadtest.progress import Bar
 from loadtest.report import table
 from loadtest.running import LoadTest
+from streams.broker.clients import address
+from streams.errors import ConfigurationError
 
 EXAMPLES = """
 examples:
@@ -101,11 +102,13 @@ def _plan(options: dict[str, Any]) -> Plan:
     Raises ImpossiblePlan.
     """
     redis_url = options["redis"] or settings.STREAMS.redis_url
-    parts = urlsplit(redis_url)
-    local = parts.scheme == "unix" or is_loopback(parts.hostname or "localhost")
+    try:
+        redis = address(redis_url)
+    except (ConfigurationError, OSError) as error:
+        raise ImpossiblePlan(f"The Redis URL cannot be used: {error}") from None
     publishes = options["rate"] is None or options["rate"] > 0
-    if publishes and not options["redis"] and not local:
-        raise ImpossiblePlan(f"The settings' Redis is on {parts.hostname}: name it with --redis to publish there.")
+    if publishes and not options["redis"] and not (redis.path or is_loopback(redis.host)):
+        raise ImpossiblePlan(f"The settings' Redis is on {redis.host}: name it with --redis to publish there.")
     plan = Plan(
         url=options["url"],
         redis_url=redis_url,

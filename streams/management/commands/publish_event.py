@@ -65,7 +65,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ttl-ms", metavar="MS", type=whole(1, MAX_TTL_MS), help="never deliver it later than this"
         )
-        parser.add_argument("--durable", action="store_true", help="into the log, which pods that are away catch up on")
+        parser.add_argument(
+            "--durable", action="store_true", help="into the journal, which pods that are away catch up on"
+        )
         parser.add_argument("--strict", action="store_true", help="exit with 3 where no pod was listening")
         parser.add_argument("--json", action="store_true", help="one JSON object per event on standard output")
 
@@ -119,7 +121,7 @@ class Command(BaseCommand):
             }
             line = msgspec.json.encode(fields).decode()
         elif receipt.log_id is not None:
-            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, in the log as {receipt.log_id}"
+            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, in the journal as {receipt.log_id}"
         else:
             line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, received by {receipt.receivers} pod(s)"
         bar.write(line, file=sys.stdout)

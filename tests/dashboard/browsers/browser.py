@@ -30,8 +30,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # A page kept for the way back keeps its streams too; six of them are all that a host gets.
-    "--disable-features=BackForwardCache",
 )
 WIDE = (1440, 900)
 PHONE = (390, 844)

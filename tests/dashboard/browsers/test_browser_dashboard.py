@@ -111,7 +111,7 @@ def test_the_state_of_redis_is_seen_at_once(browser: Browser, start_pod: StartPo
     wait_until("a good state", lambda: browser.one(".verdict").get_attribute("data-level") == "good")
     mortal_redis.stop()
     wait_until("a bad state", lambda: browser.one(".verdict").get_attribute("data-level") == "bad")
-    assert browser.one("[data-text=headline]").text.startswith("Deaf for")
+    assert browser.one("[data-text=headline]").text.startswith("Disconnected from Redis for")
     mortal_redis.start()
     wait_until("a good state", lambda: browser.one(".verdict").get_attribute("data-level") == "good")
     assert "Redis was lost once" in " ".join(browser.texts("[data-rows=notices] li"))

@@ -6,9 +6,9 @@ import pytest
 
 from dashboard.content.verdict import judge
 from dashboard.live.board import Board
-from streams.delivery.complaints import Fault
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
+from streams.wire.complaints import Fault
 
 Connect = Callable[..., Connection]
 
@@ -57,7 +57,7 @@ def test_a_few_lost_devices_are_noted_and_many_are_a_warning(board: Board, conne
 def test_unusable_messages_and_outages_are_noted(board: Board) -> None:
     board.sampler.take()
     board.pod.router.complaints.counts[Fault.UNUSABLE] += 1
-    board.pod.subscriber.outages = 2
+    board.pod.subscriber.outages.count = 2
     notices = " ".join(judge(board.pod, board.sampler).notices)
     assert "1 message on the channel" in notices
     assert "lost 2 times" in notices

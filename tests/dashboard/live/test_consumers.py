@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from dashboard.content.pages import ClientPage, PodPage
+from dashboard.live import consumers
 from dashboard.live.board import Board
 from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
 from streams.http.answers import Refused
-from tests.dashboard.conftest import TOKEN
+from tests.dashboard.conftest import TOKEN, FakeWriter
 
 
 def scope(query: str = "", method: str = "GET", **headers: str) -> dict[str, Any]:
@@ -54,6 +55,23 @@ async def test_wanted_page_refuses_strangers(production: None) -> None:
 async def test_wanted_page_refuses_too_many_parameters() -> None:
     error = await refused("&".join(["a=1"] * 1500))
     assert error.status == 400
+
+
+async def test_consumer_cuts_a_stream_that_fails_once_it_has_begun(
+    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that is given the exception can only begin another answer."""
+    writer = FakeWriter()
+    monkeypatch.setattr(consumers, "open_writer", lambda *_: writer)
+
+    async def fail() -> dict[str, Any]:
+        raise RuntimeError("this server fails")
+
+    await LiveConsumer(board)(scope(), fail, None)  # type: ignore[arg-type]
+    assert len(writer.written) == 1
+    assert writer.aborted
+    assert board._pages == {}
+    assert "this server fails" in caplog.text
 
 
 async def test_consumer_answers_like_every_other_path(board: Board) -> None:

@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 # What the first pod may take to close a stream that its client left for another pod.
 EVICTION_SECONDS = 0.2
 SAMPLES = 9
-HERD = 300
+CLIENTS = 300
 # From the moment at which Redis answers again.
 SETTLED_SECONDS = 8.0
 
@@ -113,13 +113,13 @@ async def test_a_client_that_moves_is_evicted_where_it_was(
     assert sum(pod.metric('sse_closes_total{reason="evicted"}') for pod in pods) == SAMPLES
 
 
-async def test_a_herd_at_two_pods_at_the_same_instant(
+async def test_many_clients_at_two_pods_at_the_same_instant(
     three_pods: Callable[[RedisServer], list[Pod]],
     redis_server: RedisServer,
     client_names: Callable[[int], list[str]],
 ):
     pods = three_pods(redis_server)
-    names = client_names(HERD)
+    names = client_names(CLIENTS)
     opened = await asyncio.gather(*(open_response(pods[side].port, name) for name in names for side in (0, 1)))
     streams = {name: list(opened[2 * at : 2 * at + 2]) for at, name in enumerate(names)}
     await settled(pods, names, timeout=5)
@@ -136,7 +136,7 @@ async def test_redis_gone_in_between(
 ):
     mortal_redis.start()
     pods = three_pods(mortal_redis)
-    names = client_names(HERD)
+    names = client_names(CLIENTS)
     if end == "kill":
         mortal_redis.kill()
     else:
@@ -144,7 +144,7 @@ async def test_redis_gone_in_between(
     await eventually("the pods to notice", lambda: all(pod.status("/health") == 503 for pod in pods[:2]), timeout=20)
     older = await asyncio.gather(*(open_response(pods[0].port, name) for name in names))
     newer = await asyncio.gather(*(open_response(pods[1].port, name) for name in names))
-    assert [pod.connections() for pod in pods] == [HERD, HERD, 0], "each pod stands alone"
+    assert [pod.connections() for pod in pods] == [CLIENTS, CLIENTS, 0], "each pod stands alone"
     if end == "kill":
         mortal_redis.start()
     else:
@@ -152,25 +152,25 @@ async def test_redis_gone_in_between(
     back = time.monotonic()
     await settled(pods, names, timeout=SETTLED_SECONDS)
     assert time.monotonic() - back < SETTLED_SECONDS
-    assert pods[1].connections() == HERD, "the younger ones are to stay"
+    assert pods[1].connections() == CLIENTS, "the younger ones are to stay"
     await eventually("the pods to be ready", lambda: all(pod.status("/health/ready") == 200 for pod in pods))
     streams = {name: [old, new] for name, old, new in zip(names, older, newer, strict=True)}
     await assert_one_each(mortal_redis, streams)
     await close_all(streams)
 
 
-async def test_a_pod_that_was_deaf_for_a_moment(
+async def test_a_pod_that_was_disconnected_for_a_moment(
     three_pods: Callable[[RedisServer], list[Pod]], mortal_redis: RedisServer
 ):
     mortal_redis.start()
     pods = three_pods(mortal_redis)
-    older = [await open_stream(pods[0].port, f"DEAF-{number}") for number in range(5)]
+    older = [await open_stream(pods[0].port, f"AWAY-{number}") for number in range(5)]
     # Where an announcement was missed the ages decide, which are as old as the message that tells them.
     await eventually("the older ones to be older than that", lambda: min(ages(pods[0])) >= 1)
     # Nothing but the pods' subscriptions is cut, and redis-py mends them without a word.
     mortal_redis.client.client_kill_filter(_type="pubsub")
-    newer = [await open_stream(pods[1].port, f"DEAF-{number}") for number in range(5)]
-    names = [f"DEAF-{number}" for number in range(5)]
+    newer = [await open_stream(pods[1].port, f"AWAY-{number}") for number in range(5)]
+    names = [f"AWAY-{number}" for number in range(5)]
     await settled(pods, names, timeout=10)
     streams = {name: [old, new] for name, old, new in zip(names, older, newer, strict=True)}
     await assert_one_each(mortal_redis, streams)

@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 # STREAMS_TEST_DRAIN=5000 is what a pod is made for, over the 20 s of the default.
 STREAMS = int(os.environ.get("STREAMS_TEST_DRAIN", "300"))
-# A tenth is a second or more: in less, a moment in which this machine stands still would count as a herd.
+# A tenth is a second or more: in less, a moment in which this machine stands still would count as all at once.
 DRAIN_SECONDS = 10.0 if STREAMS < 1000 else 20.0
 TENTHS = 10
 EVENTS_PER_SECOND = 1000

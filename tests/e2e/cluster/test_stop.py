@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.http import HOST, open_response, open_stream, request_bytes
-from tests.support.redis_server import RedisServer
+from tests.support.pods import environment, run_python
+from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import eventually
 
 
@@ -76,9 +77,9 @@ async def test_stops_while_clients_wait_for_redis(start_pod: StartPod, mortal_re
 
 async def test_stops_though_a_client_reads_nothing(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url, STALL_SECONDS=1, LOG_LEVEL="warning")
-    stream = await open_stream(pod.port, "DEAF")
+    stream = await open_stream(pod.port, "UNREAD")
     # More than the sockets between them hold.
-    message = b'{"clientName":"DEAF","data":"%b"}' % (b"x" * 100_000)
+    message = b'{"clientName":"UNREAD","data":"%b"}' % (b"x" * 100_000)
     before = pod.metric("sse_events_received_total")
     for _ in range(10):
         redis_server.publish(message)
@@ -103,3 +104,29 @@ def test_a_pod_that_is_killed_leaves_its_port_to_the_next(start_pod: StartPod, r
     pod.process.wait()
     second = start_pod(REDIS_URL=redis_server.url, ready=False)
     second.wait_ready()
+
+
+# Told to stop as soon as it has started.
+FAILING_STOP = """
+import os, signal, sys
+from sseproject.asgi import application
+from streams.pod import get_pod
+from streams.server.daphne import StreamServer
+
+async def fail():
+    raise RuntimeError("this stop fails")
+
+pod = get_pod()
+pod.start = lambda: os.kill(os.getpid(), signal.SIGTERM)
+pod.stop = fail
+StreamServer(application, pod, host="127.0.0.1", port=int(sys.argv[1])).run()
+"""
+
+
+def test_stop_that_fails_is_logged_and_ends_all_the_same(redis_server: RedisServer):
+    """It is a task that nobody awaits."""
+    env = environment(REDIS_URL=redis_server.url)
+    done = run_python("-c", FAILING_STOP, str(free_port()), env=env)
+    assert done.returncode == 0
+    assert "[SERVER] The stop failed" in done.stderr
+    assert done.stderr.count("RuntimeError: this stop fails") == 1

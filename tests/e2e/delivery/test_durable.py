@@ -1,4 +1,4 @@
-"""The durable door: what Redis acknowledged arrives, whatever dies in between, and arrives once."""
+"""The journal: what Redis acknowledged arrives, whatever dies in between, and arrives once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import msgspec
 import pytest
 
 from streams.broker.publisher import apublish, publish
-from streams.conf import read_settings
 from tests.conftest import StartPod
-from tests.e2e.faults.test_gaps import marked, read_until, ready
-from tests.support.devices import LOG, Lane, Source, all_read_last, gap_covers, outcome
+from tests.support.devices import Lane, Source, all_read_last, gap_covers, outcome
 from tests.support.http import open_stream
 from tests.support.pods import Pod, environment, run_manage
-from tests.support.redis_server import RedisServer, event
-from tests.support.relay import Relay
+from tests.support.reading import read_until
+from tests.support.redis_server import JOURNAL, RedisServer, event
 from tests.support.waiting import eventually
 
 # STREAMS_TEST_OUTAGES=full is an outage as long as a restart on a slow disk.
@@ -29,22 +25,6 @@ FULL = os.environ.get("STREAMS_TEST_OUTAGES", "") == "full"
 OUTAGE_SECONDS = 10.0 if FULL else 1.5
 LANES = 50 if FULL else 10
 EVENTS_PER_SECOND = 1000 if FULL else 300
-
-
-@pytest.fixture
-def conf(settings: Any, redis_server: RedisServer) -> None:
-    """Settings of this process that name the tests' own Redis."""
-    settings.STREAMS = msgspec.structs.replace(read_settings({}), redis_url=redis_server.url)
-
-
-def add(server: RedisServer, message: dict[str, Any]) -> None:
-    """Put an event into the log as anybody may."""
-    server.client.xadd(LOG, {"event": json.dumps(message)}, maxlen=100_000, approximate=True)
-
-
-async def waits_for_more(server: RedisServer) -> None:
-    """Wait until a pod has read the log to its end, and Redis holds its question for more."""
-    await eventually("the pod to wait for more", lambda: server.client.info("clients")["blocked_clients"])
 
 
 async def by_function(_server: RedisServer, name: str) -> str:
@@ -67,35 +47,35 @@ async def by_command(server: RedisServer, name: str) -> str:
 
 
 async def by_xadd(server: RedisServer, name: str) -> str:
-    add(server, event(name, 7))
+    server.add(event(name, 7))
     return event(name, 7)["eventId"]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("put", [by_function, by_coroutine, by_command, by_xadd])
 @pytest.mark.usefixtures("conf")
-async def test_whoever_puts_it_into_the_log_it_arrives_once(
+async def test_whoever_puts_it_into_the_journal_it_arrives_once(
     put: Callable[[RedisServer, str], Awaitable[str]], pod: Pod, redis_server: RedisServer, client_name: str
 ):
     async with await open_stream(pod.port, client_name) as stream:
         event_id = await put(redis_server, client_name)
         redis_server.publish(event(client_name, eventId="between"))
         got, _gaps = await read_until(stream, "between")
-        add(redis_server, event(client_name, eventId="last"))
+        redis_server.add(event(client_name, eventId="last"))
         got += (await read_until(stream, "last"))[0]
-        # The two doors are two connections; each keeps its own order.
+        # The two ingresses are two connections; each has its own order.
         assert sorted(got) == sorted([event_id, "between", "last"])
         assert got.index(event_id) < got.index("last")
 
 
-async def test_what_is_unusable_in_the_log_is_counted_and_skipped(
+async def test_what_is_unusable_in_the_journal_is_counted_and_skipped(
     start_pod: StartPod, redis_server: RedisServer, client_name: str
 ):
     pod = start_pod(REDIS_URL=redis_server.url)
     async with await open_stream(pod.port, client_name) as stream:
         unusable = pod.metric("sse_events_unusable_total")
-        redis_server.client.xadd(LOG, {"other": "field"})
-        redis_server.client.xadd(LOG, {"event": "no JSON"})
-        add(redis_server, event(client_name, 1))
+        redis_server.client.xadd(JOURNAL, {"other": "field"})
+        redis_server.client.xadd(JOURNAL, {"event": "no JSON"})
+        redis_server.add(event(client_name, 1))
         assert (await stream.next_json())["eventId"] == "evt-00000001"
         assert pod.metric("sse_events_unusable_total") == unusable + 2
 
@@ -104,22 +84,22 @@ async def test_a_killed_pod_reads_on(start_pod: StartPod, mortal_redis: RedisSer
     mortal_redis.start()
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
-        add(mortal_redis, event(client_name, 0))
+        mortal_redis.add(event(client_name, 0))
         await stream.until("evt-00000000")
     pod.terminate(signal.SIGKILL)
     # More than one reply of Redis holds, with those for others.
     for number in range(1, 91):
         for name in (client_name, *(f"{client_name}-{other}" for other in range(8))):
-            add(mortal_redis, event(name, number))
+            mortal_redis.add(event(name, number))
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000000"}) as stream:
-        add(mortal_redis, event(client_name, 91))
+        mortal_redis.add(event(client_name, 91))
         got, gaps = await read_until(stream, "evt-00000091")
         assert got == [event("", number)["eventId"] for number in range(1, 92)]
         assert gaps == [], "nothing was missed, so nothing is told"
 
 
-async def test_what_pubsub_lost_behind_an_event_of_the_log_is_told(
+async def test_what_pubsub_lost_behind_an_event_of_the_journal_is_told(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
     mortal_redis.start()
@@ -127,13 +107,13 @@ async def test_what_pubsub_lost_behind_an_event_of_the_log_is_told(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
-        add(mortal_redis, event(client_name, 2))
+        await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)
+        mortal_redis.add(event(client_name, 2))
         await stream.until("evt-00000002")
     pod.terminate(signal.SIGKILL)
     lost_at = time.time()
     assert mortal_redis.publish(event(client_name, 3)) == 0
-    add(mortal_redis, event(client_name, 4))
+    mortal_redis.add(event(client_name, 4))
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000002"}) as stream:
         got, gaps = await read_until(stream, "evt-00000004")
@@ -142,15 +122,15 @@ async def test_what_pubsub_lost_behind_an_event_of_the_log_is_told(
         assert gap_covers(gaps[0], lost_at, lost_at)
 
 
-async def test_since_counts_from_when_an_event_was_put_into_the_log(
+async def test_since_counts_from_when_an_event_was_put_into_the_journal(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
     mortal_redis.start()
-    add(mortal_redis, event(client_name, 1))
+    mortal_redis.add(event(client_name, 1))
     old_at = time.monotonic()
     await eventually("the event to be old", lambda: time.monotonic() - old_at > 1.5)
     new_at = time.monotonic()
-    add(mortal_redis, event(client_name, 2))
+    mortal_redis.add(event(client_name, 2))
     pod = start_pod(REDIS_URL=mortal_redis.url)
     since = time.monotonic() - new_at + 0.7
     async with await open_stream(pod.port, f"{client_name}?since={since:.3f}") as stream:
@@ -180,7 +160,7 @@ async def test_redis_dies_and_comes_back(
                 lasting_redis.forget()
             before = source.count
             await asyncio.to_thread(lasting_redis.start)
-            await eventually("the pod to be ready", lambda: ready(pod))
+            await eventually("the pod to be ready", lambda: pod.is_ready)
             await eventually("more traffic", lambda: source.count > before + 10 * LANES)
             # A device that comes back afterwards is served, too.
             assert all(lane.cut() for lane in lanes[::2])
@@ -194,151 +174,23 @@ async def test_redis_dies_and_comes_back(
             assert found.lost == 0
             assert found.gaps == {}
         else:
-            assert all(lane.gaps for lane in lanes), "who has lost its log is told"
+            assert all(lane.gaps for lane in lanes), "who has lost its journal is told"
             assert all(gap["reason"] == "redis-outage" for lane in lanes for gap in lane.gaps)
             assert all(gap_covers(lane.gaps[0], killed_at, killed_at) for lane in lanes)
     finally:
         await asyncio.gather(*(lane.stop() for lane in lanes))
 
 
-async def test_a_log_that_lost_its_end_is_told_and_nothing_arrives_twice(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    """A Redis that writes to its disk once a second may come back without the last second."""
-    mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            for number in range(1, 6):
-                add(mortal_redis, event(client_name, number))
-            await stream.until("evt-00000005")
-            relay.refuse()
-            await eventually("the pod to notice", lambda: not ready(pod))
-            newest: Any = mortal_redis.client.xrevrange(LOG, count=2)
-            mortal_redis.client.xdel(LOG, *(entry_id for entry_id, _fields in newest))
-            add(mortal_redis, event(client_name, 6))
-            relay.restore()
-            await eventually("the pod to be ready", lambda: ready(pod))
-            add(mortal_redis, event(client_name, 7))
-            got, gaps = await read_until(stream, "evt-00000007")
-            assert got == ["evt-00000006", "evt-00000007"]
-            assert [gap["reason"] for gap in gaps] == ["redis-outage"]
-
-
-async def test_a_log_that_was_trimmed_while_the_pod_was_away_is_told(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            add(mortal_redis, event(client_name, 1))
-            await stream.until("evt-00000001")
-            relay.refuse()
-            await eventually("the pod to notice", lambda: not ready(pod))
-            lost_at = time.time()
-            for number in range(2, 9):
-                add(mortal_redis, event(client_name, number))
-            mortal_redis.client.xtrim(LOG, maxlen=2, approximate=False)
-            relay.restore()
-            await eventually("the pod to be ready", lambda: ready(pod))
-            add(mortal_redis, event(client_name, 9))
-            got, gaps = await read_until(stream, "evt-00000009")
-            assert got == ["evt-00000007", "evt-00000008", "evt-00000009"]
-            assert [gap["reason"] for gap in gaps] == ["redis-outage"]
-            assert gap_covers(gaps[0], lost_at, lost_at)
-
-
-@pytest.mark.parametrize(("added", "kept"), [(1500, 1000), (30, 10)], ids=["many", "few"])
-@pytest.mark.parametrize("delay_seconds", [0.0, 0.1])
-async def test_a_pod_that_stood_still_until_the_log_was_trimmed_tells_it(
-    delay_seconds: float, added: int, kept: int, start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    # On a slow way the pod hears Redis's clock late, and must not take the loss to be later than it was.
-    async with Relay([mortal_redis.port], delay_seconds) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            add(mortal_redis, event(client_name, 1))
-            await stream.until("evt-00000001")
-            await waits_for_more(mortal_redis)
-            with pod.standing_still():
-                lost_at = time.time()
-                with mortal_redis.client.pipeline(transaction=False) as pipeline:
-                    for number in range(2, added + 2):
-                        pipeline.xadd(LOG, {"event": json.dumps(event(client_name, number))})
-                    pipeline.execute()
-                mortal_redis.client.xtrim(LOG, maxlen=kept, approximate=False)
-                trimmed_at = time.time()
-            got, gaps = await read_until(stream, event("", added + 1)["eventId"])
-            assert event("", 4 * (added - kept) // 5)["eventId"] not in got, "Redis was to trim what was not read"
-            # The gap comes behind the events that were read with it.
-            add(mortal_redis, event(client_name, added + 2))
-            gaps += (await read_until(stream, event("", added + 2)["eventId"]))[1]
-            assert [gap["reason"] for gap in gaps] == ["redis-outage"]
-            assert gap_covers(gaps[0], lost_at, trimmed_at)
-
-
-async def test_a_log_that_was_lost_while_the_pod_stood_still_is_told_from_then(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    pod = start_pod(REDIS_URL=mortal_redis.url)
-    async with await open_stream(pod.port, client_name) as stream:
-        add(mortal_redis, event(client_name, 1))
-        await stream.until("evt-00000001")
-        await waits_for_more(mortal_redis)
-        with pod.standing_still():
-            # This one waits for the pod, as the answer to its question.
-            add(mortal_redis, event(client_name, 2))
-            lost_at = time.time()
-            add(mortal_redis, event(client_name, 3))
-            mortal_redis.kill()
-            mortal_redis.start()
-            # The pod stands still for longer than the times of a gap are rounded by.
-            await asyncio.sleep(0.5)
-        await eventually("the pod to be ready", lambda: ready(pod))
-        add(mortal_redis, event(client_name, 4))
-        got, gaps = await read_until(stream, "evt-00000004")
-        assert got == ["evt-00000002", "evt-00000004"]
-        # One for what the journal lost, and one for the outage, where the two are far apart.
-        assert {gap["reason"] for gap in gaps} == {"redis-outage"}
-        assert gap_covers(gaps[0], lost_at, lost_at), f"lost at {lost_at}, told {gaps[0]}"
-
-
-async def test_since_does_not_claim_more_than_the_log_holds(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    lost_at = time.time()
-    for number in range(1, 4):
-        add(mortal_redis, event(client_name, number))
-        await asyncio.sleep(0.002)
-    mortal_redis.client.xtrim(LOG, maxlen=1, approximate=False)
-    pod = start_pod(REDIS_URL=mortal_redis.url)
-    async with await open_stream(pod.port, f"{client_name}?since=60") as stream:
-        got, gaps = await read_until(stream, "evt-00000003")
-        assert got == ["evt-00000003"]
-        assert [gap["reason"] for gap in gaps] == ["pod-started"]
-        assert gap_covers(gaps[0], lost_at, lost_at)
-    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000003"}) as stream:
-        add(mortal_redis, event(client_name, 4))
-        assert await read_until(stream, "evt-00000004") == (["evt-00000004"], [])
-
-
-async def test_a_pod_told_to_leaves_the_log_alone(start_pod: StartPod, redis_server: RedisServer, client_name: str):
-    add(redis_server, event(client_name, 1))
+async def test_a_pod_told_to_leaves_the_journal_alone(start_pod: StartPod, redis_server: RedisServer, client_name: str):
+    redis_server.add(event(client_name, 1))
     pod = start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off")
     received = pod.metric("sse_events_received_total")
     async with await open_stream(pod.port, f"{client_name}?since=60") as stream:
         assert (await stream.next()).type == "stream-gap"  # type: ignore[union-attr]
-        add(redis_server, event(client_name, 2))
+        redis_server.add(event(client_name, 2))
         redis_server.publish(event(client_name, 3))
         assert await read_until(stream, "evt-00000003") == (["evt-00000003"], [])
-        add(redis_server, event(client_name, 4))
+        redis_server.add(event(client_name, 4))
         redis_server.publish(event(client_name, 5))
         assert await read_until(stream, "evt-00000005") == (["evt-00000005"], [])
     assert pod.metric("sse_events_received_total") >= received + 2

@@ -12,46 +12,20 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.barriers import heard_all
-from tests.support.devices import Source, gap_covers
-from tests.support.http import EventStream, open_narrow, open_stream
+from tests.support.barriers import heard_all, remembered
+from tests.support.devices import Source
+from tests.support.http import open_narrow, open_stream
 from tests.support.pods import Pod
+from tests.support.reading import gap_of, ids, ids_until
 from tests.support.redis_server import RedisServer, event
-from tests.support.waiting import eventually, wait_until
+from tests.support.waiting import eventually
 
 KIB = 1024
 LONG_EVENTS = 100
 LONG_EVENT_BYTES = 50 * KIB
 MAX_BACKLOG_BYTES = 256 * KIB
-HERD = 400
-HERD_EVENTS = 20
-
-
-async def ids_until(stream: EventStream, last: str) -> list[str]:
-    """Return the ids of all events up to one, and fail on anything that is not an event."""
-    got: list[str] = []
-    while not got or got[-1] != last:
-        received = await stream.next()
-        assert received is not None, f"the stream ended after {got}"
-        assert received.type == "message", received
-        got.append(received.last_event_id)
-    return got
-
-
-def ids(first: int, last: int) -> list[str]:
-    return [event("", number)["eventId"] for number in range(first, last + 1)]
-
-
-async def gap_of(stream: EventStream) -> dict[str, object]:
-    received = await stream.next()
-    assert received is not None
-    assert received.type == "stream-gap", received
-    gap: dict[str, object] = received.json()
-    return gap
-
-
-def remembered(pod: Pod) -> float:
-    return pod.metric("sse_history_events")
+LANES = 400
+EVENTS_EACH = 20
 
 
 @pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
@@ -189,7 +163,7 @@ async def test_an_old_stream_elsewhere_does_not_hold_up_a_replay(
 async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     start: str, start_pod: StartPod, redis_server: RedisServer, client_name: str
 ):
-    # A log that other tests wrote would be remembered, too.
+    # A journal that other tests wrote would be remembered, too.
     pod = start_pod(start, REDIS_URL=redis_server.url, DURABLE_LOG="off")
     padding = "x" * (LONG_EVENT_BYTES - len(json.dumps(event(client_name, data=""))))
     for number in range(LONG_EVENTS):
@@ -213,14 +187,14 @@ async def test_a_long_replay_goes_at_the_pace_of_its_reader(
     assert backlog <= MAX_BACKLOG_BYTES
 
 
-async def test_a_herd_that_comes_back_does_not_starve_live_events(
+async def test_many_that_come_back_do_not_starve_live_events(
     start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]], client_name: str
 ):
     pod = start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off")
-    names = client_names(HERD)
-    for number in range(HERD_EVENTS):
+    names = client_names(LANES)
+    for number in range(EVENTS_EACH):
         redis_server.publish_all(json.dumps(event(name, number, data="x" * 400)) for name in names)
-    await eventually("all to be remembered", lambda: remembered(pod) == HERD * HERD_EVENTS)
+    await eventually("all to be remembered", lambda: remembered(pod) == LANES * EVENTS_EACH)
     delays: list[float] = []
     over = asyncio.Event()
 
@@ -236,7 +210,7 @@ async def test_a_herd_that_comes_back_does_not_starve_live_events(
 
     async def come_back(name: str) -> None:
         async with await open_stream(pod.port, name, headers={"Last-Event-ID": "evt-00000000"}) as stream:
-            assert await ids_until(stream, ids(HERD_EVENTS - 1, HERD_EVENTS - 1)[0]) == ids(1, HERD_EVENTS - 1)
+            assert await ids_until(stream, ids(EVENTS_EACH - 1, EVENTS_EACH - 1)[0]) == ids(1, EVENTS_EACH - 1)
 
     living = asyncio.create_task(live())
     began = time.monotonic()
@@ -244,73 +218,8 @@ async def test_a_herd_that_comes_back_does_not_starve_live_events(
     took = time.monotonic() - began
     over.set()
     await living
-    print(f"{HERD} clients with {HERD_EVENTS - 1} events each in {took:.2f} s; live events at most {max(delays):.3f} s")
-    assert pod.metric("sse_events_replayed_total") == HERD * (HERD_EVENTS - 1)
+    print(
+        f"{LANES} clients with {EVENTS_EACH - 1} events each in {took:.2f} s; live events at most {max(delays):.3f} s"
+    )
+    assert pod.metric("sse_events_replayed_total") == LANES * (EVENTS_EACH - 1)
     assert max(delays) < 5
-
-
-@pytest.fixture
-def forgetful(start_pod: StartPod, redis_server: RedisServer) -> Pod:
-    return start_pod(REDIS_URL=redis_server.url, DURABLE_LOG="off", HISTORY_SECONDS=2, HISTORY_PER_CLIENT=3)
-
-
-async def test_an_id_that_is_forgotten_is_a_gap(forgetful: Pod, redis_server: RedisServer, client_name: str):
-    async with await open_stream(forgetful.port, client_name) as stream:
-        began = time.time()
-        for number in range(1, 11):
-            redis_server.publish(event(client_name, number))
-        ended = time.time()
-        await stream.until("evt-00000010")
-    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000002"}) as stream:
-        gap = await gap_of(stream)
-        assert {"type", "podName", "timestamp", "reason", "lastEventId", "from", "to"} == gap.keys()
-        assert (gap["type"], gap["reason"]) == ("stream-gap", "expired")
-        assert (gap["lastEventId"], gap["from"]) == ("evt-00000002", None)
-        assert gap_covers(gap, began, ended)
-        assert await ids_until(stream, "evt-00000010") == ids(8, 10)
-    # What is too old goes, too.
-    await eventually("the history to be empty", lambda: remembered(forgetful) == 0)
-    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000009"}) as stream:
-        gap = await gap_of(stream)
-        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("expired", "evt-00000009", None)
-        assert gap_covers(gap, began, ended)
-        redis_server.publish(event(client_name, 11))
-        assert await ids_until(stream, "evt-00000011") == ["evt-00000011"]
-    assert forgetful.metric('sse_stream_gaps_total{reason="expired"}') == 2
-
-
-async def test_a_quiet_client_reads_no_gap(forgetful: Pod, redis_server: RedisServer, client_name: str):
-    redis_server.publish(event(client_name, 1))
-    wait_until("the event to be remembered", lambda: remembered(forgetful) >= 1)
-    await eventually("the history to be empty", lambda: remembered(forgetful) == 0)
-    async with await open_stream(forgetful.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as stream:
-        redis_server.publish(event(client_name, 2))
-        assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]
-
-
-@pytest.mark.parametrize("impossible", ["x" * 129, "\xe9", "\t"])
-async def test_an_id_that_no_event_can_have_is_a_gap(
-    impossible: str, pod: Pod, redis_server: RedisServer, client_name: str
-):
-    redis_server.publish(event(client_name, 1))
-    wait_until("the event to be remembered", lambda: remembered(pod) >= 1)
-    target = f"{client_name}?lastEventId={quote(impossible, encoding='latin-1')}"
-    async with await open_stream(pod.port, target) as stream:
-        gap = await gap_of(stream)
-        assert gap["reason"] == "unknown-id"
-        redis_server.publish(event(client_name, 2))
-        assert (await ids_until(stream, "evt-00000002"))[-1] == "evt-00000002"
-
-
-async def test_an_id_from_before_the_pods_start_is_a_gap(
-    start_pod: StartPod, redis_server: RedisServer, client_name: str
-):
-    before = time.time()
-    redis_server.publish(event(client_name, 1))
-    pod = start_pod(REDIS_URL=redis_server.url)
-    async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000001"}) as stream:
-        gap = await gap_of(stream)
-        assert (gap["reason"], gap["lastEventId"], gap["from"]) == ("pod-started", "evt-00000001", None)
-        assert gap_covers(gap, before, time.time())
-        redis_server.publish(event(client_name, 2))
-        assert await ids_until(stream, "evt-00000002") == ["evt-00000002"]

@@ -1,4 +1,4 @@
-"""What could not be kept is told in the stream; what came too late is not delivered; a deaf pod says that it is."""
+"""What a client may have missed is told in its stream, once, and from when on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from streams.broker.ingress import MARK_SUFFIX
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
-from tests.support.devices import LOG, gap_covers
-from tests.support.http import EventStream, open_narrow, open_response, open_stream
-from tests.support.pods import Pod
-from tests.support.redis_server import CHANNEL, RedisServer, event
+from tests.support.devices import gap_covers
+from tests.support.http import open_response, open_stream
+from tests.support.reading import read_until
+from tests.support.redis_server import RedisServer, event
 from tests.support.relay import Relay
-from tests.support.waiting import eventually, wait_until
+from tests.support.relayed import relayed_pod
+from tests.support.waiting import eventually
 
 STREAMS = 20
 CANARY_SECONDS = 3.0
@@ -28,31 +27,6 @@ CANARY_SECONDS = 3.0
 FILLER_BYTES, FILLERS, FILLS = 8_000, 100, 200
 # So much is held in Redis, and not just on its way to the kernel.
 HELD_BYTES = 1_000_000
-# A deadline, and by when it is surely over.
-TTL_MS = 400
-
-
-def ready(pod: Pod) -> bool:
-    return pod.status("/health/ready") == 200
-
-
-def marked(server: RedisServer) -> bool:
-    return bool(server.client.exists(CHANNEL + MARK_SUFFIX))
-
-
-async def read_until(stream: EventStream, event_id: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the ids of the events up to one, and the gaps that were told among them."""
-    ids: list[str] = []
-    gaps: list[dict[str, Any]] = []
-    while not ids or ids[-1] != event_id:
-        received = await stream.next()
-        assert received is not None, f"the stream ended after {ids}"
-        if received.type == "stream-gap":
-            gaps.append(received.json())
-        else:
-            assert received.type == "message", received
-            ids.append(received.json()["eventId"])
-    return ids, gaps
 
 
 @pytest.mark.parametrize("durable_log", ["on", "off"])
@@ -74,7 +48,7 @@ async def test_an_outage_is_told_once_to_every_open_stream(
         assert pod.status("/health/live") == 200
         ended = time.time()
         mortal_redis.start()
-        await eventually("readiness to come back", lambda: ready(pod), timeout=5)
+        await eventually("readiness to come back", lambda: pod.is_ready, timeout=5)
         for name, stream in zip(names, streams, strict=True):
             mortal_redis.publish(event(name, 2 * number + 1))
             _ids, gaps = await read_until(stream, event("", 2 * number + 1)["eventId"])
@@ -98,15 +72,15 @@ async def test_an_outage_is_told_once_to_every_open_stream(
 async def test_an_outage_that_lost_nothing_is_not_told(
     start_pod: StartPod, lasting_redis: RedisServer, client_name: str
 ):
-    """Where nobody ever published by Pub/Sub, the log is all that there is to miss."""
+    """Where nobody ever published by Pub/Sub, the journal is all that there is to miss."""
     pod = start_pod(REDIS_URL=lasting_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
-        lasting_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, 1))})
+        lasting_redis.add(event(client_name, 1))
         await stream.until("evt-00000001")
         lasting_redis.kill()
-        await eventually("readiness to go", lambda: not ready(pod), timeout=3)
+        await eventually("readiness to go", lambda: not pod.is_ready, timeout=3)
         lasting_redis.start()
-        lasting_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, 2))})
+        lasting_redis.add(event(client_name, 2))
         assert await read_until(stream, "evt-00000002") == (["evt-00000002"], [])
 
 
@@ -114,26 +88,26 @@ async def test_a_link_that_died_in_silence_is_told_from_when_it_was_last_heard(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
     mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            mortal_redis.publish(event(client_name, 1))
-            await stream.until("evt-00000001")
-            relay.swallow()
-            earliest = time.time()
-            assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis does not know either"
-            latest = time.time()
-            # The pod notices only now.
-            await asyncio.sleep(1)
-            relay.restore()
-            await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
-            await eventually("the pod to be ready", lambda: ready(pod))
-            mortal_redis.publish(event(client_name, 3))
-            ids, gaps = await read_until(stream, "evt-00000003")
-            assert ids == ["evt-00000003"]
-            assert len(gaps) == 1
-            assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
+    async with (
+        relayed_pod(start_pod, mortal_redis) as (pod, relay),
+        await open_stream(pod.port, client_name) as stream,
+    ):
+        mortal_redis.publish(event(client_name, 1))
+        await stream.until("evt-00000001")
+        relay.swallow()
+        earliest = time.time()
+        assert mortal_redis.publish(event(client_name, 2)) == 1, "Redis does not know either"
+        latest = time.time()
+        # The pod notices only now.
+        await asyncio.sleep(1)
+        relay.restore()
+        await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
+        await eventually("the pod to be ready", lambda: pod.is_ready)
+        mortal_redis.publish(event(client_name, 3))
+        ids, gaps = await read_until(stream, "evt-00000003")
+        assert ids == ["evt-00000003"]
+        assert len(gaps) == 1
+        assert gap_covers(gaps[0], earliest, latest), f"lost at {iso(latest)}, told {gaps[0]}"
 
 
 async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
@@ -168,7 +142,7 @@ async def test_what_redis_had_kept_for_a_pod_that_it_cut_is_told(
             # The pod stands still for longer than the times of a gap are rounded by.
             await asyncio.sleep(0.5)
         await eventually("the pod to notice", lambda: pod.metric("sse_redis_outages_total") == 1)
-        await eventually("the pod to be ready", lambda: ready(pod))
+        await eventually("the pod to be ready", lambda: pod.is_ready)
         mortal_redis.publish(event(client_name, 3))
         ids, gaps = await read_until(stream, "evt-00000003")
         assert ids == ["evt-00000003"]
@@ -189,7 +163,7 @@ async def test_what_was_published_while_a_pod_started_is_told(
         latest = time.time()
         stream = await open_response(pod.port, client_name, headers={"Last-Event-ID": "evt-00000000"})
         relay.restore()
-        await eventually("the pod to be ready", lambda: ready(pod))
+        await eventually("the pod to be ready", lambda: pod.is_ready)
         mortal_redis.publish(event(client_name, 2))
         assert (await stream.next_json())["type"] == "connected"
         ids, gaps = await read_until(stream, "evt-00000002")
@@ -207,7 +181,7 @@ async def test_a_restarted_pod_tells_that_it_knows_nothing(
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
         await stream.until("evt-00000001")
-        await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
+        await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)
         pod.terminate(signal.SIGKILL)
         assert (await stream.rest(), stream.ended) == ([], False)
     lost_at = time.time()
@@ -227,11 +201,11 @@ async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
     mortal_redis.start()
     witness = start_pod(REDIS_URL=mortal_redis.url)
     mortal_redis.publish(event(client_name, 1))
-    await eventually("the use of Pub/Sub to be marked", lambda: marked(mortal_redis))
+    await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)
     mortal_redis.kill()
-    await eventually("readiness to go", lambda: not ready(witness), timeout=3)
+    await eventually("readiness to go", lambda: not witness.is_ready, timeout=3)
     mortal_redis.start()
-    await eventually("readiness to come back", lambda: ready(witness), timeout=5)
+    await eventually("readiness to come back", lambda: witness.is_ready, timeout=5)
     lost_at = time.time()
     mortal_redis.publish(event(client_name, 2))
     pod = start_pod(REDIS_URL=mortal_redis.url)
@@ -241,147 +215,3 @@ async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
         assert ids == ["evt-00000003"]
         assert [gap["reason"] for gap in gaps] == ["pod-started"]
         assert gap_covers(gaps[0], lost_at, lost_at), gaps
-
-
-def deadlines() -> dict[str, dict[str, Any]]:
-    """Return the two ways to set a deadline, and what sets none."""
-    now = time.time()
-    return {
-        "evt-ttl": {"ttlMs": TTL_MS, "timestamp": iso(now)},
-        "evt-by": {"deliverBy": iso(now + TTL_MS / 1000)},
-        "evt-later": {"ttlMs": 600_000, "timestamp": iso(now)},
-        "evt-never": {},
-    }
-
-
-async def test_an_event_of_an_outage_is_not_delivered_after_its_deadline(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    async with Relay([mortal_redis.port]) as relay:
-        pod = start_pod(REDIS_URL=f"redis://127.0.0.1:{relay.port}", ready=False)
-        await asyncio.to_thread(pod.wait_ready)
-        async with await open_stream(pod.port, client_name) as stream:
-            relay.refuse()
-            await eventually("readiness to go", lambda: pod.status("/health/ready") == 503)
-            published = time.monotonic()
-            for event_id, fields in deadlines().items():
-                message = json.dumps(event(client_name, **{"eventId": event_id, **fields}))
-                mortal_redis.client.xadd(LOG, {"event": message})
-            await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
-            relay.restore()
-            ids, _gaps = await read_until(stream, "evt-never")
-            assert ids == ["evt-later", "evt-never"]
-            assert await asyncio.to_thread(pod.metric, "sse_events_expired_total") == 2
-            assert await asyncio.to_thread(pod.metric, "sse_events_foreign_total") == 0
-
-
-async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    pod = start_pod(REDIS_URL=mortal_redis.url)
-    async with await open_stream(pod.port, client_name) as stream:
-        mortal_redis.publish(event(client_name, 1))
-        await stream.until("evt-00000001")
-    await eventually("the client to be gone", lambda: pod.connections() == 0)
-    published = time.monotonic()
-    for event_id, fields in deadlines().items():
-        mortal_redis.publish(event(client_name, **{"eventId": event_id, **fields}))
-    headers = {"Last-Event-ID": "evt-00000001"}
-    await eventually("all to be remembered", lambda: pod.metric("sse_history_events") == 5)
-    assert pod.metric("sse_events_expired_total") == 0
-    await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
-    async with await open_stream(pod.port, client_name, headers=headers) as stream:
-        assert await read_until(stream, "evt-never") == (["evt-later", "evt-never"], [])
-    assert pod.metric("sse_events_expired_total") == 2
-    assert pod.metric("sse_events_foreign_total") == 4, "an event for nobody here is counted once"
-    # A pod that was down meanwhile reads the log with the same care.
-    published = time.monotonic()
-    for event_id, fields in deadlines().items():
-        mortal_redis.client.xadd(LOG, {"event": json.dumps(event(client_name, **{"eventId": event_id, **fields}))})
-    pod.terminate(signal.SIGKILL)
-    await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
-    pod = start_pod(REDIS_URL=mortal_redis.url)
-    async with await open_stream(pod.port, client_name, headers=headers) as stream:
-        ids, _gaps = await read_until(stream, "evt-never")
-        assert ids == ["evt-later", "evt-never"]
-    assert pod.metric("sse_events_expired_total") == 2
-    assert pod.metric("sse_events_foreign_total") == 4
-
-
-@pytest.mark.parametrize("behind", [False, True], ids=["in-the-replay", "behind-it"])
-async def test_a_deadline_may_pass_while_an_event_waits_its_turn(
-    behind: bool, start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    pod = start_pod(REDIS_URL=mortal_redis.url)
-    # More than the kernels on both sides take for a client that does not read.
-    for number in range(10):
-        mortal_redis.publish(event(client_name, number, data="x" * 200_000))
-    await eventually("all to be remembered", lambda: pod.metric("sse_history_events") == 10)
-
-    def publish() -> float:
-        for event_id, fields in deadlines().items():
-            mortal_redis.publish(event(client_name, **{"eventId": event_id, **fields}))
-        return time.monotonic()
-
-    published = 0.0 if behind else publish()
-    headers = {"Last-Event-ID": "evt-00000000"}
-    async with await open_narrow(pod.port, client_name, 16 * 1024, headers=headers) as stream:
-        if behind:
-            published = publish()
-            await eventually(
-                "the pod to hear it", lambda: pod.metric("sse_events_received_total") == 10 + len(deadlines())
-            )
-        assert time.monotonic() - published < TTL_MS / 1000, "too slow to prove anything"
-        await eventually("the deadline to pass", lambda: time.monotonic() - published > TTL_MS / 1000 + 0.1)
-        ids, _gaps = await read_until(stream, "evt-never")
-        assert ids[-3:] == ["evt-00000009", "evt-later", "evt-never"]
-        assert len(ids) == 11
-
-
-async def test_a_redis_that_freezes_turns_readiness_red(
-    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
-):
-    mortal_redis.start()
-    pod = start_pod(REDIS_URL=mortal_redis.url, CANARY_SECONDS=CANARY_SECONDS)
-    async with await open_stream(pod.port, client_name) as stream:
-        mortal_redis.freeze()
-        frozen_at = time.monotonic()
-
-        def red() -> bool:
-            assert pod.status("/health/live") == 200
-            return pod.status("/health/ready") == 503
-
-        await eventually("readiness to go", red, timeout=CANARY_SECONDS + 3)
-        red_after = time.monotonic() - frozen_at
-        assert "comes back" in pod.json("/health/ready")["reason"]
-        await eventually("some time", lambda: time.monotonic() - frozen_at > CANARY_SECONDS + 1)
-        mortal_redis.thaw()
-        thawed_at = time.monotonic()
-        await eventually("readiness to come back", lambda: ready(pod), timeout=5)
-        print(f"red {red_after:.1f} s after SIGSTOP, ready {time.monotonic() - thawed_at:.1f} s after SIGCONT")
-        mortal_redis.publish(event(client_name, 1))
-        ids, _gaps = await read_until(stream, "evt-00000001")
-        assert ids == ["evt-00000001"]
-
-
-async def test_nobody_ever_sees_the_canary(start_pod: StartPod, mortal_redis: RedisServer, client_name: str):
-    mortal_redis.start()
-    pod = start_pod(REDIS_URL=mortal_redis.url, CANARY_SECONDS=1)
-    channels = [channel for channel in mortal_redis.client.pubsub_channels() if b"canary" in channel]
-    patterns = int(mortal_redis.client.pubsub_numpat())
-    assert (channels, patterns) == ([], 1)
-    published = mortal_redis.client.info("commandstats")["cmdstat_publish"]["calls"]
-    async with await open_stream(pod.port, client_name) as stream:
-        # Three of them a second.
-        wait_until(
-            "canaries to fly",
-            lambda: mortal_redis.client.info("commandstats")["cmdstat_publish"]["calls"] > published + 4,
-        )
-        mortal_redis.publish(event(client_name, 1))
-        assert await read_until(stream, "evt-00000001") == (["evt-00000001"], [])
-    assert pod.metric("sse_events_received_total") == 1
-    assert pod.metric("sse_events_unusable_total") == 0
-    assert pod.metric("sse_canary_age_seconds") < 1

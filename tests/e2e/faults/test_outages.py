@@ -13,6 +13,7 @@ from tests.conftest import StartPod
 from tests.support.http import open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 # From the moment at which Redis answers to the moment at which the pod is healthy.
@@ -25,7 +26,7 @@ async def healthy_within(pod: Pod, seconds: float, since: float) -> None:
     assert pod.status("/health/ready") == 200
 
 
-def assert_deaf(pod: Pod) -> None:
+def assert_disconnected(pod: Pod) -> None:
     health = pod.fetch("/health")
     assert health.status == 503
     assert health.json()["status"] == "unhealthy"
@@ -41,7 +42,7 @@ def assert_deaf(pod: Pod) -> None:
 async def test_starts_without_redis(start: str, start_pod: StartPod, mortal_redis: RedisServer, client_name: str):
     pod = start_pod(start, ready=False, REDIS_URL=mortal_redis.url)
     pod.wait_live()
-    assert_deaf(pod)
+    assert_disconnected(pod)
 
     early = await open_response(pod.port, client_name)
     assert early.status == 200
@@ -70,7 +71,7 @@ async def test_survives_redis_again_and_again(start_pod: StartPod, mortal_redis:
             else:
                 mortal_redis.stop()
             await eventually("the pod to notice", lambda: pod.status("/health") == 503, timeout=2)
-            assert_deaf(pod)
+            assert_disconnected(pod)
             mortal_redis.start()
             await healthy_within(pod, RECOVERY_SECONDS, time.monotonic())
             for name, stream in zip(names, streams, strict=True):
@@ -100,12 +101,10 @@ async def test_new_clients_wait_out_an_outage(start_pod: StartPod, mortal_redis:
         await stream.close()
 
 
-@contextlib.contextmanager
-def publishing(url: str, names: list[str]):
+def publishing(url: str, names: list[str]) -> contextlib.AbstractContextManager[None]:
     """Publish all the while, whether Redis is there or not."""
-    over = threading.Event()
 
-    def publish() -> None:
+    def publish(over: threading.Event) -> None:
         client = redis.Redis.from_url(url, socket_timeout=1)
         while not over.wait(0.002):
             with contextlib.suppress(redis.RedisError, OSError):
@@ -113,10 +112,4 @@ def publishing(url: str, names: list[str]):
                     client.publish("events-to-store", f'{{"clientName":"{name}","action":"status"}}')
         client.close()
 
-    thread = threading.Thread(target=publish, name="load")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return in_thread(publish, "load")

@@ -34,6 +34,17 @@ async def test_stream_whose_opening_fails_is_cut_and_forgotten(
     assert "RuntimeError: this stream fails" in pod.log
 
 
+@pytest.mark.parametrize("start", ["daphne", "uvicorn"])
+async def test_page_whose_stream_fails_is_cut(start: str, start_pod: StartPod, redis_server: RedisServer):
+    """An answer that has begun cannot become another."""
+    pod = start_pod(start, application="tests.support.failing:application", REDIS_URL=redis_server.url)
+    pod.may_log_tracebacks = True
+    with contextlib.suppress(ConnectionError):
+        await asyncio.to_thread(exchange, pod.port, request_bytes("GET", "/admin/live"), timeout=5)
+    assert pod.log.count(TRACEBACK) == 1
+    assert "RuntimeError: this page's stream fails" in pod.log
+
+
 # Before the year 1, beyond what can be reckoned with, and milliseconds where seconds are meant.
 @pytest.mark.parametrize("since", ["1e10", "1e11", "1e300", "1767614400000", "86401"])
 async def test_since_beyond_the_history_is_everything(

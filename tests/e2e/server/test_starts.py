@@ -127,19 +127,19 @@ def test_outlives_requests_that_never_become_one(start: str, pods: Callable[[str
     assert pod.connections() == before
 
 
-def test_has_a_queue_for_a_herd(start: str, pods: Callable[[str], Pod]):
+def test_has_a_queue_for_many_clients(start: str, pods: Callable[[str], Pod]):
     if start == "uvicorn":
         pytest.skip("uvicorn has an option of its own for its queue")
     pod = pods(start)
     somaxconn = int(Path("/proc/sys/net/core/somaxconn").read_text())
     # What one listening socket could queue would not hold them; those who find no place try again after a second.
-    herd = min(LISTEN_BACKLOG, somaxconn) + 500
+    crowd = min(LISTEN_BACKLOG, somaxconn) + 500
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < herd + 500:
-        pytest.skip(f"a herd of {herd} needs more than the {hard} open files allowed here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, herd + 500), hard))
+    if hard < crowd + 500:
+        pytest.skip(f"a crowd of {crowd} needs more than the {hard} open files allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, crowd + 500), hard))
     with contextlib.ExitStack() as opened:
         opened.enter_context(pod.standing_still())
-        for _ in range(herd):
+        for _ in range(crowd):
             # The pod takes in nobody, so that the kernel must; where it does not, this ends with TimeoutError.
             opened.enter_context(socket.create_connection((HOST, pod.port), timeout=5))

@@ -76,9 +76,9 @@ class PurePod:
         self.recovery.take_journal([event(event_id, name) for event_id in event_ids], [taken] * len(event_ids))
         self.prove_journal()
 
-    def prove_journal(self, moment: float | None = None, doubt_seconds: float = 0.0) -> None:
+    def prove_journal(self, moment: float | None = None) -> None:
         """Note that all that the journal took before a moment, by default now, was read."""
-        self.recovery.prove_journal(self.hands.now if moment is None else moment, doubt_seconds)
+        self.recovery.prove_journal(self.hands.now if moment is None else moment)
 
     def live(self, seconds: int) -> None:
         """Let seconds pass, in each of which both ingresses prove that they are heard."""
@@ -89,9 +89,10 @@ class PurePod:
             self.history.expire(self.hands.now)
 
     def settle(self) -> None:
-        """Let the wait of the clients that came back be over."""
+        """Let the questions of this pod come back, and the wait of its clients be over."""
+        self.recovery.take_pod_messages(outgoing(self))
         self.hands.turn(0.375)
-        self.recovery.settle()
+        self.recovery.resumption.settle()
 
 
 def talk(*pods: PurePod, state: bool = True) -> None:

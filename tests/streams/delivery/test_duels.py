@@ -1,20 +1,8 @@
 from __future__ import annotations
 
-import time
-
-import pytest
-
 from streams.delivery.duels import DUEL_SECONDS, Duels
 
 LIMIT = 3
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the monotonic clock, in a list of one, for the test to turn."""
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    return now
 
 
 def evicted(duels: Duels, name: str, times: int) -> None:

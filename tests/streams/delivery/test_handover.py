@@ -1,14 +1,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 
 import pytest
 
 from streams.delivery import handover as module
 from streams.delivery.connection import Connection, Resume
-from streams.delivery.handover import REMEMBERED_SECONDS, SETTLE_SECONDS, WAIT_SECONDS, Handover, Waiting, without
+from streams.delivery.handover import (
+    KNOWN_UNHEARD_SECONDS,
+    REMEMBERED_SECONDS,
+    SETTLE_SECONDS,
+    UNKNOWN_UNHEARD_SECONDS,
+    WAIT_SECONDS,
+    Handover,
+    Waiting,
+    without,
+)
 from streams.history.coverage import Ingress
 from streams.history.messages import History, digest
+from streams.history.progress import CLOCK_DOUBT_SECONDS
 from streams.wire.pods import Answer, PodMessage, Question
 from tests.streams.builders import Recorder
 from tests.streams.clocks import STARTED, HandClock
@@ -29,7 +40,7 @@ def history() -> History:
 
 @pytest.fixture
 def handover(history: History) -> Handover:
-    handover = Handover("one", history)
+    handover = Handover("one", history, lambda _place, moment: moment - 0.5)
     handover.listen(NOW)
     return handover
 
@@ -50,10 +61,12 @@ def stream(hands: HandClock, name: str = "a", *, first: int = 0, last_event_id: 
     return connection
 
 
-def asked(handover: Handover, event_id: str, connection: Connection | None = None) -> list[PodMessage]:
+def asked(
+    handover: Handover, event_id: str, connection: Connection | None = None, *, known: bool = True
+) -> list[PodMessage]:
     """Let another pod ask what the client read before an event; return the answer."""
     handover.outgoing.clear()
-    handover.asked(Question("two", 7, "a", event_id), connection)
+    handover.asked(Question("two", 7, "a", event_id, known), connection, NOW + 3)
     return list(handover.outgoing)
 
 
@@ -63,19 +76,65 @@ def asked(handover: Handover, event_id: str, connection: Connection | None = Non
 def test_whoever_waits_is_asked_for(handover: Handover, hands: HandClock):
     handover.wait(stream(hands), "x", NOW, known=False)
     handover.wait(stream(hands, "b"), "y", NOW, known=False)
-    assert handover.outgoing == [Question("one", 1, "a", "x"), Question("one", 2, "b", "y")]
+    assert handover.outgoing == [Question("one", 1, "a", "x", False), Question("one", 2, "b", "y", False)]
     assert len(handover) == 2
+
+
+def come_back(handover: Handover, now: float) -> None:
+    """Let this pod's own questions come back."""
+    for said in handover.outgoing:
+        assert isinstance(said, Question)
+        handover.asked(said, None, now)
+    handover.outgoing.clear()
 
 
 def test_without_an_answer_the_wait_is_over_in_a_while(handover: Handover, hands: HandClock):
     connection = stream(hands)
     assert handover.settled(NOW) == []
     handover.wait(connection, "x", NOW, known=True)
-    assert handover.settled(NOW + WAIT_SECONDS - 0.01) == []
-    (waiting,) = handover.settled(NOW + WAIT_SECONDS)
+    come_back(handover, NOW + 0.5)
+    over = NOW + 0.5 + WAIT_SECONDS
+    assert handover.settled(over - 0.01) == []
+    (waiting,) = handover.settled(over)
     assert (waiting.connection, waiting.event_id, waiting.had) == (connection, "x", None)
     assert len(handover) == 0
     assert handover.settled(NOW + 99) == []
+
+
+@pytest.mark.parametrize(("known", "seconds"), [(True, KNOWN_UNHEARD_SECONDS), (False, UNKNOWN_UNHEARD_SECONDS)])
+def test_a_pod_that_does_not_hear_itself_waits_longer(
+    handover: Handover, hands: HandClock, known: bool, seconds: float
+):
+    """It hears no answer either; most would be sent again where the id is not known."""
+    handover.wait(stream(hands), "x", NOW, known=known)
+    assert handover.settled(NOW + seconds - 0.01) == []
+    come_back(handover, NOW + seconds - 0.01)
+    assert len(handover.settled(NOW + seconds)) == 1
+    handover.asked(Question("one", 1, "a", "x", known), None, NOW + seconds)
+    assert handover.outgoing == []
+
+
+def test_a_question_that_was_lost_is_asked_again(handover: Handover, hands: HandClock):
+    """Its answers count from the second time on: an age is as of when it was asked for."""
+    handover.wait(stream(hands), "x", NOW, known=False)
+    handover.wait(stream(hands, "b"), "y", NOW, known=False)
+    handover.asked(Question("one", 2, "b", "y", False), None, NOW)
+    handover.outgoing.clear()
+    handover.ask_again(NOW + 5)
+    assert handover.outgoing == [Question("one", 3, "a", "x", False)]
+    handover.answered(Answer("one", 1, None, 1.0), NOW + 5)
+    handover.answered(Answer("one", 3, None, 2.0), NOW + 5.1)
+    come_back(handover, NOW + 5.1)
+    found = {waiting.event_id: waiting.published for waiting in handover.settled(NOW + 5.1 + WAIT_SECONDS)}
+    assert found == {"x": NOW + 3, "y": None}
+    assert len(handover) == 0
+
+
+def test_whoever_subscribes_anew_asks_again(handover: Handover, hands: HandClock):
+    handover.wait(stream(hands), "x", NOW, known=True)
+    handover.outgoing.clear()
+    handover.listen(NOW + 1)
+    assert handover.outgoing == [Question("one", 2, "a", "x", True)]
 
 
 def test_with_an_answer_the_wait_is_over_soon(handover: Handover, hands: HandClock):
@@ -140,7 +199,7 @@ def test_a_newer_stream_of_the_same_client_waits_on_its_own(handover: Handover, 
     older, newer = stream(hands), stream(hands)
     handover.wait(older, "x", NOW, known=False)
     handover.wait(newer, "y", NOW + 1, known=False)
-    (waiting,) = handover.settled(NOW + WAIT_SECONDS)
+    (waiting,) = handover.settled(NOW + UNKNOWN_UNHEARD_SECONDS)
     assert waiting.connection is older
     heard(history, "y")
     handover.heard(["a"])
@@ -180,9 +239,38 @@ def test_says_nothing_of_what_it_did_not_write(handover: Handover, hands: HandCl
     assert asked(handover, "1") == []
 
 
+def test_says_how_old_an_event_is_that_another_pod_does_not_have(handover: Handover, history: History):
+    """Also where it did not write it; the channel's is as old as the proof before it."""
+    heard(history, "1")
+    assert asked(handover, "1", known=False) == [Answer("two", 7, None, 2.5)]
+    assert asked(handover, "2", known=False) == []
+
+
+def test_says_how_old_the_older_event_of_an_id_is(handover: Handover, history: History):
+    heard(history, "1", ingress=Ingress.JOURNAL)
+    history.extend(["a"], [event("1", "a")], NOW + 2, Ingress.CHANNEL)
+    (answer,) = asked(handover, "1", known=False)
+    assert isinstance(answer, Answer)
+    assert answer.age == pytest.approx(2.0 + CLOCK_DOUBT_SECONDS)
+
+
+def test_says_nothing_of_an_age_that_it_cannot_know(history: History):
+    handover = Handover("one", history, lambda _place, _moment: -inf)
+    heard(history, "1")
+    assert asked(handover, "1", known=False) == []
+
+
+def test_takes_the_earliest_of_the_moments_that_pods_name(handover: Handover, hands: HandClock):
+    handover.wait(stream(hands), "x", NOW, known=False)
+    for age in (2.0, 5.0, 3.0):
+        handover.answered(Answer("one", 1, None, age), NOW + 0.1)
+    (waiting,) = handover.settled(NOW + UNKNOWN_UNHEARD_SECONDS)
+    assert (waiting.had, waiting.published) == (None, NOW - 5.0)
+
+
 def test_does_not_answer_itself(handover: Handover, hands: HandClock, history: History):
     heard(history, "1")
-    handover.asked(Question("one", 7, "a", "1"), stream(hands))
+    handover.asked(Question("one", 7, "a", "1", known=False), stream(hands), NOW)
     assert handover.outgoing == []
 
 
@@ -276,7 +364,7 @@ def test_a_stream_that_ends_while_it_waits_takes_what_was_left_with_it(
 
 
 def test_a_wait_is_over_at_its_deadline_or_once_the_answers_are_in(hands: HandClock):
-    waiting = Waiting(stream(hands), "x", NOW + 1, known=False)
+    waiting = Waiting(stream(hands), "x", NOW + 1, known=False, asked_at=NOW)
     waiting.note(Counter("ab"), NOW)
     waiting.note(Counter("b"), NOW + 9)
     assert waiting.settle_at == NOW + SETTLE_SECONDS

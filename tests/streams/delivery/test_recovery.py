@@ -6,7 +6,7 @@ import pytest
 
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason, Ingress
-from streams.wire.pods import PodMessage, Question
+from streams.wire.pods import PodMessage, Question, Statement
 from tests.streams.builders import unwritable
 from tests.streams.clocks import STARTED, HandClock
 from tests.streams.delivery.pods import PurePod, event, gaps, outgoing, publish, spans, story, talk, two_pods
@@ -108,20 +108,42 @@ def test_what_redis_lost_shortly_before_a_pod_was_there_is_told_to_who_comes_bac
     assert journal.from_the_first
 
 
-def test_a_pod_that_starts_waits_until_all_others_have_heard_as_much(hands: HandClock):
-    """Else a client of an older pod, which is behind, would find nothing here of what it has not read yet."""
-    old = PurePod(hands, "old")
-    old.start()
-    hands.turn(1)
-    new = PurePod(hands, "new")
-    new.recovery.subscribed()
-    assert not new.recovery.reached_by_all()
-    talk(old, new)
-    assert not new.recovery.reached_by_all(), "there may be others, unheard"
-    new.recovery.counted(2)
-    assert not new.recovery.reached_by_all(), "the old one has heard the channel up to its own last canary"
-    talk(old, new)
-    assert new.recovery.reached_by_all()
+def test_a_pod_has_spoken_before_it_serves(pod: PurePod):
+    """Else nobody could know that it may be behind."""
+    pod.recovery.disconnected()
+    pod.live(1)
+    pod.hands.turn(0.5)
+    early = pod.recovery.statement("one")
+    pod.hands.turn(0.5)
+    pod.recovery.subscribed()
+    pod.recovery.take_pod_messages([early])
+    assert not pod.recovery.heard_itself, "that was published before"
+    pod.hands.turn(0.5)
+    pod.recovery.take_pod_messages([pod.recovery.statement("one")])
+    assert pod.recovery.heard_itself
+
+
+@pytest.mark.parametrize(("elsewhere", "trusted"), [(None, True), ((5, 0), True), ((7, 0), True), ((4, 9), False)])
+def test_a_journal_of_which_another_pod_read_more_is_not_trusted(
+    hands: HandClock, elsewhere: tuple[int, int] | None, trusted: bool
+):
+    """It was deleted and begun anew: nothing in it shows that there were others."""
+    pod = PurePod(hands)
+    pod.recovery.subscribed()
+    pod.recovery.prove_journal(hands.now, (5, 0))
+    pod.recovery.came_back(hands.now, from_the_first=True)
+    assert pod.history.coverage[JOURNAL].from_the_first
+    pod.recovery.take_pod_messages([Statement("two", "two", 1.0, (0.0, 0.0), elsewhere)])
+    assert pod.history.coverage[JOURNAL].from_the_first == trusted
+    assert pod.recovery.statement("one").journal_oldest == (5, 0)
+
+
+def test_an_empty_journal_of_which_another_pod_read_something_is_not_trusted(hands: HandClock):
+    pod = PurePod(hands)
+    pod.recovery.subscribed()
+    pod.recovery.take_pod_messages([Statement("two", "two", 1.0, (0.0, 0.0), (4, 0))])
+    pod.recovery.came_back(hands.now, from_the_first=True)
+    assert not pod.history.coverage[JOURNAL].from_the_first
 
 
 def test_a_pod_that_starts_is_told_what_the_others_have_heard(hands: HandClock):
@@ -396,9 +418,12 @@ def test_a_pod_does_not_state_what_it_has_not_told_yet(pod: PurePod):
 
 
 def test_a_clock_of_redis_that_was_set_makes_the_journals_moments_doubtful(pod: PurePod):
-    assert pod.history.journal_doubt_seconds == 0
-    pod.prove_journal(doubt_seconds=2.5)
-    assert pod.history.journal_doubt_seconds == 2.5
+    now = pod.hands.now
+    pod.recovery.take_past([event("1")], [now - 9], now - 9)
+    pod.hands.turn(1)
+    assert pod.history.journal_unsure.around(now - 5) == (now - 9, now)
+    pod.recovery.take_journal([event("2")], [now], now)
+    assert pod.history.journal_unsure.around(now - 5) == (now - 9, now + 1)
 
 
 def test_what_nobody_understands_is_ignored(pod: PurePod):
@@ -450,10 +475,10 @@ def test_an_id_that_no_event_can_have_is_told_at_once(pod: PurePod):
 
 def test_an_id_that_is_not_known_waits_until_it_is_heard(pod: PurePod):
     due: list[bool] = []
-    pod.recovery.on_due = lambda: due.append(True)
+    pod.recovery.resumption.on_due = lambda: due.append(True)
     _, writer = pod.connect(last_event_id="1")
     assert due == [True]
-    assert outgoing(pod) == [Question("one", 1, "a", "1")]
+    assert pod.recovery.handover.outgoing == [Question("one", 1, "a", "1", known=False)]
     pod.channel("1", "2")
     assert story(writer) == ["connected"]
     pod.settle()

@@ -1,31 +1,14 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
-from streams.delivery.connection import Connection, ConnectionEnd
+from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
-from streams.wire.frames import comment_frame
-from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect, make_registry
+from tests.streams.builders import FRAME, Recorder, connect, make_registry
 from tests.streams.clocks import HandClock
-
-FRAME = comment_frame("x" * 96)
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return make_registry()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the monotonic clock, in a list of one, for the test to turn."""
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    return now
 
 
 def test_greets_a_client_that_it_takes_in(registry: Registry):
@@ -38,30 +21,6 @@ def test_greets_a_client_that_it_takes_in(registry: Registry):
     assert registry.get("a") is connection
     assert len(registry) == 1
     assert list(registry) == [connection]
-
-
-def test_greets_nobody_before_the_pod_hears_the_channel():
-    registry = make_registry(subscribed=False)
-    _, waiting = connect(registry, "a")
-    leaving, left = connect(registry, "b")
-    assert waiting.written == left.written == b""
-    registry.close(leaving, CloseReason.CLIENT_CLOSED)
-    registry.subscribed = True
-    assert not registry.greet_waiting(1000)
-    assert not registry.greet_waiting(1000)
-    assert [event.json()["type"] for event in waiting.events] == ["connected"], "once and no more"
-    assert left.written == b""
-
-
-def test_greets_nobody_again_after_an_outage(registry: Registry):
-    _, writer = connect(registry, "a")
-    registry.subscribed = False
-    _, late = connect(registry, "b")
-    assert late.written == b""
-    registry.subscribed = True
-    registry.greet_waiting(1000)
-    assert [event.json()["type"] for event in writer.events if event.type == "message"] == ["connected"]
-    assert [event.json()["type"] for event in late.events if event.type == "message"] == ["connected"]
 
 
 def test_a_newer_connection_evicts_the_older(registry: Registry):
@@ -102,7 +61,7 @@ def test_every_end_leaves_nothing_and_has_one_reason(registry: Registry, reason:
     registry.close(connection, reason)
     registry.close(connection, CloseReason.CLIENT_CLOSED)
     assert connection.close_reason is reason
-    assert registry.closed == {reason: 1}
+    assert registry.turnover.closed == {reason: 1}
     assert len(registry) == 0
     assert list(registry) == []
     assert not any(registry.slots)
@@ -134,55 +93,6 @@ def test_a_farewell_says_when_to_come_back(registry: Registry):
     assert farewell["timestamp"].endswith("Z")
 
 
-def test_a_backlog_over_the_limit_is_the_end(registry: Registry):
-    connection, writer = connect(registry, "a")
-    writer.reading = False
-    while connection.close_reason is None:
-        assert writer.waiting <= MAX_BACKLOG_BYTES
-        registry.write(connection, FRAME)
-    assert connection.close_reason is CloseReason.SLOW_READER
-    assert writer.aborted
-    assert writer.waiting == 0, "what waited is given back"
-
-
-def test_a_backlog_that_does_not_move_is_the_end(registry: Registry, clock: list[float]):
-    connection, writer = connect(registry, "a")
-    writer.reading = False
-    registry.write(connection, FRAME)
-    clock[0] += STALL_SECONDS - 0.1
-    registry.outbox.close_stalled()
-    assert connection.close_reason is None
-    clock[0] += 0.2
-    registry.outbox.close_stalled()
-    assert connection.close_reason is CloseReason.SLOW_READER
-
-
-def test_a_backlog_that_moves_is_not_the_end(registry: Registry, clock: list[float]):
-    connection, writer = connect(registry, "a")
-    writer.reading = False
-    for _ in range(5):
-        registry.write(connection, FRAME)
-    while writer.waiting:
-        clock[0] += STALL_SECONDS - 1
-        registry.outbox.close_stalled()
-        writer.waiting -= 50
-    clock[0] += 2 * STALL_SECONDS
-    registry.outbox.close_stalled()
-    assert connection.close_reason is None
-
-
-def test_a_finished_writer_that_nobody_reads_is_cut_at_last(registry: Registry, clock: list[float]):
-    _, writer = connect(registry, "a")
-    writer.reading = False
-    connect(registry, "a")
-    assert writer.finished
-    registry.outbox.close_stalled()
-    assert not writer.aborted
-    clock[0] += STALL_SECONDS + 1
-    registry.outbox.close_stalled()
-    assert writer.aborted
-
-
 def test_counts_bytes_across_connections_that_ended(registry: Registry):
     connection, writer = connect(registry, "a")
     registry.write(connection, FRAME)
@@ -190,7 +100,7 @@ def test_counts_bytes_across_connections_that_ended(registry: Registry):
     before = registry.bytes_total()
     registry.close(connection, CloseReason.CLIENT_CLOSED)
     assert registry.bytes_total() == before
-    assert registry.opened == 1
+    assert registry.turnover.opened == 1
 
 
 def test_a_snapshot_is_detached(registry: Registry):
@@ -249,9 +159,9 @@ def test_who_is_refused_is_told_why_and_is_never_in(registry: Registry):
     registry.refuse(connection, [(b"X", b"y")], CloseReason.OVERLOADED)
     assert writer.headers == [(b"X", b"y")]
     assert (writer.types, writer.finished) == (["overloaded"], True)
-    assert (len(registry), registry.opened, registry.count_from("10.0.0.1:1")) == (0, 0, 0)
-    assert registry.closed == {CloseReason.OVERLOADED: 1}
-    assert [end.client_name for end in registry.ended] == ["a"]
+    assert (len(registry), registry.turnover.opened, registry.count_from("10.0.0.1:1")) == (0, 0, 0)
+    assert registry.turnover.closed == {CloseReason.OVERLOADED: 1}
+    assert [end.client_name for end in registry.turnover.ended] == ["a"]
     assert opened == []
 
 
@@ -268,66 +178,11 @@ def test_connections_are_counted_by_their_host(registry: Registry):
     assert list(registry._hosts) == ["[::1]"], "nothing is kept of who has left"
 
 
-def test_an_operator_can_look_at_the_ends(registry: Registry):
-    hands = HandClock()
-    registry = make_registry(clock=hands.clock)
-    connection = Connection("a", Recorder(), "h:1", user_agent="Lane/2.0", clock=hands.clock)
-    registry.open(connection, [])
-    connection.event_count = 3
-    began = connection.connected_at
-    hands.turn(5)
-    registry.close(connection, CloseReason.OPERATOR)
-    (end,) = registry.ended
-    assert end == ConnectionEnd("a", "h:1", "Lane/2.0", began, began + 5, 3, CloseReason.OPERATOR)
-
-
-# Who is told
-
-
-def test_whoever_wires_the_pod_is_told_of_each_connection(registry: Registry):
-    told: list[str] = []
-    registry.on_open = lambda connection: told.append(f"open {connection.client_name}")
-    registry.on_greeted = lambda connection: told.append(f"greeted {connection.client_name}")
-    registry.on_close = lambda connection: told.append(f"close {connection.client_name}")
+def test_an_end_is_noted_with_its_reason(registry: Registry):
     connection, _ = connect(registry, "a")
+    registry.close(connection, CloseReason.OPERATOR)
     registry.close(connection, CloseReason.CLIENT_CLOSED)
-    registry.close(connection, CloseReason.CLIENT_CLOSED)
-    assert told == ["greeted a", "open a", "close a"]
-    registry.subscribed = False
-    connect(registry, "b")
-    assert told[3:] == ["open b"]
-    registry.subscribed = True
-    registry.greet_waiting(1)
-    assert told[4:] == ["greeted b"]
-
-
-def test_those_who_wait_are_greeted_some_at_a_time_in_the_order_in_which_they_came():
-    registry = make_registry(subscribed=False)
-    writers = [connect(registry, name)[1] for name in "abc"]
-    registry.subscribed = True
-    assert registry.greet_waiting(2)
-    assert [len(writer.events) for writer in writers] == [1, 1, 0]
-    assert not registry.greet_waiting(2)
-    assert [len(writer.events) for writer in writers] == [1, 1, 1]
-
-
-def test_who_cannot_be_greeted_is_closed_and_the_others_are_greeted(caplog: pytest.LogCaptureFixture):
-    registry = make_registry(subscribed=False)
-    clients = [connect(registry, name) for name in "abc"]
-    greeted: list[Connection] = []
-
-    def greet(connection: Connection) -> None:
-        if connection.client_name == "b":
-            raise RuntimeError("no replay")
-        greeted.append(connection)
-
-    registry.on_greeted = greet
-    registry.subscribed = True
-    assert not registry.greet_waiting(1000)
-    assert greeted == [clients[0][0], clients[2][0]]
-    assert clients[1][0].close_reason is CloseReason.FAILED
-    assert clients[1][1].aborted
-    assert "The stream of b failed" in caplog.text
+    assert [(end.client_name, end.reason) for end in registry.turnover.ended] == [("a", CloseReason.OPERATOR)]
 
 
 def test_a_writer_that_cannot_be_ended_does_not_keep_its_connection(
@@ -355,16 +210,16 @@ def test_streams_of_one_age_end_over_the_last_part_of_their_time():
     hands.turn(50)
     registry.open(Connection("young", Recorder(), clock=hands.clock), [])
     hands.turn(29)
-    registry.close_aged(100)
-    assert registry.closed == {}
+    registry.close_aged(100, hands.clock.wall())
+    assert registry.turnover.closed == {}
     left = []
     for _ in range(21):
         hands.turn(1)
-        registry.close_aged(100)
+        registry.close_aged(100, hands.clock.wall())
         left.append(len(registry))
     assert left == sorted(left, reverse=True)
     assert len(set(left)) > 10, "not all at once"
     assert [connection.client_name for connection in registry] == ["young"]
-    assert registry.closed == {CloseReason.MAX_LIFE: 200}
-    registry.close_aged(10)
+    assert registry.turnover.closed == {CloseReason.MAX_LIFE: 200}
+    registry.close_aged(10, hands.clock.wall())
     assert len(registry) == 0

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.complaints import Fault
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason, Ingress
 from streams.history.messages import History
+from streams.wire.complaints import Fault
 from streams.wire.timestamps import iso
 from tests.streams.builders import MAX_EVENT_BYTES, connect, make_registry, make_router, route, unwritable
 from tests.streams.clocks import HandClock

@@ -140,21 +140,17 @@ def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
     progress.count(2, NOW + 9)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "they spoke long ago"
     progress.count(2, NOW + 1)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "it may be from before"
+    progress.note_proof(12, NOW + 1)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
 
 
-def test_reaches_a_moment_once_every_pod_that_is_there_has_heard_the_channel_up_to_it():
-    progress = Progress()
-    assert not progress.reaches(NOW), "nobody is known yet"
-    progress.listen(-inf)
-    progress.note_own("one", 11, NOW + 1, (NOW + 1, NOW))
-    progress.note_own("two", 11, NOW + 1, (NOW, NOW + 1))
-    assert progress.reaches(NOW)
-    assert not progress.reaches(NOW + 0.5)
-    progress.note_own("one", 11, NOW + 4, (NOW + 4, NOW))
-    assert progress.reaches(NOW + 3), "who has been silent for long does not count"
-    progress.listen(NOW)
-    assert not progress.reaches(NOW)
+def test_an_earlier_entry_that_another_pod_read_shows_that_the_journal_was_begun_anew():
+    progress = make_progress()
+    progress.journal_oldest = (5, 0)
+    for entry, earlier in ((None, False), ((5, 0), False), ((4, 9), True), ((6, 0), True)):
+        progress.note_oldest(entry)
+        assert progress.earlier_read == earlier
 
 
 def test_knows_the_lives_that_it_heard():
@@ -162,3 +158,48 @@ def test_knows_the_lives_that_it_heard():
     progress.note("one", 11, NOW, (0.0, 0.0))
     assert progress.knows("one")
     assert not progress.knows("two")
+
+
+def test_who_spoke_only_later_may_have_been_behind_before():
+    """A pod that starts hears of others one by one: an event may have been written by one that it had not heard yet."""
+    progress = make_progress()
+    progress.listen(NOW)
+    progress.note("one", 11, NOW + 1, (0.0, 0.0))
+    progress.note("two", 14, NOW + 2, (0.0, 7.0))
+    progress.count(2, NOW + 2)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW + 1.5) == NOW - MAX_LAG_SECONDS
+    progress.note_proof(15, NOW + 2)
+    assert progress.heard_elsewhere(JOURNAL, 15, NOW + 2) == NOW - 7
+
+
+def test_who_was_not_heard_in_an_outage_is_not_taken_for_silent():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (0.0, 3.0))
+    late = NOW + SILENT_SECONDS + 1
+    progress.listen(late)
+    progress.note_proof(12, late)
+    progress.note("two", 13, late + 0.1, (0.0, 0.0))
+    progress.count(1, late + 0.1)
+    assert progress.heard_elsewhere(JOURNAL, 14, late + 0.2) == late - MAX_LAG_SECONDS
+
+
+def test_of_the_proofs_of_a_day_one_a_minute_is_kept():
+    progress = make_progress()
+    for second in range(1, 7200):
+        progress.note_proof(10 + second, NOW + second)
+    assert progress.published_after(10 + 90, inf) == NOW + 60
+    assert len(progress._early_proofs) == (7200 - PROOFS_KEPT_SECONDS) / 60
+
+
+def test_before_an_outage_all_were_known_who_spoke_then():
+    progress = Progress()
+    progress.listen(NOW)
+    progress.note_proof(1, NOW + 1)
+    progress.note("one", 2, NOW + 1, (0.0, 2.0))
+    progress.count(1, NOW + 1)
+    progress.note_proof(5, NOW + 20)
+    progress.note("one", 6, NOW + 20, (0.0, 3.0))
+    progress.note_proof(9, NOW + 21)
+    progress.listen(NOW + 25)
+    assert progress.heard_elsewhere(JOURNAL, 8, NOW + 20.5) == NOW + 17
+    assert progress.heard_elsewhere(JOURNAL, 9, NOW + 21.5) == NOW + 11, "others may have come since"

@@ -49,6 +49,7 @@ class Client:
 
     def __init__(self, pod: Pod, name: str, *, method: str = "GET", query: str = "", **headers: bytes) -> None:
         self.sent: list[dict[str, Any]] = []
+        self._error: Exception | None = None
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {
             "type": "http",
@@ -62,7 +63,13 @@ class Client:
         self.task = asyncio.create_task(EventStreamConsumer(pod)(scope, self._inbox.get, self._send))
 
     async def _send(self, message: dict[str, Any]) -> None:
+        if self._error is not None:
+            raise self._error
         self.sent.append(message)
+
+    def refuse(self, error: Exception) -> None:
+        """Take nothing more, as a server that is out of step."""
+        self._error = error
 
     async def leave(self) -> None:
         self._inbox.put_nowait(DISCONNECT)
@@ -134,7 +141,7 @@ async def test_stream_whose_opening_fails_is_taken_out_again(
     assert len(pod.registry) == 0
     assert pod.registry.get("A") is None
     assert writers[0].aborted
-    assert pod.registry.closed == {CloseReason.FAILED: 1}
+    assert pod.registry.turnover.closed == {CloseReason.FAILED: 1}
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
     assert client.sent == [], "the server is not asked to answer a second time"
 
@@ -147,6 +154,20 @@ async def test_stream_whose_writer_fails_is_taken_out_again(
     await asyncio.wait_for(client.task, 5)
     assert len(pod.registry) == 0
     assert writers[0].aborted
+
+
+async def test_stream_whose_frames_the_server_refuses_is_taken_out_again(pod: Pod, caplog: pytest.LogCaptureFixture):
+    """The frames are sent in a task of their own, whose end nobody awaits."""
+    client = Client(pod, "A")
+    await opened(pod, "A")
+    await eventually("the greeting", lambda: len(client.sent) == 2, 5)
+    client.refuse(RuntimeError("Unexpected ASGI message"))
+    pod.registry.write(await opened(pod, "A"), b": heartbeat\n\n")
+    await asyncio.wait_for(client.task, 5)
+    assert len(pod.registry) == 0
+    assert pod.registry.turnover.closed == {CloseReason.FAILED: 1}
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+    assert len(client.sent) == 2
 
 
 async def test_stream_whose_opening_fails_leaves_the_others_alone(pod: Pod, writers: list[Recorder]):

@@ -122,18 +122,28 @@ async def test_a_client_that_is_gone_is_no_error(
     assert caplog.records == []
 
 
-async def test_a_server_that_fails_is_logged_and_not_raised(
-    server: Server, writer: SendWriter, caplog: pytest.LogCaptureFixture
+async def test_a_server_that_fails_is_logged_and_ends_the_request(
+    server: Server, writer: SendWriter, request_task: asyncio.Task[None], caplog: pytest.LogCaptureFixture
 ):
     server.error = RuntimeError("Unexpected ASGI message")
     writer.start(HEADERS, b"x" * 100)
     await eventually("the error to be logged", lambda: caplog.records)
-    assert caplog.records[0].levelname == "ERROR"
-    await eventually("the backlog to be given back", lambda: writer.backlog_bytes() <= 0)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    await eventually("the request to be cancelled", request_task.cancelled)
+    assert writer.failed
+    assert writer.backlog_bytes() == 0
+
+
+async def test_a_writer_that_failed_keeps_and_sends_nothing_more(server: Server, writer: SendWriter):
+    server.error = RuntimeError("Unexpected ASGI message")
+    writer.start(HEADERS, b"x" * 100)
+    await eventually("the failure", lambda: writer.failed)
     server.error = None
     writer.write(b"later")
     writer.finish()
-    await eventually("what came later not to be kept", lambda: writer.backlog_bytes() <= 0)
+    assert writer.backlog_bytes() == 0
+    await asyncio.sleep(0)
+    assert server.messages == []
 
 
 async def test_asgi_shows_no_socket_to_ask(writer: SendWriter):

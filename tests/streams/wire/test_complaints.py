@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from streams.delivery.complaints import Complaints, Fault
+from streams.wire.complaints import Complaints, Fault
 from tests.streams.clocks import HandClock
 
 

@@ -7,19 +7,31 @@ connection opened, or by another pod, may never have arrived.
 from __future__ import annotations
 
 from array import array
+from typing import Protocol
 
-from streams.delivery.complaints import Complaints, Fault
-from streams.delivery.connection import Connection
 from streams.history.messages import History
 from streams.history.recent_ids import RecentIds
+from streams.wire.complaints import Complaints, Fault
 from streams.wire.events import Event, valid_event_id
 
 # The events of a connection's replay that it is remembered to have; with more, the first may come again.
-MAX_REPLAYED = 256
+MAX_REPLAYED = 1024
 # For each so many bytes of HISTORY_BYTES one id is known, or two; each takes about 110.
 BYTES_FOR_AN_ID = 512
 # How a frame with an `id:` begins, as a number: comparing bytes would make new ones.
 ID_MARK = ord("i")
+
+
+class Given(Protocol):
+    """What is remembered with each connection.
+
+    From the place `live_from` on each event of its client was handed to it when it was heard; `replayed`
+    has the hashes of the messages that it was given besides.
+    """
+
+    client_name: str
+    live_from: int
+    replayed: array[int] | None
 
 
 class Retries:
@@ -31,7 +43,7 @@ class Retries:
         # The router notes those of the events that it delivers.
         self.ids = RecentIds(history.seconds, history.max_bytes // BYTES_FOR_AN_ID, now)
 
-    def begin(self, connection: Connection, last_event_id: str | None = None) -> None:
+    def begin(self, connection: Given, last_event_id: str | None = None) -> None:
         """Note that a connection is given everything from now on, and has the event with the id that it came with."""
         connection.live_from = self._history.end
         name = connection.client_name
@@ -43,7 +55,7 @@ class Retries:
                 self._note_replayed(connection, hash(message))
 
     def is_repeated(
-        self, connection: Connection, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None
+        self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None
     ) -> bool:
         """Say whether a connection was given this very message; one with its id that differs is complained of.
 
@@ -62,7 +74,7 @@ class Retries:
             self._complaints.note(Fault.REUSED_ID, message, f"eventId {event.event_id!r} is another event's too")
         return False
 
-    def is_replayed_again(self, connection: Connection, event: Event, message: bytes, frame: bytes) -> bool:
+    def is_replayed_again(self, connection: Given, event: Event, message: bytes, frame: bytes) -> bool:
         """Say whether a connection was given this very message in its replay, and note that it is now."""
         if frame[0] != ID_MARK:
             return False
@@ -72,7 +84,7 @@ class Retries:
         self._note_replayed(connection, hash(message))
         return False
 
-    def _note_replayed(self, connection: Connection, number: int) -> None:
+    def _note_replayed(self, connection: Given, number: int) -> None:
         if connection.replayed is None:
             connection.replayed = array("q")
         elif len(connection.replayed) >= MAX_REPLAYED:
@@ -80,6 +92,6 @@ class Retries:
         connection.replayed.append(number)
 
 
-def has_replayed(connection: Connection, message: bytes) -> bool:
+def has_replayed(connection: Given, message: bytes) -> bool:
     """Say whether a message is among those that a connection was given in its replay."""
     return connection.replayed is not None and hash(message) in connection.replayed

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from streams.delivery.complaints import Fault
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
-from streams.delivery.retries import MAX_REPLAYED
 from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.history.retries import MAX_REPLAYED
+from streams.wire.complaints import Fault
 from tests.streams.builders import MAX_EVENT_BYTES, Recorder, make_registry
 from tests.streams.clocks import HandClock
 
@@ -221,8 +221,8 @@ def test_a_client_that_waits_for_its_replay_has_nothing_of_what_is_heard_meanwhi
     connection, a = pod.connect(last_event_id="unknown")
     assert connection.pending is not None
     pod.hear(message("2"))
-    pod.hands.turn(1.0)
-    pod.recovery.settle()
+    pod.hands.turn(11.0)
+    pod.recovery.resumption.settle()
     pod.hear(message("2"))
     pod.hear(message("3"))
     assert a.ids == ["1", "2", "3"]

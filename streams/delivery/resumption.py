@@ -1,0 +1,125 @@
+"""What a client that comes back is given, before anything live; pure, but for the clock that it is given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from streams.delivery.connection import Connection
+from streams.delivery.handover import Handover, Waiting, without
+from streams.delivery.registry import Registry
+from streams.delivery.router import Router
+from streams.history.coverage import Ingress
+from streams.history.messages import History, Replay, digest
+from streams.history.progress import Progress
+from streams.wire.clock import Clock
+
+
+class Resumption:
+    """Gives replays: at once, or once other pods have said what the client has already.
+
+    `used` says whether anybody uses an ingress. All moments are monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        router: Router,
+        history: History,
+        handover: Handover,
+        progress: Progress,
+        *,
+        used: Callable[[Ingress], bool],
+        clock: Clock,
+    ) -> None:
+        # Called when a client waits for what other pods say.
+        self.on_due: Callable[[], None] = _ignore
+        self._registry = registry
+        self._router = router
+        self._history = history
+        self._handover = handover
+        self._progress = progress
+        self._used = used
+        self._clock = clock
+        registry.on_greeted = self.greeted
+        registry.on_close = self.closed
+
+    def greeted(self, connection: Connection) -> None:
+        """Give a client that was just greeted what it asked for, before anything live."""
+        now = self._clock.monotonic()
+        connection.told = self._router.told
+        connection.first_place = self._history.end
+        wanted = connection.resume
+        self._router.retries.begin(connection, wanted and wanted.last_event_id)
+        if wanted is None:
+            return
+        name, event_id = connection.client_name, wanted.last_event_id
+        if event_id is None:
+            self._give(connection, self._history.since(name, wanted.since_seconds or 0.0, now), None)
+            return
+        replay = self._after(name, event_id)
+        if (replay.known and not replay.doubtful) or not self._history.may_hold(event_id):
+            self._give(connection, replay, event_id)
+            return
+        self._registry.outbox.hold(connection, self._router.framing(connection))
+        self._handover.wait(connection, event_id, now, known=replay.known)
+        self.on_due()
+
+    def closed(self, connection: Connection) -> None:
+        """Note that a stream ended here."""
+        self._handover.ended(connection, self._clock.monotonic())
+
+    def settle(self) -> None:
+        """Give their replays to the clients whose wait is over; call it often while any waits."""
+        for waiting in self._handover.settled(self._clock.monotonic()):
+            if waiting.connection.close_reason is None:
+                try:
+                    self._release(waiting)
+                except Exception:
+                    self._registry.fail(waiting.connection)
+
+    def _after(self, name: str, event_id: str) -> Replay:
+        now = self._clock.monotonic()
+        return self._history.after(name, event_id, now, self._heard_elsewhere, self._progress.published_after)
+
+    def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+        return self._progress.heard_elsewhere(ingress, place, moment) if self._used(ingress) else moment
+
+    def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:
+        connection.first_place = min(connection.first_place, replay.first)
+        if replay.gap:
+            self._registry.write(connection, self._router.gap_frame(replay.gap, last_event_id))
+        if replay.messages:
+            self._registry.outbox.replay(connection, replay.messages, self._router.framing(connection))
+
+    def _release(self, waiting: Waiting) -> None:
+        connection = waiting.connection
+        replay = self._after(connection.client_name, waiting.event_id)
+        if not replay.known and waiting.published is not None:
+            now = self._clock.monotonic()
+            replay = self._history.after_unheard(connection.client_name, waiting.published, now)
+        messages = replay.messages
+        if waiting.had is not None:
+            digests = [digest(messages[number]) for number in replay.doubtful]
+            had = waiting.had - self._not_replayed(connection.client_name, replay)
+            messages = without(messages, replay.doubtful, digests, had)
+        connection.told = self._router.told
+        connection.first_place = min(connection.first_place, replay.first)
+        self._router.retries.begin(connection, waiting.event_id)
+        notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
+        self._registry.outbox.release(connection, notice, messages)
+
+    def _not_replayed(self, name: str, replay: Replay) -> Counter[str]:
+        """Count the copies of doubtful messages that are in the history and not in the replay.
+
+        Where a message was published again, what another pod had is one of these first, which may have
+        come before the client was there; whether the client has the copy in the replay, nobody says then.
+        """
+        doubtful = {replay.messages[number] for number in replay.doubtful}
+        every = Counter(message for _, message in self._history.events_of(name, self._history.end))
+        every.subtract(replay.messages)
+        return Counter({digest(message): every[message] for message in doubtful if every[message] > 0})
+
+
+def _ignore() -> None:
+    pass

@@ -1,0 +1,151 @@
+"""The faults that are drawn at random: of links, of Redis, of its journal and clock, of pods and devices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.pod import SimulatedPod
+
+if TYPE_CHECKING:
+    from tests.simulation.run import Cluster
+
+KINDS = ("channel", "journal", "publishing")
+# The names of the faults below, each as often as it is to come.
+FAULTS = (
+    "cut",
+    "cut",
+    "cut_all",
+    "cut_one_longer",
+    "cut_one_longer",
+    "flap",
+    "swallow",
+    "swallow",
+    "slow",
+    "freeze_redis",
+    "restart_redis",
+    "step_clock",
+    "delete_journal",
+    "trim_journal",
+    "kill_pod",
+    "freeze_pod",
+    "move_all",
+)
+# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
+# is stated.
+GENTLE = ("slow", "freeze_redis", "freeze_pod", "move_all")
+
+
+class Faults:
+    """Draws one fault after the other, and does it to a cluster."""
+
+    def __init__(self, cluster: Cluster, without: frozenset[int], kinds: tuple[str, ...]) -> None:
+        self.count = 0
+        self._cluster = cluster
+        self._world, self._redis = cluster.world, cluster.redis
+        # The faults, by their number, that are left out of this telling of the seed.
+        self._without = without
+        self._kinds = kinds or (GENTLE if cluster.repeats or cluster.retries else FAULTS)
+        self._kills = True
+
+    def draw_some(self, until: float) -> None:
+        if self._world.now < until:
+            fault = self._world.rng.choice(self._kinds)
+            self.count += 1
+            if self.count not in self._without:
+                getattr(self, fault)()
+            self._world.after(self._world.rng.expovariate(1.0), self.draw_some, until)
+
+    def _some_pod(self) -> SimulatedPod:
+        return self._world.rng.choice(self._cluster.pods)
+
+    def cut(self) -> None:
+        pod, kind, seconds = self._some_pod(), self._world.rng.choice(KINDS), self._world.rng.uniform(0.01, 3.0)
+        self._world.tell("the", kind, "of", pod.name, "is cut for", f"{seconds:.3f}")
+        pod.cut(kind, seconds)
+
+    def cut_all(self) -> None:
+        pod, seconds = self._some_pod(), self._world.rng.uniform(0.01, 2.0)
+        self._world.tell("all of", pod.name, "is cut for", f"{seconds:.3f}")
+        for kind in KINDS:
+            pod.cut(kind, seconds)
+
+    def cut_one_longer(self) -> None:
+        pod, seconds = self._some_pod(), self._world.rng.uniform(0.05, 1.5)
+        longer = self._world.rng.choice(("channel", "journal"))
+        self._world.tell("both of", pod.name, "are cut for", f"{seconds:.3f}", "and the", longer, "for longer")
+        for kind in ("channel", "journal"):
+            pod.cut(kind, seconds + (1.5 if kind == longer else 0.0))
+
+    def flap(self) -> None:
+        pod, kind = self._some_pod(), self._world.rng.choice(KINDS[:2])
+        self._world.tell("the", kind, "of", pod.name, "flaps")
+        for _ in range(self._world.rng.randint(2, 6)):
+            self._world.after(self._world.rng.uniform(0.0, 0.6), pod.cut, kind, 0.001)
+
+    def swallow(self) -> None:
+        pod, kind, seconds = self._some_pod(), self._world.rng.choice(KINDS), self._world.rng.uniform(0.5, 12.0)
+        self._world.tell("the", kind, "of", pod.name, "is half-open for", f"{seconds:.3f}")
+        pod.swallow(kind, seconds)
+
+    def slow(self) -> None:
+        pod, kind = self._some_pod(), self._world.rng.choice(KINDS)
+        self._world.tell("the", kind, "of", pod.name, "is slow")
+        link = getattr(pod, kind)
+        link.delay = self._world.rng.choice((0.02, 0.2, 1.0))
+        self._world.after(self._world.rng.uniform(0.1, 3.0), setattr, link, "delay", 0.001)
+
+    def freeze_redis(self) -> None:
+        if self._redis.up and not self._redis.frozen:
+            seconds = self._world.rng.uniform(0.05, 6.0)
+            self._world.tell("redis freezes for", f"{seconds:.3f}")
+            self._redis.freeze()
+            self._world.after(seconds, self._redis.thaw)
+
+    def restart_redis(self) -> None:
+        if self._redis.up:
+            lost = self._world.rng.choice((0, 0, 10**6) if self._redis.durable else (0, 0, 1, 3, 10**6))
+            self._world.tell("redis dies, and loses so many entries:", lost)
+            self._redis.die()
+            self._world.after(self._world.rng.uniform(0.01, 2.0), self._cluster.start_redis, lost)
+
+    def step_clock(self) -> None:
+        step = self._world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
+        # A pod that starts soon after a step forward takes recent entries for old ones: a limit that is stated.
+        if step > 0 and not all(pod.alive and pod.journal.cursor.caught_up for pod in self._cluster.pods):
+            return
+        self._kills = self._kills and step < 0
+        self._world.tell("the clock of redis steps by", step)
+        self._redis.clock_offset += step
+
+    def delete_journal(self) -> None:
+        self._world.tell("the journal is deleted")
+        self._redis.delete()
+
+    def trim_journal(self) -> None:
+        kept = self._world.rng.choice((0, 1, 3))
+        self._world.tell("the journal is trimmed to", kept)
+        self._redis.trim(kept)
+
+    def kill_pod(self) -> None:
+        pod = self._some_pod()
+        if pod.alive and self._kills:
+            self._world.tell(pod.name, "is killed")
+            pod.kill()
+            for device in self._cluster.devices:
+                device.lost(pod)
+            self._world.after(self._world.rng.uniform(0.05, 2.0), self._cluster.restart, self._cluster.pods.index(pod))
+
+    def freeze_pod(self) -> None:
+        pod, seconds = self._some_pod(), self._world.rng.choice((0.05, 1.0, 5.0, 12.0))
+        if pod.alive and not pod.frozen:
+            self._world.tell(pod.name, "freezes for", seconds)
+            pod.freeze()
+            self._world.after(seconds, self._thaw, pod)
+
+    def _thaw(self, pod: SimulatedPod) -> None:
+        if pod.alive and pod.frozen:
+            pod.thaw()
+
+    def move_all(self) -> None:
+        for device in self._cluster.devices:
+            device.move()

@@ -1,0 +1,23 @@
+"""A registry whose pod is subscribed, and the monotonic clock, for the test to turn."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from streams.delivery.registry import Registry
+from tests.streams.builders import make_registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return make_registry()
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the monotonic clock, in a list of one, for the test to turn."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
