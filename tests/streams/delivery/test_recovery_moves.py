@@ -46,7 +46,7 @@ def test_a_message_from_before_a_client_was_there_is_sent_when_it_was_published_
     one, two = two_pods(hands)
     for pod in (one, two):
         pod.journal("j")
-    hands.turn(0.5)
+    live(one, two, seconds=5)
     connection, writer = one.connect()
     publish("c", one, two)
     assert story(writer) == ["connected", "c"]
