@@ -60,7 +60,7 @@ class PublishUnknown(RedisUnavailable):
     """Redis gave no answer, and may have taken the event.
 
     Publish it again with the same `event_id` and `timestamp`, so that it is the same message:
-    who gets it twice can tell.
+    a client that has it is not given it again.
     """
 
     def __init__(self, sentence: str, event_id: str, timestamp: str) -> None:

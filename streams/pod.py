@@ -162,7 +162,9 @@ class Pod:
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
             self.registry.greet_held()
+            self.router.complaints.write_due()
             self.history.expire(time.monotonic())
+            self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds, time.time())
 

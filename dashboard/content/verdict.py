@@ -60,10 +60,10 @@ def _notices(pod: Pod, sampler: Sampler) -> list[str]:
     if any(lately[reason] for reason in TROUBLE):
         named = ", ".join(f"{lately[reason]} {reason}" for reason in TROUBLE if lately[reason])
         notices.append(f"Connections that ended in trouble in the last 5 minutes: {named}.")
-    if unusable := sampler.unusable_lately():
-        plural = "s" if unusable > 1 else ""
+    if skipped := sampler.skipped_lately():
+        plural = "s" if skipped > 1 else ""
         notices.append(
-            f"{formats.count(unusable)} message{plural} on the channel in the last 5 minutes could not be used; "
+            f"{formats.count(skipped)} message{plural} on the channel in the last 5 minutes could not be used; "
             "the log says why."
         )
     subscriber = pod.subscriber

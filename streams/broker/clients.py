@@ -188,7 +188,8 @@ def answer_errors(url: str, event_id: str, timestamp: str) -> Iterator[None]:
         except LINK_ERRORS as error:
             raise PublishUnknown(
                 f"{redis_place(url)} gave no answer ({error}), so it is not known whether it took the event. "
-                f"Publish it again with the same id, {event_id}: who gets it twice can tell by that.",
+                f"Publish it again with the same id, {event_id}, and the same timestamp, {timestamp}: "
+                "clients that have it are not given it again.",
                 event_id,
                 timestamp,
             ) from error

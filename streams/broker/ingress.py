@@ -121,14 +121,14 @@ class Ingresses:
             self._lost(taken.lost_since)
         with self._named(Ingress.JOURNAL):
             if taken.past:
-                self.recovery.take_past(taken.messages, taken.moments)
+                self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
             elif taken.messages:
                 if self.recovery.channel_used and not self._use.received:
                     self._journal_used.set()
-                self.recovery.take_journal(taken.messages, taken.moments)
+                self.recovery.take_journal(taken.messages, taken.moments, taken.unsure_since)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds, cursor.oldest)
+            self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
         if not self._registry.subscribed:
             self._back.set()
         self._look()

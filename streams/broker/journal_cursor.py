@@ -57,7 +57,8 @@ class Taken(NamedTuple):
 
     `past` says that they are from before this pod was caught up. `lost_since` is the moment since which
     entries may be gone unread, or None. `displaced` says that the journal has no entry at or behind the
-    position any more: call relocated(). Moments are monotonic seconds of this process.
+    position any more: call relocated(). Of entries whose moment is `unsure_since` or later it is only known
+    that they were taken since then. Moments are monotonic seconds of this process.
     """
 
     messages: list[bytes]
@@ -65,6 +66,7 @@ class Taken(NamedTuple):
     past: bool
     lost_since: float | None
     displaced: bool
+    unsure_since: float | None = None
 
 
 class JournalCursor:
@@ -94,6 +96,7 @@ class JournalCursor:
         self._clock = RedisClock()
         # The last id's milliseconds, and the moment that they were taken for.
         self._last_moment = (0, now)
+        self._unsure_since: float | None = None
         # The id of the first entry that was read.
         self.oldest: tuple[int, int] | None = None
         # Redis' own id for its process, which tells a restart from a mere lost link.
@@ -148,6 +151,7 @@ class JournalCursor:
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
+        self._unsure_since = None
         moments = [self._moment(entry_id, answered, behind=behind) for entry_id, _fields in entries]
         if past:
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
@@ -163,7 +167,8 @@ class JournalCursor:
         if entries:
             self._prove_up_to(entries, answered)
         self.caught_up = self.caught_up or not full
-        return Taken(messages, moments, past, proven_before if lost else None, lost and not entries)
+        lost_since, displaced = proven_before if lost else None, lost and not entries
+        return Taken(messages, moments, past, lost_since, displaced, self._unsure_since)
 
     def relocated(self, newest: bytes | None) -> None:
         """Find the place again in a journal that does not hold it; `newest` is the id of its last entry.
@@ -204,11 +209,6 @@ class JournalCursor:
     @property
     def position(self) -> bytes | None:
         return self._position
-
-    @property
-    def doubt_seconds(self) -> float:
-        """Return by how much the moments of what was read may be too early."""
-        return self._clock.early_seconds
 
     def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
         self._position = entries[-1][0]
@@ -252,7 +252,7 @@ class JournalCursor:
             moment = now - self._history_seconds * 0.9
         moment = min(max(self._unread_since, moment), now)
         if off:
-            self._clock.note_early(now - moment, now + self._history_seconds)
+            self._unsure_since = moment if self._unsure_since is None else min(self._unsure_since, moment)
         return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:

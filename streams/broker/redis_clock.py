@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 # Redis' clock was set anew where it is off by more than this for two reads.
 CLOCK_STEP_SECONDS = 1.0
 # An answer that is off by more was late, or the clock was set.
@@ -24,9 +22,6 @@ class RedisClock:
         self.ahead_seconds = 0.0
         # By how much that may be too little: the time that an answer takes.
         self.short_seconds = 0.0
-        # By how much moments read from Redis' clock were too early, as it was set; and until when such count.
-        self.early_seconds = 0.0
-        self._early_until = -inf
         self._stepped = False
 
     def set(self, redis_time: float, asked: float, answered: float) -> None:
@@ -35,8 +30,6 @@ class RedisClock:
 
     def compare(self, redis_time: float, asked: float, answered: float) -> None:
         """Take in one more answer: a nearer one counts, and one that is far off only if the next is too."""
-        if answered > self._early_until:
-            self.early_seconds = 0.0
         ahead, doubt = redis_time - answered, answered - asked
         if ahead > self.ahead_seconds + self.short_seconds + CLOCK_DRIFT_SECONDS:
             # It was set forward: nothing but this answer knows it.
@@ -55,8 +48,3 @@ class RedisClock:
     def is_behind(self, redis_time: float, answered: float) -> bool:
         """Say whether an answer was late, or Redis' clock was set back."""
         return redis_time - answered < self.ahead_seconds - CLOCK_OFF_SECONDS
-
-    def note_early(self, seconds: float, until: float) -> None:
-        """Note that a moment may have been read too early by so many seconds, which counts until another moment."""
-        self.early_seconds = max(self.early_seconds, seconds)
-        self._early_until = until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -119,8 +120,10 @@ class Connection:
         "first_place",
         "greeted",
         "last_activity",
+        "live_from",
         "opened_at",
         "pending",
+        "replayed",
         "resume",
         "slot",
         "told",
@@ -157,6 +160,9 @@ class Connection:
         self.told = NOTHING_TOLD
         # The place in the history from which on this stream has everything of its client.
         self.first_place = 0
+        # What it was given, to tell retries: see history/retries.py.
+        self.live_from = 0
+        self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
         # Whether this pod has heard its own announcement of this connection to the other pods.

@@ -146,26 +146,33 @@ class Recovery:
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
         self.resumption.settle()
 
-    def take_journal(self, messages: list[bytes], moments: list[float]) -> None:
-        """Deliver what was read from the journal, with the moments at which Redis took it."""
+    def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
+        """Deliver what was read from the journal, with the moments at which Redis took it.
+
+        Whatever has a moment of `unsure_since` or later may have been taken at any since then.
+        """
+        self._note_unsure(unsure_since)
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.resumption.settle()
 
-    def prove_journal(self, moment: float, doubt_seconds: float, oldest: tuple[int, int] | None = None) -> None:
+    def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None) -> None:
         """Note that all that the journal took before a moment was read, or was called lost.
 
-        The moments of what was read may be too early by so many seconds. `oldest` is the id of the first
-        entry of all that were read.
+        `oldest` is the id of the first entry of all that were read.
         """
         self.progress.journal_oldest = oldest
-        self._history.journal_doubt_seconds = doubt_seconds
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)
 
-    def take_past(self, messages: list[bytes], moments: list[float]) -> None:
+    def take_past(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Remember what was in the journal before this pod was there; no open stream waits for it."""
+        self._note_unsure(unsure_since)
         self._router.remember(messages, moments)
+
+    def _note_unsure(self, since: float | None) -> None:
+        if since is not None:
+            self._history.journal_unsure.note(since, self._clock.monotonic())
 
     def take_pod_messages(self, messages: list[PodMessage]) -> None:
         """Take in what pods say to each other, this one included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from streams.delivery.connection import Connection
@@ -49,6 +50,7 @@ class Resumption:
         connection.told = self._router.told
         connection.first_place = self._history.end
         wanted = connection.resume
+        self._router.retries.begin(connection, wanted and wanted.last_event_id)
         if wanted is None:
             return
         name, event_id = connection.client_name, wanted.last_event_id
@@ -99,11 +101,24 @@ class Resumption:
         messages = replay.messages
         if waiting.had is not None:
             digests = [digest(messages[number]) for number in replay.doubtful]
-            messages = without(messages, replay.doubtful, digests, waiting.had)
+            had = waiting.had - self._not_replayed(connection.client_name, replay)
+            messages = without(messages, replay.doubtful, digests, had)
         connection.told = self._router.told
         connection.first_place = min(connection.first_place, replay.first)
+        self._router.retries.begin(connection, waiting.event_id)
         notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
         self._registry.outbox.release(connection, notice, messages)
+
+    def _not_replayed(self, name: str, replay: Replay) -> Counter[str]:
+        """Count the copies of doubtful messages that are in the history and not in the replay.
+
+        Where a message was published again, what another pod had is one of these first, which may have
+        come before the client was there; whether the client has the copy in the replay, nobody says then.
+        """
+        doubtful = {replay.messages[number] for number in replay.doubtful}
+        every = Counter(message for _, message in self._history.events_of(name, self._history.end))
+        every.subtract(replay.messages)
+        return Counter({digest(message): every[message] for message in doubtful if every[message] > 0})
 
 
 def _ignore() -> None:

@@ -50,6 +50,36 @@ class Gap(NamedTuple):
     ended: float
 
 
+class Intervals:
+    """Times apart from each other, in order: (since, until). Each is noted at its end."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[float, float]] = []
+
+    def note(self, since: float, until: float) -> None:
+        while self._all and self._all[-1][1] >= since:
+            before = self._all.pop()
+            since, until = min(since, before[0]), max(until, before[1])
+        self._all.append((since, until))
+
+    def ended_after(self, moment: float) -> list[tuple[float, float]]:
+        return [interval for interval in self._all if interval[1] > moment]
+
+    def around(self, moment: float) -> tuple[float, float]:
+        """Return the interval that a moment is in; that moment alone where it is in none."""
+        return next(((since, until) for since, until in self._all if since <= moment <= until), (moment, moment))
+
+    @property
+    def ended_at(self) -> float:
+        """Return the end of the last one, -inf where there is none."""
+        return self._all[-1][1] if self._all else -inf
+
+    def forget(self, horizon: float) -> bool:
+        """Drop those that ended before a moment; say whether there were any."""
+        before, self._all = len(self._all), self.ended_after(horizon)
+        return len(self._all) < before
+
+
 class Coverage:
     """One ingress: heard from a moment on, but for the intervals that were missed."""
 
@@ -57,18 +87,14 @@ class Coverage:
         self.heard_since = heard_since
         # Whether nothing was ever published before that, as far as Redis knows.
         self.from_the_first = False
-        # Apart from each other and in order: (since, until).
-        self._missed: list[tuple[float, float]] = []
+        self._missed = Intervals()
 
     def miss(self, since: float, until: float) -> None:
         """Note that what was published from `since` to `until` may not have been heard.
 
-        `until` is the moment of noting it, so that intervals come in the order of their ends.
+        `until` is the moment of noting it.
         """
-        while self._missed and self._missed[-1][1] >= since:
-            before = self._missed.pop()
-            since, until = min(since, before[0]), max(until, before[1])
-        self._missed.append((since, until))
+        self._missed.note(since, until)
 
     def missing_after(self, mark: float) -> Gap | None:
         """Return the time in which something may be missing for whoever has all up to `mark`, or None."""
@@ -79,20 +105,17 @@ class Coverage:
 
     def missed_after(self, mark: float) -> Gap | None:
         """Return the same of what was published while this pod was there."""
-        missed = [(since, until) for since, until in self._missed if until > mark]
+        missed = self._missed.ended_after(mark)
         return Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
 
     @property
     def missed_until(self) -> float:
         """Return the end of the last interval that was missed, -inf where there is none."""
-        return self._missed[-1][1] if self._missed else -inf
+        return self._missed.ended_at
 
     def forget(self, horizon: float) -> bool:
         """Drop the intervals that ended before a moment; say whether there were any."""
-        kept = [interval for interval in self._missed if interval[1] > horizon]
-        forgotten = len(kept) < len(self._missed)
-        self._missed = kept
-        return forgotten
+        return self._missed.forget(horizon)
 
 
 def merged(*gaps: Gap | None) -> Gap | None:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from streams.history.coverage import Coverage, Ingress
+from streams.history.coverage import Coverage, Ingress, Intervals
 from streams.history.index import Chains
 from streams.history.progress import MAX_LAG_SECONDS
-from streams.wire.events import CLIENT_NAME, decode_event, valid_event_id
+from streams.wire.events import CLIENT_NAME, decode_remembered, valid_event_id
 
 # What an event and a client cost beside the bytes of the message and of the name, so that
 # `max_bytes` is what the process grows by: measured, between the two sides of a resize.
@@ -53,8 +53,8 @@ class Memory:
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
         self.coverage = (Coverage(started), Coverage(started))
-        # By how much the moments of the journal's entries may be too early.
-        self.journal_doubt_seconds = 0.0
+        # The journal's entries of a moment in one of these may have come at any in it.
+        self.journal_unsure = Intervals()
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -81,6 +81,15 @@ class Memory:
         self._base = 0
         self._first = 0
         self._due = started
+
+    @property
+    def max_bytes(self) -> int:
+        return self._max_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Return how long events are remembered at the most, 0 where none are."""
+        return self._seconds
 
     @property
     def end(self) -> int:
@@ -199,7 +208,7 @@ class Memory:
         self._last_ids.pop(name, None)
         ingress = Ingress(self._ingresses[index])
         moment = self._moments[index]
-        event_id = decode_event(message, len(message)).event_id
+        event_id = decode_remembered(message).event_id
         if type(event_id) is not str or not valid_event_id(event_id) or not self._last_ids_kept:
             return
         # Behind an event from before the start there may be others, unheard; and an event of the
@@ -227,6 +236,7 @@ class Memory:
         if sum(coverage.forget(horizon) for coverage in self.coverage):
             # Who missed something in that time cannot be told any more.
             self._last_ids.clear()
+        self.journal_unsure.forget(horizon)
 
     def statistics(self) -> HistoryStatistics:
         """Return how much is remembered; the bytes are those of the process."""

@@ -6,7 +6,7 @@ All times are seconds on one clock that never goes back, the caller's; this modu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.memory import APART_SECONDS, Memory
 from streams.history.progress import CLOCK_DOUBT_SECONDS, MAX_LAG_SECONDS
-from streams.wire.events import decode_event, valid_event_id
+from streams.wire.events import decode_remembered, valid_event_id
 
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
@@ -91,6 +91,7 @@ class History(Memory):
         others = [each for each in indexes if self._ingresses[each] != own]
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
         # On its own ingress the order is the same for every pod, and so is all that is behind the id.
         read = moment
         again = self._find(others, last_event_id)
@@ -104,7 +105,7 @@ class History(Memory):
             if (
                 number > found or (again is not None and self._moments[each] > read)
                 if self._ingresses[each] == own
-                else self._moments[each] > heard - (self.journal_doubt_seconds if own is Ingress.CHANNEL else 0.0)
+                else self._moments[each] > sought
             )
         ]
         if own is Ingress.CHANNEL:
@@ -133,7 +134,7 @@ class History(Memory):
         The client may have read any of them before it.
         """
         # Another pod may have been behind on the other ingress when it wrote that event.
-        moment = published - MAX_LAG_SECONDS - self.journal_doubt_seconds
+        moment, _ = self.journal_unsure.around(published - MAX_LAG_SECONDS)
         replay = self._since(name, moment, now)
         return replay._replace(known=False, doubtful=tuple(range(len(replay.messages))))
 
@@ -170,7 +171,7 @@ class History(Memory):
             if self._ingresses[index] == Ingress.CHANNEL:
                 moments.append(published_after(self._base + index, moment))
             else:
-                moments.append(moment - self.journal_doubt_seconds - CLOCK_DOUBT_SECONDS)
+                moments.append(moment - CLOCK_DOUBT_SECONDS)
         return min(moments, default=None)
 
     def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
@@ -193,6 +194,22 @@ class History(Memory):
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
+    def with_id(self, name: str, event_id: str) -> list[tuple[int, bytes]]:
+        """Return the places and messages of a client's events with an id, oldest first."""
+        indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
+        return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def ids_of(self, name: str) -> list[str]:
+        """Return the ids of a client's events."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        found = (decode_remembered(self._messages[index]).event_id for index in indexes)
+        return [event_id for event_id in found if isinstance(event_id, str)]
+
+    def moment_of(self, name: str, message: bytes) -> float | None:
+        """Return when a client's message was published, at the latest if several times; None where it is forgotten."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        return next((self._moments[index] for index in reversed(indexes) if self._messages[index] == message), None)
+
     def _indexes(self, client: int | None) -> list[int]:
         if client is None:
             return []
@@ -203,14 +220,17 @@ class History(Memory):
 
     def _find(self, indexes: list[int], event_id: str) -> int | None:
         """Return which of the indexes is the oldest event with an id: a double has an id, a loss has none."""
+        return next((indexes.index(index) for index in self._having(indexes, event_id)), None)
+
+    def _having(self, indexes: list[int], event_id: str) -> Iterator[int]:
+        """Give those of the indexes that are of events with an id."""
         sought = event_id.encode()
-        for place, index in enumerate(indexes):
+        for index in indexes:
             message = self._messages[index]
             # It is cheaper to see that the id is not there than to decode: JSON may
             # write it in other characters, but only with a backslash.
-            if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
-                return place
-        return None
+            if (sought in message or b"\\" in message) and decode_remembered(message).event_id == event_id:
+                yield index
 
     def _missing_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         """Return what may be missing of one ingress after a moment, be it old, forgotten or never heard."""
@@ -227,8 +247,8 @@ class History(Memory):
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.
-        doubt_seconds = max(READ_APART_SECONDS, self.journal_doubt_seconds)
-        return min(now, moment + doubt_seconds) if ingress is Ingress.JOURNAL else moment
+        latest = max(moment + READ_APART_SECONDS, self.journal_unsure.around(moment)[1])
+        return min(now, latest) if ingress is Ingress.JOURNAL else moment
 
 
 def digest(message: bytes) -> str:

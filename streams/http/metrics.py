@@ -19,6 +19,7 @@ from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Pod
 from streams.vitals import DelayHistogram
+from streams.wire.complaints import Fault
 
 # A number, or one for each value of a label; None where this system does not tell it.
 Reading = float | Mapping[str, float] | DelayHistogram | None
@@ -48,6 +49,10 @@ def _closes(pod: Pod) -> Mapping[str, float]:
 
 def _gaps(pod: Pod) -> Mapping[str, float]:
     return {reason.value: pod.router.gaps[reason] for reason in GapReason}
+
+
+def _counted(fault: Fault) -> Callable[[Pod], float]:
+    return lambda pod: pod.router.complaints.counts[fault]
 
 
 def _cpu_seconds(_pod: Pod) -> float:
@@ -92,13 +97,37 @@ METRICS = (
         "sse_events_unusable",
         "counter",
         "Messages that no client can be sent; the log says why.",
-        lambda pod: pod.router.unusable,
+        _counted(Fault.UNUSABLE),
+    ),
+    Declared(
+        "sse_events_misnamed",
+        "counter",
+        "Events that were skipped because their clientName breaks the rule; the log says how.",
+        _counted(Fault.MISNAMED),
+    ),
+    Declared(
+        "sse_deadlines_unreadable",
+        "counter",
+        "Events whose deadline cannot be read, which are delivered without; the log says what is wrong with it.",
+        _counted(Fault.NO_DEADLINE),
     ),
     Declared(
         "sse_events_expired",
         "counter",
         "Events not written because their deadline had passed, when received or when replayed.",
         lambda pod: pod.router.expired,
+    ),
+    Declared(
+        "sse_events_repeated",
+        "counter",
+        "Events that were published again, byte for byte, and not written again to clients that have them.",
+        lambda pod: pod.router.repeated,
+    ),
+    Declared(
+        "sse_event_ids_reused",
+        "counter",
+        "Events written though another event of the same client has the same eventId; the log names it.",
+        _counted(Fault.REUSED_ID),
     ),
     Declared(
         "sse_events_replayed",

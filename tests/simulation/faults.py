@@ -30,7 +30,8 @@ FAULTS = (
     "freeze_pod",
     "move_all",
 )
-# Where a pod never heard the first of two events with one id, the second passes for it: a limit that is stated.
+# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
+# is stated.
 GENTLE = ("slow", "freeze_redis", "freeze_pod", "move_all")
 
 
@@ -43,7 +44,7 @@ class Faults:
         self._world, self._redis = cluster.world, cluster.redis
         # The faults, by their number, that are left out of this telling of the seed.
         self._without = without
-        self._kinds = kinds or (GENTLE if cluster.repeats else FAULTS)
+        self._kinds = kinds or (GENTLE if cluster.repeats or cluster.retries else FAULTS)
         self._kills = True
 
     def draw_some(self, until: float) -> None:

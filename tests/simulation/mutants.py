@@ -8,10 +8,13 @@ from typing import Any
 from unittest import mock
 
 from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery
 from streams.delivery.resumption import Resumption
 from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.history.retries import Retries
+from streams.wire.events import Event
 
 
 @contextlib.contextmanager
@@ -119,6 +122,40 @@ def newest_of_an_id() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def known_is_given() -> Iterator[None]:
+    """A message that this pod remembers is taken for one that the client was given."""
+
+    def remembered(self: Retries, connection: Connection, event: Event, message: bytes, *_: Any) -> bool:
+        return any(copy == message for _, copy in self._history.with_id(connection.client_name, event.event_id))
+
+    with mock.patch.object(Retries, "is_repeated", remembered):
+        yield
+
+
+@contextlib.contextmanager
+def given_from_its_first_place() -> Iterator[None]:
+    """A connection is taken to have been given all that was heard before it opened."""
+    begin = Retries.begin
+
+    def sooner(self: Retries, connection: Connection, last_event_id: str | None = None) -> None:
+        begin(self, connection, last_event_id)
+        connection.live_from = 0
+
+    with mock.patch.object(Retries, "begin", sooner):
+        yield
+
+
+@contextlib.contextmanager
+def retries_are_events() -> Iterator[None]:
+    """A message that comes again is written again."""
+    with (
+        mock.patch.object(Retries, "is_repeated", return_value=False),
+        mock.patch.object(Retries, "is_replayed_again", return_value=False),
+    ):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,
@@ -128,4 +165,7 @@ MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F8": never_begins_anew,
     "F9": nothing_read_nothing_lost,
     "F11": newest_of_an_id,
+    "known is given": known_is_given,
+    "given from the first": given_from_its_first_place,
+    "retries are events": retries_are_events,
 }

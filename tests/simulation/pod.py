@@ -159,11 +159,11 @@ class SimulatedPod:
         if taken.lost_since is not None:
             self.miss_journal(taken.lost_since)
         if taken.past:
-            self.recovery.take_past(taken.messages, taken.moments)
+            self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
         elif taken.messages:
-            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments)
+            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments, taken.unsure_since)
         cursor = self.journal.cursor
-        self.recovery.prove_journal(cursor.proven_at, cursor.doubt_seconds, cursor.oldest)
+        self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
         self._look()
 
     def miss_journal(self, since: float) -> None:

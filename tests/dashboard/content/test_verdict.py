@@ -8,6 +8,7 @@ from dashboard.content.verdict import judge
 from dashboard.live.board import Board
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
+from streams.wire.complaints import Fault
 from tests.dashboard.conftest import hear
 
 Connect = Callable[..., Connection]
@@ -56,7 +57,7 @@ def test_a_few_lost_devices_are_noted_and_many_are_a_warning(board: Board, conne
 
 def test_unusable_messages_and_outages_are_noted(board: Board) -> None:
     board.sampler.take()
-    board.pod.router.unusable += 1
+    board.pod.router.complaints.counts[Fault.UNUSABLE] += 1
     board.pod.subscriber.outages.count = 2
     notices = " ".join(judge(board.pod, board.sampler).notices)
     assert "1 message on the channel" in notices

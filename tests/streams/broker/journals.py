@@ -26,6 +26,7 @@ class Journal:
         self.got: list[str] = []
         self.moments: dict[str, float] = {}
         self.losses: list[tuple[float, float]] = []
+        self.unsure: list[float] = []
 
     # What Redis does
 
@@ -89,6 +90,8 @@ class Journal:
         if taken.displaced:
             self.cursor.relocated(self.newest)
         self.note_loss(taken.lost_since)
+        if taken.unsure_since is not None:
+            self.unsure.append(taken.unsure_since)
         for message, moment in zip(taken.messages, taken.moments, strict=True):
             self.got.append(message.decode())
             self.moments[message.decode()] = moment

@@ -85,7 +85,7 @@ def test_moments_of_the_past_go_back_before_this_process(hands: HandClock):
     journal.add("past", at=(int(1000 * (journal.time - 50)), 0))
     journal.catch_up()
     assert journal.moments["past"] == STARTED - 50
-    assert journal.cursor.doubt_seconds == 0
+    assert journal.unsure == []
 
 
 def test_no_moment_is_later_than_now(journal: Journal):

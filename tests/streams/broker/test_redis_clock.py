@@ -97,12 +97,3 @@ def test_is_behind_where_an_answer_is_late_or_the_clock_was_set_back():
     clock.set(AHEAD, 0.0, 0.0)
     assert not clock.is_behind(AHEAD + 5.0, 5.05)
     assert clock.is_behind(AHEAD + 5.0, 5.2)
-
-
-def test_note_early_keeps_the_most_until_its_time_is_over(asked: Asked):
-    for seconds in (0.5, 2.0, 1.0):
-        asked.clock.note_early(seconds, until=9.0)
-    asked.clock.compare(AHEAD, 9.0, 9.0)
-    assert asked.clock.early_seconds == 2.0
-    asked.clock.compare(AHEAD, 9.5, 9.5)
-    assert asked.clock.early_seconds == 0.0

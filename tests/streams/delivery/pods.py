@@ -76,9 +76,9 @@ class PurePod:
         self.recovery.take_journal([event(event_id, name) for event_id in event_ids], [taken] * len(event_ids))
         self.prove_journal()
 
-    def prove_journal(self, moment: float | None = None, doubt_seconds: float = 0.0) -> None:
+    def prove_journal(self, moment: float | None = None) -> None:
         """Note that all that the journal took before a moment, by default now, was read."""
-        self.recovery.prove_journal(self.hands.now if moment is None else moment, doubt_seconds)
+        self.recovery.prove_journal(self.hands.now if moment is None else moment)
 
     def live(self, seconds: int) -> None:
         """Let seconds pass, in each of which both ingresses prove that they are heard."""

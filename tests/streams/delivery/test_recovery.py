@@ -130,7 +130,7 @@ def test_a_journal_of_which_another_pod_read_more_is_not_trusted(
     """It was deleted and begun anew: nothing in it shows that there were others."""
     pod = PurePod(hands)
     pod.recovery.subscribed()
-    pod.recovery.prove_journal(hands.now, 0.0, (5, 0))
+    pod.recovery.prove_journal(hands.now, (5, 0))
     pod.recovery.came_back(hands.now, from_the_first=True)
     assert pod.history.coverage[JOURNAL].from_the_first
     pod.recovery.take_pod_messages([Statement("two", "two", 1.0, (0.0, 0.0), elsewhere)])
@@ -418,9 +418,12 @@ def test_a_pod_does_not_state_what_it_has_not_told_yet(pod: PurePod):
 
 
 def test_a_clock_of_redis_that_was_set_makes_the_journals_moments_doubtful(pod: PurePod):
-    assert pod.history.journal_doubt_seconds == 0
-    pod.prove_journal(doubt_seconds=2.5)
-    assert pod.history.journal_doubt_seconds == 2.5
+    now = pod.hands.now
+    pod.recovery.take_past([event("1")], [now - 9], now - 9)
+    pod.hands.turn(1)
+    assert pod.history.journal_unsure.around(now - 5) == (now - 9, now)
+    pod.recovery.take_journal([event("2")], [now], now)
+    assert pod.history.journal_unsure.around(now - 5) == (now - 9, now + 1)
 
 
 def test_what_nobody_understands_is_ignored(pod: PurePod):

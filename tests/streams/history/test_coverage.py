@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.history.coverage import Coverage, Gap, GapReason, Ingress, merged
+from streams.history.coverage import Coverage, Gap, GapReason, Ingress, Intervals, merged
 
 OUTAGE, STARTED, EXPIRED = GapReason.REDIS_OUTAGE, GapReason.POD_STARTED, GapReason.EXPIRED
 
@@ -101,3 +101,16 @@ def test_no_missed_moment_is_left_out(outages: list[tuple[int, int]], mark: int,
         assert gap.began is not None
         assert all(gap.began <= moment < gap.ended for moment in wanted)
         assert mark <= gap.began < gap.ended <= now
+
+
+def test_intervals_tell_which_one_a_moment_is_in():
+    intervals = Intervals()
+    assert intervals.around(5.0) == (5.0, 5.0)
+    intervals.note(1.0, 3.0)
+    intervals.note(6.0, 8.0)
+    assert intervals.around(2.0) == intervals.around(3.0) == (1.0, 3.0)
+    assert intervals.around(5.0) == (5.0, 5.0)
+    assert intervals.around(6.0) == (6.0, 8.0)
+    assert intervals.ended_at == 8.0
+    intervals.note(2.5, 9.0)
+    assert intervals.ended_after(0.0) == [(1.0, 9.0)]

@@ -185,10 +185,10 @@ def test_where_the_journal_never_had_anything_before_nothing_is_missing_from_bef
 
 def test_entries_whose_moment_may_be_too_early_are_sent_rather_twice():
     history = make_history()
-    (j,) = fill(history, "j", now=STARTED + 50, ingress=JOURNAL)
+    (j,) = fill(history, "j", now=STARTED + 50.25, ingress=JOURNAL)
     (c,) = fill(history, "c", now=STARTED + 50.5)
     assert history.after("a", "c", STARTED + 60, all_heard).messages == []
-    history.journal_doubt_seconds = READ_APART_SECONDS
+    history.journal_unsure.note(STARTED + 50, STARTED + 52)
     assert history.after("a", "c", STARTED + 60, all_heard).messages == [j]
     # The channel's moments are this pod's own.
     assert history.after("a", "j", STARTED + 60, all_heard).messages == [c]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.wire.timestamps import EARLIEST, LATEST, http_date, iso, now_iso, unix_seconds
+from streams.wire.timestamps import EARLIEST, EARLIEST_MS, LATEST, http_date, iso, now_iso, unix_seconds
 
 
 def test_a_known_time():
@@ -71,8 +71,24 @@ def test_unix_seconds_reads_any_text_or_refuses_it(text: str):
     assert seconds is None or EARLIEST - 86_400 <= seconds <= LATEST + 86_401
 
 
-@pytest.mark.parametrize("value", [None, 5, 1.5, True, b"2026-01-05", ["2026-01-05"], {}])
-def test_unix_seconds_of_no_text_is_none(value: object):
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"),
+    [(1_767_614_400_001, 1_767_614_400.001), (1_767_614_400_000.5, 1_767_614_400.0005), (EARLIEST_MS, 1e8)],
+)
+def test_unix_seconds_reads_epoch_milliseconds(milliseconds: float, seconds: float):
+    assert unix_seconds(milliseconds) == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 5, 1.5, True, -EARLIEST_MS, EARLIEST_MS - 1, 1_767_614_400, LATEST * 1000 + 1, 10**400),
+        *(math.inf, -math.inf, math.nan, b"2026-01-05", ["2026-01-05"], {}),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_unix_seconds_of_anything_else_is_none(value: object):
+    """Of epoch seconds too: they would be a time in 1970."""
     assert unix_seconds(value) is None
 
 
