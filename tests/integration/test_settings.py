@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pods import ROOT, documented_variables, environment, run_manage, run_python
+from tests.support.pods import PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
 from tests.support.redis_server import free_port
 
 
@@ -28,7 +28,7 @@ def test_no_module_reads_a_variable_that_is_not_declared():
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     read = set().union(*(variables_read(path) for path in [*paths, ROOT / "manage.py"]))
     assert "DRAIN_SECONDS" in read, "what reads the environment is no longer found"
-    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "PATH"}
+    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD", "PATH"}
 
 
 def test_env_example_as_it_stands_is_a_usable_env():
@@ -115,3 +115,11 @@ def test_an_address_that_cannot_be_listened_on_is_one_line(host: str, word: str)
     assert finished.returncode != 0
     assert word in finished.stderr.strip().splitlines()[-1]
     assert "Traceback" not in finished.stderr
+
+
+def test_an_auditor_finds_nothing_in_production():
+    """`check --deploy` knows Django's own middlewares by name, and not those of this project."""
+    finished = run_manage(
+        "check", "--deploy", "--fail-level", "WARNING", env=environment(**PRODUCTION, POD_NAME="pod-1")
+    )
+    assert finished.returncode == 0, finished.stderr
