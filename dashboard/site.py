@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -22,3 +23,15 @@ class OperatorSite(AdminSite):
     def index(self, _request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override] # noqa: ARG002
         """Lead to the dashboard."""
         return redirect("dashboard:pod")
+
+    async def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+        """Sign an operator in; who is signed in already is led to the dashboard."""
+        # It needs the users, which are not there yet when this module is loaded.
+        from dashboard.login import views
+
+        request.current_app = self.name
+        request.user = await request.auser()
+        if request.method == "GET" and self.has_permission(request):
+            return redirect("dashboard:pod")
+        shared = await sync_to_async(self.each_context)(request)
+        return await views.login(request, {**shared, **(extra_context or {})})

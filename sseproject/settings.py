@@ -95,6 +95,7 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = django.secure_cookies
 # Said only to those who come over TLS; this long, a mistake can be taken back.
 SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60 if django.secure_cookies else 0
+PASSWORD_HASHERS = ["dashboard.login.passwords.SharedSaltHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {

@@ -32,7 +32,10 @@ AS_IN_THE_IMAGE = {
 }
 
 # What a pod has to be told to start in production, beside its Redis.
-PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF"}
+PRODUCTION: dict[str, Any] = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+}
 
 # Where tests.support.introspection answers.
 OBSERVED = "/observed"
