@@ -75,20 +75,22 @@ async def _sign_in(request: HttpRequest, shared: dict[str, Any]) -> HttpResponse
         return _form_page(request, shared, form)
     await attempts.forgive(name, address)
     await alogin(request, user)
-    logger.info("%s logged in from %s", user.get_username(), address, extra={"fields": {"address": address}})
+    logger.info("%s logged in", user.get_username(), extra={"fields": {"address": address}})
     return redirect(_wanted_page(request))
 
 
 def _too_many(address: str, seconds: float) -> HttpResponse:
     if times := _refusals.due():
-        logger.warning("Login refused to %s after too many attempts (%d times)", address, times)
+        logger.warning(
+            "Login refused after too many attempts (times: %d)", times, extra={"fields": {"address": address}}
+        )
     return _refused(math.ceil(seconds))
 
 
 def _log_failure(user: Any, address: str) -> None:
     # What was typed is not logged: it may be a password in the wrong field.
     who = "a wrong name or password" if user is None else f"{user.get_username()}, who is no staff"
-    logger.warning("Login failed from %s: %s", address, who, extra={"fields": {"address": address}})
+    logger.warning("Login failed: %s", who, extra={"fields": {"address": address}})
 
 
 def _wanted_page(request: HttpRequest) -> str:

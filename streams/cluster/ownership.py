@@ -185,6 +185,7 @@ class Order:
                 self._registry.close(ours, CloseReason.DUEL)
             elif heard.type in self._due:
                 self.evicted_elsewhere += 1
+                ours.evicted_by = heard.pod_name
                 self._registry.close(ours, CloseReason.EVICTED)
 
     def _sent_at(self, heard: Announcement, now: float) -> float:
@@ -233,4 +234,5 @@ def log_duel(connection: Connection, pod_name: str, outcome: str) -> None:
         connection.address,
         pod_name,
         outcome,
+        extra={"fields": connection.facts()},
     )

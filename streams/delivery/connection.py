@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -118,6 +118,7 @@ class Connection:
         "clustered",
         "connected_at",
         "event_count",
+        "evicted_by",
         "first_place",
         "greeted",
         "last_activity",
@@ -154,6 +155,8 @@ class Connection:
         self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
+        # Who took its name: the newer connection's pod, and its address where that pod is this one.
+        self.evicted_by = ""
         # What the client asked to be sent again.
         self.resume = resume
         # For each ingress, up to when the client has everything or was told of a gap (monotonic
@@ -169,6 +172,11 @@ class Connection:
         self.moved_bytes = 0
         self.moved_at = 0.0
         self.slot = 0
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a log line of this connection is found by; see streams.logs for the names."""
+        facts = {"clientName": self.client_name, "address": self.address, "userAgent": self.user_agent}
+        return {**facts, "evictedBy": self.evicted_by} if self.evicted_by else facts
 
     def snapshot(self) -> ConnectionSnapshot:
         """Return the connection's figures, detached from it."""

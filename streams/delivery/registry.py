@@ -87,12 +87,17 @@ class Registry:
                 log_duel(older, connection)
                 self.refuse(connection, headers, CloseReason.DUEL)
                 return
+            older.evicted_by = f"{self.pod_name} {connection.address}"
             self.close(older, CloseReason.EVICTED)
         self._connections[name] = connection
         self._hosts[host_of(connection.address)] += 1
         self.slots.add(connection, len(self))
         self.opened += 1
-        registry_log.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
+        registry_log.info(
+            "Registered %s on pod %s. Total connections: %d",
+            *(name, self.pod_name, len(self)),
+            extra={"fields": connection.facts()},
+        )
         if self.subscribed:
             greeting = self.notices.greeting(name, connection.connected_at)
             connection.bytes_written = len(greeting)
@@ -134,7 +139,8 @@ class Registry:
 
     def fail(self, connection: Connection) -> None:
         """Take out a connection that raised an exception, which is being handled; the others go on."""
-        sse_log.exception("The stream of %s failed and is closed", connection.client_name)
+        fields = connection.facts()
+        sse_log.exception("The stream of %s failed and is closed", connection.client_name, extra={"fields": fields})
         self.close(connection, CloseReason.FAILED)
 
     def close(self, connection: Connection, reason: CloseReason) -> None:
@@ -194,6 +200,7 @@ class Registry:
 
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
         now = self._clock.wall()
+        seconds = now - connection.connected_at
         connection.close_reason = reason
         self.closed[reason] += 1
         self.bytes_closed += connection.bytes_written
@@ -205,10 +212,11 @@ class Registry:
             name,
             reason,
             self.pod_name,
-            now - connection.connected_at,
+            seconds,
             events,
             connection.bytes_written,
             len(self),
+            extra={"fields": {**connection.facts(), "reason": reason, "seconds": round(seconds, 1), "events": events}},
         )
 
 
@@ -225,6 +233,7 @@ def log_duel(incumbent: Connection, newcomer: Connection) -> None:
         incumbent.client_name,
         incumbent.address,
         newcomer.address,
+        extra={"fields": newcomer.facts()},
     )
 
 
