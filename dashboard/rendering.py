@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from dashboard.live.board import get_board
+from streams import VERSION
 from streams.auth.access import may_look
 from streams.errors import InvalidName
 from streams.http.views import not_found
@@ -41,6 +42,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
     shared = {
         "pod_name": get_board().pod.conf.pod_name,
         "production": settings.STREAMS.production,
+        "version": VERSION,
         "has_permission": request.user.is_authenticated,
     }
     return render(request, template, {**shared, **context}, status=status)

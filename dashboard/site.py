@@ -9,6 +9,8 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from streams import VERSION
+
 
 class OperatorSite(AdminSite):
     """Login, logout, password and users, in the manner of every Django project."""
@@ -23,6 +25,11 @@ class OperatorSite(AdminSite):
     def index(self, _request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override] # noqa: ARG002
         """Lead to the dashboard."""
         return redirect("dashboard:pod")
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page of the admin shows; strangers at the login are told no version."""
+        version = VERSION if request.user.is_authenticated else ""
+        return {**super().each_context(request), "version": version}
 
     async def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
         """Sign an operator in; who is signed in already is led to the dashboard."""

@@ -14,6 +14,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from streams import VERSION
 from streams.auth.access import may_look
 from streams.delivery.connection import ConnectionSnapshot
 from streams.errors import InvalidName
@@ -134,6 +135,7 @@ async def health(_request: HttpRequest) -> HttpResponse:
             },
             "timestamp": now_iso(),
             "environment": conf.environment,
+            "version": VERSION,
         },
         HTTPStatus.OK if status == "healthy" else HTTPStatus.SERVICE_UNAVAILABLE,
     )

@@ -81,7 +81,7 @@ class StreamServer(Server):
         # Linux hands a listening socket's options on to every connection that it accepts.
         widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
-        log.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+        log.info("SSE Server started on port %d (%s)", address.port, url_of(address.host, address.port))
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
@@ -175,3 +175,8 @@ class StreamServer(Server):
         finally:
             log.info("Stopped after %.0f s", time.time() - self._pod.started_at)
             self.stop()
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where a pod is found; an address of IPv6 has its brackets (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -10,6 +10,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from streams import VERSION
 from streams.broker import embedded
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
@@ -28,6 +29,10 @@ class Command(BaseCommand):
         conf: StreamSettings = settings.STREAMS
         parser.add_argument("--host", default=conf.host, help=f"address to listen on (default {conf.host})")
         parser.add_argument("--port", type=int, default=conf.port, help=f"port to listen on (default {conf.port})")
+
+    def get_version(self) -> str:
+        """Return what `--version` prints: the service's own, where Django would name itself."""
+        return VERSION
 
     def handle(self, *, host: str, port: int, **_options: Any) -> None:
         """Serve until a signal ends the pod."""
