@@ -15,10 +15,10 @@ from dashboard.content import formats
 from dashboard.content.events import recent_events
 from dashboard.content.figures import figures, points, redis_text
 from dashboard.content.sampler import Sampler
-from dashboard.content.tables import Roster, View
 from dashboard.content.verdict import judge
 from streams.delivery.connection import Connection, ConnectionEnd
 from streams.errors import CloseReason
+from streams.http.listing import Roster, View, similar_name
 from streams.pod import Pod
 
 ENDS_SHOWN = 12
@@ -83,11 +83,14 @@ class ClientPage(NamedTuple):
         ends = [end for end in reversed(pod.registry.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
-            shown={"connected": connection is not None, "no_end": not ends},
+            shown={"connected": connection is not None, "no_end": not ends, "similar": False},
             levels={"client": "good" if connection else "quiet"},
         )
         if connection is None:
             content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name})."
+            if similar := similar_name(pod.registry, self.name):
+                content.texts["similar"] = similar
+                content.shown["similar"] = True
         else:
             content.texts.update(connection_texts(connection, now))
         events = recent_events(pod, self.name)

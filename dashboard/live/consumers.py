@@ -17,12 +17,12 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
 from dashboard.content.pages import ClientPage, PodPage
-from dashboard.content.tables import View
 from dashboard.live.board import Board, Page
 from dashboard.login.sessions import identify
 from streams.auth.access import may_look
 from streams.http.answers import Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
+from streams.http.listing import View
 from streams.transport.writer import Send, open_writer
 
 LIVE_PATH = "/admin/live"
