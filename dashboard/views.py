@@ -19,7 +19,7 @@ from streams.wire.events import ACTIONS
 STORES_OFFERED = 200
 HEADS = {
     "name": "Client",
-    "since": "Connected since (UTC)",
+    "since": "Connected",
     "activity": "Last activity",
     "events": "Events",
     "backlog": "Backlog",
