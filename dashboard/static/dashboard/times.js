@@ -91,7 +91,7 @@ function writeAll() {
 }
 
 function showMode() {
-  button.textContent = `Times: ${mode}`;
+  button.querySelector("[data-mode]").textContent = mode;
 }
 
 if (button) {
