@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -40,5 +41,10 @@ class OperatorSite(AdminSite):
         request.user = await request.auser()
         if request.method == "GET" and self.has_permission(request):
             return redirect("dashboard:pod")
-        shared = await sync_to_async(self.each_context)(request)
-        return await views.login(request, {**shared, **(extra_context or {})})
+        return await views.login(request, functools.partial(self._shared, request, extra_context))
+
+    async def _shared(self, request: HttpRequest, extra_context: dict[str, Any] | None) -> dict[str, Any]:
+        # A stranger's rights are asked of nobody; those of a user who is no staff, of the database.
+        each_context = sync_to_async(self.each_context) if request.user.is_authenticated else None
+        shared = await each_context(request) if each_context else self.each_context(request)
+        return {**shared, **(extra_context or {})}

@@ -7,17 +7,20 @@ Daphne does not, so there the first request starts it, and each request looks af
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
 from django.core.asgi import get_asgi_application
 
+from sseproject.threads import LendingThreads
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
-django: Callable[..., Awaitable[None]] = get_asgi_application()
+django = LendingThreads(get_asgi_application())
 
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
+from dashboard.login.gate import refused_login  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
@@ -52,6 +55,8 @@ class Application:
             return EventStreamConsumer(self._pod)(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
+        if refusal := refused_login(scope, send):
+            return refusal
         return django(scope, receive, send)
 
     def _start(self, send: Send) -> None:

@@ -45,6 +45,8 @@ class Attempts:
         """Count one attempt; return 0 where it may be made, or the seconds until the next may."""
         limits = limits_of(account, address)
         if wait := self._wait(limits):
+            # Who goes on is soon refused for the address alone, which costs less.
+            self._count_alone([network_of(address)])
             return wait
         try:
             await self._count(shared.client(), limits)
@@ -53,6 +55,11 @@ class Attempts:
             if self._errors.due():
                 logger.warning("Passwords that are tried are counted by this pod alone: %s", error)
         return self._wait(limits)
+
+    def wait_of(self, address: str) -> float:
+        """Return the seconds until an address may try again, as far as this pod knows; 0 where it may."""
+        where = network_of(address)
+        return self._wait({where: PER_ADDRESS}) if where in self._counts else 0
 
     async def forgive(self, account: str, address: str) -> None:
         """Forget the attempts that led to a login."""

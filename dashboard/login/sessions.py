@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
 from dashboard.login.ended import ended_logins
+from dashboard.login.threads import in_thread
 
 LOGIN_SESSION_KEY = "login"
 
@@ -46,11 +47,14 @@ async def operator_of(session: SessionBase) -> Any:
     login = login_of(session)
     if login is None or await ended_logins.has(login.login_id):
         return AnonymousUser()
-    found = get_user_model().objects.filter(username=login.name, is_active=True)
-    user = await found.afirst()
+    user = await in_thread("users", _find, login.name)
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         return AnonymousUser()
     return user
+
+
+def _find(name: str) -> Any:
+    return get_user_model().objects.filter(username=name, is_active=True).first()
 
 
 def identify(request: HttpRequest) -> None:

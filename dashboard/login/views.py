@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,22 +11,15 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import REDIRECT_FIELD_NAME, alogin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from dashboard.login.attempts import Attempts
-from dashboard.login.passwords import Busy, PasswordChecker
+from dashboard.login.gate import BUSY_SECONDS, attempts, checker, refusal_headers, refusal_page
+from dashboard.login.passwords import Busy
 from streams.logs import Sparingly
 
 logger = logging.getLogger("sse.server")
 
-# Attempts that may wait for their turn in a pod; a check takes a quarter of a second or so.
-MAX_WAITING = 4
-BUSY_SECONDS = 2
-
-attempts = Attempts()
-checker = PasswordChecker(MAX_WAITING)
 _refusals = Sparingly()
 
 
@@ -46,20 +38,24 @@ class OperatorForm(AdminAuthenticationForm):
         return self.cleaned_data
 
 
-async def login(request: HttpRequest, shared: dict[str, Any]) -> HttpResponse:
-    """Show the form, or sign an operator in; `shared` is what every page of the admin shows."""
+# Returns what every page of the admin shows.
+Shared = Callable[[], Awaitable[dict[str, Any]]]
+
+
+async def login(request: HttpRequest, shared: Shared) -> HttpResponse:
+    """Show the form, or sign an operator in."""
     if request.method == "POST":
         answer = await _sign_in(request, shared)
     else:
-        answer = _form_page(request, shared, OperatorForm(request))
+        answer = await _form_page(request, shared, OperatorForm(request))
     add_never_cache_headers(answer)
     return answer
 
 
-async def _sign_in(request: HttpRequest, shared: dict[str, Any]) -> HttpResponse:
+async def _sign_in(request: HttpRequest, shared: Shared) -> HttpResponse:
     name, password = request.POST.get("username", "").strip(), request.POST.get("password", "")
     if not name or not password:
-        return _form_page(request, shared, OperatorForm(request, data=request.POST))
+        return await _form_page(request, shared, OperatorForm(request, data=request.POST))
     address = request.META.get("REMOTE_ADDR", "")
     try:
         # Before the attempt is counted: who is sent away has tried nothing.
@@ -72,7 +68,7 @@ async def _sign_in(request: HttpRequest, shared: dict[str, Any]) -> HttpResponse
     form = OperatorForm(request, data=request.POST, user=user)
     if not form.is_valid():
         _log_failure(user, address)
-        return _form_page(request, shared, form)
+        return await _form_page(request, shared, form)
     await attempts.forgive(name, address)
     await alogin(request, user)
     logger.info("%s logged in", user.get_username(), extra={"fields": {"address": address}})
@@ -84,7 +80,7 @@ def _too_many(address: str, seconds: float) -> HttpResponse:
         logger.warning(
             "Login refused after too many attempts (times: %d)", times, extra={"fields": {"address": address}}
         )
-    return _refused(math.ceil(seconds))
+    return _refused(seconds)
 
 
 def _log_failure(user: Any, address: str) -> None:
@@ -99,10 +95,10 @@ def _wanted_page(request: HttpRequest) -> str:
     return wanted if own else "dashboard:pod"
 
 
-def _form_page(request: HttpRequest, shared: dict[str, Any], form: OperatorForm) -> HttpResponse:
+async def _form_page(request: HttpRequest, shared: Shared, form: OperatorForm) -> HttpResponse:
     wanted = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
     context = {
-        **shared,
+        **await shared(),
         "form": form,
         "title": "Log in",
         "subtitle": None,
@@ -113,13 +109,5 @@ def _form_page(request: HttpRequest, shared: dict[str, Any], form: OperatorForm)
     return render(request, "admin/login.html", context)
 
 
-def _refused(seconds: int) -> HttpResponse:
-    headers = {"Retry-After": str(seconds)}
-    minutes = math.ceil(seconds / 60) if seconds > BUSY_SECONDS else 0
-    return HttpResponse(_refusal_page(minutes), status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers)
-
-
-@functools.cache
-def _refusal_page(minutes: int) -> str:
-    # Kept, since whoever tries fifty passwords a second is to cost as little as can be.
-    return render_to_string("dashboard/login_refused.html", {"title": "Log in", "minutes": minutes})
+def _refused(seconds: float) -> HttpResponse:
+    return HttpResponse(refusal_page(seconds), status=HTTPStatus.TOO_MANY_REQUESTS, headers=refusal_headers(seconds))

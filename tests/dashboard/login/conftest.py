@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
+from pytest_django import Settings
 
 from tests.conftest import StartPod
 from tests.support.operators import make_databases
 from tests.support.pods import PRODUCTION, Pod
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, free_port
 
 ADMIN_TOKEN = "a-token-for-scripts-in-tests"
 
@@ -29,3 +31,8 @@ def two_pods(start_shared_pod: StartPod, redis_server: RedisServer, databases: l
         )
         for number, url in enumerate(databases, 1)
     ]
+
+
+@pytest.fixture
+def no_redis(settings: Settings) -> None:
+    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, redis_url=f"redis://127.0.0.1:{free_port()}")

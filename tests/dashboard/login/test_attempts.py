@@ -9,7 +9,7 @@ from pytest_django import Settings
 from dashboard.login import attempts as module
 from dashboard.login import shared
 from dashboard.login.attempts import PER_ACCOUNT, PER_ADDRESS, PER_PAIR, WINDOW_SECONDS, Attempts, network_of
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 
 
 class Now:
@@ -29,11 +29,6 @@ def new_pod(redis_server: RedisServer, settings: Settings, client_name: str) -> 
         settings.STREAMS, redis_url=redis_server.url, redis_channel=f"attempts-{client_name}"
     )
     return Attempts
-
-
-@pytest.fixture
-def no_redis(settings: Settings) -> None:
-    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, redis_url=f"redis://127.0.0.1:{free_port()}")
 
 
 async def taken(attempts: Attempts, times: int, account: str = "operator", address: str = "10.0.0.1") -> list[bool]:
