@@ -123,3 +123,14 @@ def test_an_auditor_finds_nothing_in_production():
         "check", "--deploy", "--fail-level", "WARNING", env=environment(**PRODUCTION, POD_NAME="pod-1")
     )
     assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"), [({}, "2592000 True True"), ({"SECURE_COOKIES": "off"}, "0 False False")]
+)
+def test_production_is_for_tls_unless_somebody_says_otherwise(variables: dict[str, str], told: str):
+    script = (
+        "import sseproject.settings as s; print(s.SECURE_HSTS_SECONDS, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE)"
+    )
+    finished = run_python("-c", script, env=environment(**PRODUCTION, **variables))
+    assert finished.stdout.strip() == told, finished.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_password_is_derived_as_django_derives_it(monkeypatch: pytest.MonkeyPa
         assert stored == PBKDF2PasswordHasher().encode(password, "salt", 1000)
         assert SharedSaltHasher().verify(password, stored)
     # Where no process can be had, here and now.
-    monkeypatch.setattr(passwords.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert SharedSaltHasher().encode("", "salt", 1000) == stored
 
 
