@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -84,7 +85,11 @@ async def publish_test(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that was not sent from a page of this service."""
-    context = {"title": "This form has expired", "reason": reason}
+    # The event loop calls this, where nobody can be looked up; the page names no one.
+    request.user = AnonymousUser()
+    tls = request.is_secure() or request.headers.get("X-Forwarded-Proto") == "https"
+    cookies_lost = settings.CSRF_COOKIE_SECURE and not tls
+    context = {"title": "This form has expired", "reason": reason, "cookies_lost": cookies_lost}
     return render(request, "dashboard/csrf_failure.html", context, status=403)
 
 

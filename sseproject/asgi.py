@@ -16,11 +16,14 @@ from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from sseproject.threads import LendingThreads
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
-django: Callable[..., Awaitable[None]] = get_asgi_application()
+django: Callable[..., Awaitable[None]] = LendingThreads(get_asgi_application())
 
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
+from dashboard.login.gate import refused_login  # noqa: E402
 from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.http.proxies import settle_client  # noqa: E402
@@ -74,6 +77,8 @@ class Application:
             return EventStreamConsumer(self._pod)(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
+        if refusal := refused_login(scope, send):
+            return refusal
         return self._serve(scope, receive, send)
 
     def _start(self, send: Send) -> None:

@@ -91,6 +91,27 @@ TEMPLATES = [
 # Any pod serves any request: a session is in its signed cookie, not in a database.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_HTTPONLY = True
+# A night shift; nobody is signed in for longer than that without a password.
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = django.secure_cookies
+# Said only to those who come over TLS; this long, a mistake can be taken back.
+SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60 if django.secure_cookies else 0
+PASSWORD_HASHERS = ["dashboard.login.passwords.SharedSaltHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": conf.LEAST_PASSWORD_LENGTH},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SILENCED_SYSTEM_CHECKS = [
+    # The middlewares that these know by name are here as children of their own: sseproject.middleware.
+    *("security.W001", "security.W002", "security.W003"),
+    # The front door ends TLS, so the redirect to it and the fate of subdomains are its own to decide.
+    *("security.W005", "security.W008", "security.W021"),
+]
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 CSRF_FAILURE_VIEW = "dashboard.actions.csrf_failure"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

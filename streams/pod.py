@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from streams import VERSION
 from streams.broker.ingress import Ingresses
 from streams.cluster.membership import Cluster
 from streams.conf import SPARE_DESCRIPTORS, StreamSettings
@@ -94,9 +95,10 @@ class Pod:
         if self._tasks.start():
             tune_garbage_collector()
             logger.info(
-                "Pod %s (%s) started; heartbeat every %g s",
+                "Pod %s (%s, version %s) started; heartbeat every %g s",
                 self.conf.pod_name,
                 self.conf.environment,
+                VERSION,
                 self.conf.heartbeat_seconds,
             )
 

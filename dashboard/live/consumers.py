@@ -18,11 +18,12 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
 from dashboard.content.pages import ClientPage, PodPage
-from dashboard.content.tables import View
 from dashboard.live.board import Board, Page
+from dashboard.login.sessions import identify
 from streams.auth.access import may_look
 from streams.http.answers import FAILED, Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
+from streams.http.listing import View
 from streams.http.target import path_below
 from streams.transport.writer import Send, open_writer
 
@@ -101,8 +102,9 @@ def page_of(parameters: QueryDict) -> Page:
 
 
 def session_request(scope: dict[str, Any]) -> HttpRequest:
-    """Make of an ASGI scope a request with its session."""
+    """Make of an ASGI scope a request with its session and its user."""
     request = ASGIRequest(scope, io.BytesIO())
     store = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    identify(request)
     return request

@@ -199,6 +199,7 @@ class Order:
                 self._registry.send_away(ours, CloseReason.DUEL, origin)
             elif heard.type in self._due:
                 self.evicted_elsewhere += 1
+                ours.evicted_by = heard.pod_name
                 self._registry.send_away(ours, CloseReason.EVICTED, origin)
 
     def _decide(self, ours: Connection, pod_name: str, answers: bool) -> None:
@@ -262,6 +263,7 @@ def log_duel(connection: Connection, pod_name: str, outcome: str) -> None:
         connection.user_agent or NO_USER_AGENT,
         pod_name,
         outcome,
+        extra={"fields": connection.facts()},
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -117,6 +117,7 @@ class Connection:
         "clustered",
         "connected_at",
         "event_count",
+        "evicted_by",
         "first_place",
         "greeted",
         "last_activity",
@@ -153,6 +154,8 @@ class Connection:
         self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
+        # Who took its name: the newer connection's pod, and its address where that pod is this one.
+        self.evicted_by = ""
         # What the client asked to be sent again.
         self.resume = resume
         # For each ingress, up to when the client has everything or was told of a gap (monotonic
@@ -175,6 +178,11 @@ class Connection:
         host = host_of(self.address)
         known = f"{host} {self.user_agent}".encode(errors="replace")
         return hashlib.blake2s(known, digest_size=ORIGIN_BYTES).hexdigest() if host else ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a log line of this connection is found by; see streams.logs for the names."""
+        facts = {"clientName": self.client_name, "address": self.address, "userAgent": self.user_agent}
+        return {**facts, "evictedBy": self.evicted_by} if self.evicted_by else facts
 
     def snapshot(self) -> ConnectionSnapshot:
         """Return the connection's figures, detached from it."""

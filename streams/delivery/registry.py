@@ -95,7 +95,7 @@ class Registry:
             return
         held = older is None and self.duels.suspect(connection.client_name, connection.origin)
         if older is not None:
-            self.send_away(older, CloseReason.EVICTED, connection.origin)
+            self._evict(older, connection)
         self._take_in(connection, headers, held=held)
 
     def _take_in(self, connection: Connection, headers: Headers | None, *, held: bool = False) -> None:
@@ -108,7 +108,11 @@ class Registry:
         self._hosts[host_of(connection.address)] += 1
         self.slots.add(connection, len(self))
         self.turnover.opened += 1
-        registry_logger.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
+        registry_logger.info(
+            "Registered %s on pod %s. Total connections: %d",
+            *(name, self.pod_name, len(self)),
+            extra={"fields": connection.facts()},
+        )
         greeting = self.notices.greeting(name, connection.connected_at) if self.subscribed and not held else b""
         connection.bytes_written = len(greeting)
         if headers is not None:
@@ -137,10 +141,14 @@ class Registry:
         try:
             other = self._connections.get(newcomer.client_name)
             if other is not None:
-                self.send_away(other, CloseReason.EVICTED, newcomer.origin)
+                self._evict(other, newcomer)
             self._take_in(newcomer, None)
         except Exception:
             self.fail(newcomer)
+
+    def _evict(self, older: Connection, newer: Connection) -> None:
+        older.evicted_by = f"{self.pod_name} {newer.address}"
+        self.send_away(older, CloseReason.EVICTED, newer.origin)
 
     def _ask(self, connection: Connection, question: bytes) -> None:
         try:
@@ -196,8 +204,11 @@ class Registry:
 
     def fail(self, connection: Connection) -> None:
         """Take out a connection that raised an exception, which is being handled; the others go on."""
+        fields = connection.facts()
         # The handler is the caller's.
-        sse_logger.exception("The stream of %s failed and is closed", connection.client_name)  # noqa: LOG004
+        sse_logger.exception(  # noqa: LOG004
+            "The stream of %s failed and is closed", connection.client_name, extra={"fields": fields}
+        )
         self.close(connection, CloseReason.FAILED)
 
     def close(self, connection: Connection, reason: CloseReason, retry_ms: int | None = None) -> None:
@@ -260,15 +271,24 @@ class Registry:
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
         connection.close_reason = reason
         end = self.turnover.note_end(connection, reason)
+        seconds = end.ended_at - end.connected_at
         disconnect_logger.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             end.client_name,
             reason,
             self.pod_name,
-            end.ended_at - end.connected_at,
+            seconds,
             end.event_count,
             connection.bytes_written,
             len(self),
+            extra={
+                "fields": {
+                    **connection.facts(),
+                    "reason": reason,
+                    "seconds": round(seconds, 1),
+                    "events": end.event_count,
+                }
+            },
         )
 
 
@@ -282,6 +302,7 @@ def log_duel(incumbent: Connection, newcomer: Connection) -> None:
         incumbent.user_agent or NO_USER_AGENT,
         newcomer.address,
         newcomer.user_agent or NO_USER_AGENT,
+        extra={"fields": newcomer.facts()},
     )
 
 

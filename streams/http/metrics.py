@@ -6,23 +6,33 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import resource
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import django
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams import VERSION
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Pod
 from streams.vitals import DelayHistogram
 from streams.wire.complaints import Fault
 
+
+class Info(NamedTuple):
+    """Texts that stand in labels, each of a label of its own, beside the number 1."""
+
+    texts: Mapping[str, str]
+
+
 # A number, or one for each value of a label; None where this system does not tell it.
-Reading = float | Mapping[str, float] | DelayHistogram | None
+Reading = float | Mapping[str, float] | DelayHistogram | Info | None
 
 
 class Declared(NamedTuple):
@@ -55,6 +65,10 @@ def _counted(fault: Fault) -> Callable[[Pod], float]:
     return lambda pod: pod.router.complaints.counts[fault]
 
 
+def _build(_pod: Pod) -> Info:
+    return Info({"version": VERSION, "python": platform.python_version(), "django": django.__version__})
+
+
 def _cpu_seconds(_pod: Pod) -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -75,6 +89,13 @@ def _open_files(_pod: Pod) -> float | None:
 
 
 METRICS = (
+    Declared(
+        "sse_build_info",
+        "gauge",
+        "Always 1; its labels tell pods of two versions apart while they are rolled out.",
+        _build,
+        "version, python, django",
+    ),
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
     Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.turnover.opened),
     Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
@@ -244,7 +265,11 @@ class PodCollector(Collector):
                 yield _family(declared, reading)
 
 
-def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram) -> Metric:
+def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram | Info) -> Metric:
+    if isinstance(reading, Info):
+        info = GaugeMetricFamily(declared.name, declared.help, labels=list(reading.texts))
+        info.add_metric(list(reading.texts.values()), 1)
+        return info
     if isinstance(reading, DelayHistogram):
         histogram = HistogramMetricFamily(declared.name, declared.help)
         histogram.add_metric([], reading.buckets(), reading.sum_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -14,9 +14,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from streams import VERSION
 from streams.auth.access import may_look
-from streams.delivery.connection import ConnectionSnapshot
+from streams.delivery.connection import Connection, ConnectionSnapshot
 from streams.errors import InvalidName
+from streams.http import listing
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_pod
 from streams.wire.events import valid_name
@@ -140,6 +142,7 @@ async def health(_request: HttpRequest) -> HttpResponse:
             },
             "timestamp": now_iso(),
             "environment": conf.environment,
+            "version": VERSION,
         },
         HTTPStatus.OK if status == "healthy" else HTTPStatus.SERVICE_UNAVAILABLE,
     )
@@ -168,18 +171,28 @@ async def ready(_request: HttpRequest) -> HttpResponse:
 
 
 @answers("GET", "HEAD", public=False)
-async def connections(_request: HttpRequest) -> HttpResponse:
-    """List this pod's connections in the original's shape."""
+async def connections(request: HttpRequest) -> HttpResponse:
+    """List this pod's connections in the original's shape.
+
+    With one of the dashboard's parameters it is the page of them that the dashboard would show.
+    """
     pod = get_pod()
     pod_name, now = pod.conf.pod_name, time.time()
+    found: Iterable[Connection] = pod.registry
+    of_page: dict[str, Any] = {}
+    if request.GET.keys() & listing.PARAMETERS:
+        selection = listing.Roster(pod.registry).select(listing.View.parse(request.GET))
+        found = selection.connections
+        of_page = {"matched": selection.matched, "page": selection.page, "pages": selection.pages}
     listed: list[dict[str, Any]] = []
-    for number, connection in enumerate(pod.registry, 1):
+    for number, connection in enumerate(found, 1):
         listed.append(connection_json(connection.snapshot(), pod_name, now))
         if number % LISTED_AT_ONCE == 0:
             # Thousands take long; events go out between.
             await asyncio.sleep(0)
+    total = len(pod.registry) if of_page else len(listed)
     return json_response(
-        {"podName": pod_name, "totalConnections": len(listed), "connections": listed, "timestamp": now_iso()}
+        {"podName": pod_name, "totalConnections": total, **of_page, "connections": listed, "timestamp": now_iso()}
     )
 
 
@@ -190,9 +203,11 @@ async def client(_request: HttpRequest, name: str) -> HttpResponse:
     pod_name = pod.conf.pod_name
     connection = pod.registry.get(name)
     if connection is None:
+        similar = listing.similar_name(pod.registry, name)
+        hint = f" {similar} is: names are case-sensitive." if similar else ""
         others = pod.ingresses.peers.names
         elsewhere = f" It may be on another: {', '.join(others)}." if others else ""
-        sentence = f"Client {name} is not on this pod.{elsewhere}"
+        sentence = f"Client {name} is not on this pod.{hint}{elsewhere}"
         return json_response(
             {
                 "found": False,

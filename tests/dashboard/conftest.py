@@ -18,7 +18,7 @@ from streams.pod import get_pod
 from streams.wire.pods import Statement
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
-from tests.support.pods import Pod, environment, run_manage
+from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
 STAFF = ("operator", "correct horse battery staple")
@@ -142,8 +142,7 @@ def production_pod(
     """A pod in production, with one staff user."""
     database = tmp_path_factory.mktemp("production") / "db.sqlite3"
     variables: dict[str, Any] = {
-        "ENVIRONMENT": "production",
-        "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        **PRODUCTION,
         "DATABASE_URL": f"sqlite:///{database}",
         "REDIS_URL": redis_server.url,
         "ADMIN_TOKEN": TOKEN,

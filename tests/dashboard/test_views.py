@@ -334,3 +334,22 @@ async def test_a_token_that_is_not_set_opens_nothing(
 ) -> None:
     settings.STREAMS = msgspec.structs.replace(settings.STREAMS, admin_token="")
     assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401
+
+
+@pytest.mark.parametrize(("sort", "field"), [("", None), ("-events", "-events"), ("name", None)])
+async def test_the_search_form_keeps_the_order(
+    local_pod: Pod, async_client: AsyncClient, sort: str, field: str | None
+) -> None:
+    html = text(await async_client.get(f"/admin?sort={sort}"))
+    kept = re.search(r'<input type="hidden" name="sort" value="([^"]*)"', html)
+    assert (kept[1] if kept else None) == field
+
+
+async def test_a_name_in_other_letters_is_suggested(
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
+) -> None:
+    connect("store007-lane03")
+    html = text(await async_client.get("/admin/clients/STORE007-LANE03"))
+    assert re.search(r'href="/admin/clients/store007-lane03"\s+data-text="similar"', html)
+    hidden = text(await async_client.get("/admin/clients/STORE007-LANE04"))
+    assert re.search(r'<p data-shown="similar"\s+hidden>', hidden)

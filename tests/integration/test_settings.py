@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pods import ROOT, documented_variables, environment, run_manage, run_python
+from tests.support.pods import PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
 from tests.support.redis_server import free_port
 
 
@@ -32,7 +32,7 @@ def test_no_module_reads_a_variable_that_is_not_declared():
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     read = set().union(*(variables_read(path) for path in [*paths, ROOT / "manage.py"]))
     assert "DRAIN_SECONDS" in read, "what reads the environment is no longer found"
-    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "PATH"}
+    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD", "PATH"}
 
 
 def test_env_example_as_it_stands_is_a_usable_env():
@@ -163,3 +163,22 @@ def test_a_line_of_an_env_file_that_cannot_be_read_stops_the_start(line: bytes, 
     assert finished.returncode == 1
     (sentence,) = finished.stderr.splitlines()
     assert sentence.startswith("Line 2 of .env cannot be read: ")
+
+
+def test_an_auditor_finds_nothing_in_production():
+    """`check --deploy` knows Django's own middlewares by name, and not those of this project."""
+    finished = run_manage(
+        "check", "--deploy", "--fail-level", "WARNING", env=environment(**PRODUCTION, POD_NAME="pod-1")
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"), [({}, "2592000 True True"), ({"SECURE_COOKIES": "off"}, "0 False False")]
+)
+def test_production_is_for_tls_unless_somebody_says_otherwise(variables: dict[str, str], told: str):
+    script = (
+        "import sseproject.settings as s; print(s.SECURE_HSTS_SECONDS, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE)"
+    )
+    finished = run_python("-c", script, env=environment(**PRODUCTION, **variables))
+    assert finished.stdout.strip() == told, finished.stderr

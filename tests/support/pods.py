@@ -31,6 +31,12 @@ AS_IN_THE_IMAGE = {
     "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
 }
 
+# What a pod has to be told to start in production, beside its Redis.
+PRODUCTION: dict[str, Any] = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+}
+
 # Where tests.support.introspection answers.
 OBSERVED = "/observed"
 # Where the view of tests.support.failing raises.

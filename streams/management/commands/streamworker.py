@@ -13,6 +13,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from streams import VERSION
 from streams.broker import embedded
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
@@ -35,6 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=conf.host, help=f"address to listen on (default {conf.host})")
         parser.add_argument("--port", type=int, default=conf.port, help=f"port to listen on (default {conf.port})")
         parser.add_argument("--root-path", default="", help="path below which a proxy has the pod, such as /sse")
+
+    def get_version(self) -> str:
+        """Return what `--version` prints: the service's own, where Django would name itself."""
+        return VERSION
 
     def handle(self, *, host: str, port: int, root_path: str, **_options: Any) -> None:
         """Serve until a signal ends the pod."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.http import HOST, open_stream
-from tests.support.pods import environment, run_manage
+from tests.support.pods import PRODUCTION, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
 
@@ -69,7 +69,7 @@ def test_production_brings_none(start_pod: StartPod):
         "streamworker",
         "--port",
         str(free_port()),
-        env=environment(ENVIRONMENT="production", SECRET_KEY="x" * 50, REDIS_PORT=port, POD_NAME="pod-1"),
+        env=environment(**PRODUCTION, REDIS_PORT=port, POD_NAME="pod-1"),
         timeout=20,
     )
     assert finished.returncode != 0

@@ -133,6 +133,7 @@ def test_the_older_one_is_evicted():
     channel.exchange()
     assert channel.holders() == [second]
     assert older.close_reason is CloseReason.EVICTED
+    assert older.evicted_by == second.registry.pod_name
     assert writer.types[-1] == "evicted"
     assert newer.clustered
     assert first.order.evicted_elsewhere == 1

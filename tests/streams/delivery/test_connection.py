@@ -32,6 +32,14 @@ def test_a_snapshot_is_detached():
     assert snapshot == ConnectionSnapshot("a", "10.0.0.1:5000", "Lane/2.0", at, at, 3, 100, 7)
 
 
+def test_the_facts_say_who_took_the_name_once_somebody_did():
+    connection = Connection("a", Recorder(), "10.0.0.1:5000", user_agent="Lane/2.0")
+    facts = connection.facts()
+    assert facts == {"clientName": "a", "address": "10.0.0.1:5000", "userAgent": "Lane/2.0"}
+    connection.evicted_by = "pod-2"
+    assert connection.facts() == {**facts, "evictedBy": "pod-2"}
+
+
 def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
     turns: list[bytes] = []
 
