@@ -23,6 +23,11 @@ IDS_KEPT = 4096
 CLOCK_STEP_SECONDS = 1.0
 CLOCK_OFF_SECONDS = 0.1
 
+# Waking up costs Redis and a pod more than an entry does. An answer that came so soon is followed by
+# others, and these are read together after a pause.
+AT_ONCE_SECONDS = 0.02
+PAUSE_SECONDS = 0.005
+
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 
@@ -96,6 +101,8 @@ class JournalCursor:
         self._clock_ahead = 0.0
         self._clock_doubt = 0.0
         self._stepped = False
+        # How long to wait before the next read.
+        self.pause_seconds = 0.0
         # By how much moments may be too early, as Redis' clock was set.
         self.doubt_seconds = 0.0
         # Redis' own id for its process, which tells a restart from a mere lost link.
@@ -156,6 +163,8 @@ class JournalCursor:
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
+        busy = self.caught_up and bool(entries) and not full and answered - asked < AT_ONCE_SECONDS
+        self.pause_seconds = PAUSE_SECONDS if busy else 0.0
         if lost or not full:
             # What is lost is told up to now.
             self.proven_at = max(self.proven_at, asked)
@@ -213,7 +222,7 @@ class JournalCursor:
         # A full read may be followed by one twice as long, where the entries are small.
         full = len(entries) >= self._count
         largest = max(1, max(map(len, messages)))
-        wanted = self._count * 2 if full else MIN_READ_COUNT
+        wanted = self._count * 2 if full else max(MIN_READ_COUNT, 2 * len(entries))
         self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
 
     def _prove_up_to(self, entry_id: bytes, answered: float) -> None:
