@@ -15,6 +15,7 @@ from streams.broker.canary import Canary
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
+from streams.broker.primary import Primary
 from streams.broker.subscriber import Subscriber
 from streams.conf import StreamSettings
 from streams.delivery.recovery import Recovery
@@ -58,10 +59,12 @@ class Ingresses:
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
         self.recovery.on_due = self._look
+        self.primary = Primary(conf.redis_url, on_moved=self._moved)
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
             self.recovery.life,
+            primary=self.primary,
             canary_seconds=conf.canary_seconds,
             statement=lambda: self.recovery.statement(conf.pod_name),
             on_messages=self._pod_messages,
@@ -75,6 +78,7 @@ class Ingresses:
             on_messages=self._channel,
             on_canary=self.canary.heard,
             on_change=self._changed,
+            primary=self.primary,
         )
         self.journal = self._journal_reader(conf) if conf.durable_log else None
         self._back = asyncio.Event()
@@ -83,12 +87,15 @@ class Ingresses:
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
             "canary": self.canary.run,
+            "name": self.primary.watch_name,
             "mark": self._mark_use,
             "recovery": self._recover,
             "handover": self._settle,
         }
+        self.primary.connections = [self.canary, self.subscriber]
         if self.journal is not None:
             self.runs["journal"] = self.journal.run
+            self.primary.connections.append(self.journal)
 
     def _journal_reader(self, conf: StreamSettings) -> JournalReader:
         return JournalReader(
@@ -97,7 +104,8 @@ class Ingresses:
             history_seconds=conf.history_seconds,
             on_taken=self._taken,
             on_lost=self._lost,
-            on_caught_up=self._start_back,
+            on_caught_up=lambda: self._back.set(),
+            primary=self.primary,
         )
 
     @property
@@ -173,11 +181,13 @@ class Ingresses:
             self._subscribed_at = time.monotonic()
             self.recovery.subscribed()
             self._look()
-            self._start_back()
+            self._back.set()
         else:
             self.recovery.disconnected()
 
-    def _start_back(self) -> None:
+    def _moved(self, since: float) -> None:
+        self.recovery.distrust(since)
+        self._loss_marked = False
         self._back.set()
 
     def _look(self) -> None:
@@ -285,4 +295,4 @@ class Ingresses:
             logger.debug("The loss of entries was not marked: %s", error)
 
     def _client(self) -> redis.asyncio.Redis:
-        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)
+        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS, on_open=self.primary.open)

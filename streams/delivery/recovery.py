@@ -217,6 +217,20 @@ class Recovery:
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
 
+    def distrust(self, since: float) -> None:
+        """Note that another Redis than the one that was heard may have been the primary from a moment on."""
+        if not self._started:
+            return
+        self.progress.distrust(since, self._clock.monotonic())
+        marks = [max(since, coverage.heard_since) for coverage in self._history.coverage]
+        for ingress in Ingress:
+            if not self._unused(ingress):
+                self.miss(ingress, marks[ingress])
+        for connection in self._registry:
+            # What was told since did not name it.
+            channel, journal = connection.told
+            connection.told = (min(channel, marks[0]), min(journal, marks[1]))
+
     @property
     def due(self) -> bool:
         """Say whether clients are left to be told or greeted, and may be."""
@@ -299,8 +313,10 @@ class Recovery:
         return self._history.after(name, event_id, now, self._heard_elsewhere, self.progress.published_after)
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
-        unused = not self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] == inf
-        return moment if unused else self.progress.heard_elsewhere(ingress, place, moment)
+        return moment if self._unused(ingress) else self.progress.heard_elsewhere(ingress, place, moment)
+
+    def _unused(self, ingress: Ingress) -> bool:
+        return not self.channel_used if ingress is Ingress.CHANNEL else self.proven[ingress] == inf
 
     def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:
         connection.first_place = min(connection.first_place, replay.first)

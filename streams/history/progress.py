@@ -25,6 +25,7 @@ LATELY_SECONDS = 2.5
 STATED_SECONDS = 2.0
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
+MAX_DISTRUSTED = 16
 # More pods than have ever been seen in one cluster.
 MAX_LIVES = 4096
 
@@ -46,12 +47,23 @@ class Progress:
         self._lives: dict[str, deque[Statement]] = {}
         self._listening_since = inf
         self._pods = 0
+        # When pods may have been with a Redis that was no primary any more: (since, until).
+        self._distrusted: deque[tuple[float, float]] = deque(maxlen=MAX_DISTRUSTED)
 
     def note_proof(self, place: int, published: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
         while self._proofs and self._proofs[0][1] < published - PROOFS_KEPT_SECONDS:
             self._proofs.popleft()
         self._proofs.append((place, published))
+
+    def distrust(self, since: float, now: float) -> None:
+        """Note that what pods heard from a moment on came from a Redis that may not have been the primary."""
+        # Each pod finds it out by itself.
+        self._distrusted.append((since, now + SILENT_SECONDS))
+        for statements in self._lives.values():
+            for number, statement in enumerate(statements):
+                channel, journal = statement.heard
+                statements[number] = statement._replace(heard=(min(channel, since), min(journal, since)))
 
     def listen(self, now: float) -> None:
         """Note that statements are heard from now on; some may have been missed before."""
@@ -103,6 +115,10 @@ class Progress:
 
         `place` and `moment` are those of that event in this pod's history.
         """
+        trusted = [since for since, until in self._distrusted if since < moment <= until]
+        return min(self._stated_elsewhere(ingress, place, moment), *trusted, inf)
+
+    def _stated_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         if ingress is Ingress.JOURNAL:
             floor = self.published_after(place, moment) - MAX_LAG_SECONDS
             before = [self._last(statements, place, inf) for statements in self._lives.values()]

@@ -162,3 +162,23 @@ def test_knows_the_lives_that_it_heard():
     progress.note("one", 11, NOW, (0.0, 0.0))
     assert progress.knows("one")
     assert not progress.knows("two")
+
+
+def test_what_was_heard_of_a_wrong_redis_counts_up_to_when_it_became_wrong():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (0.0, 0.0))
+    progress.distrust(NOW - 20, NOW + 1)
+    # Pods find it out one after the other, and none is as far as it would have told.
+    for moment in (NOW, NOW + 1 + SILENT_SECONDS):
+        assert progress.heard_elsewhere(JOURNAL, 12, moment) == NOW - 20
+        assert progress.heard_elsewhere(CHANNEL, 12, moment) == NOW - 20
+    progress.note_proof(20, NOW + 15)
+    progress.note("one", 21, NOW + 15, (1.0, 1.0))
+    assert progress.heard_elsewhere(JOURNAL, 22, NOW + 15) == NOW + 14
+
+
+def test_what_was_heard_before_a_redis_became_wrong_stays_true():
+    progress = make_progress()
+    progress.note("one", 11, NOW, (3.0, 3.0))
+    progress.distrust(NOW - 1, NOW)
+    assert progress.heard_elsewhere(JOURNAL, 12, NOW) == NOW - 3
