@@ -135,15 +135,17 @@ class Side:
         self._offsets.append((asked, standing.offset))
 
     def _wrong_since(self, before: Standing, standing: Standing, answered: float) -> float | None:
-        since = self._left_since
-        if since is None:
-            if answered - standing.uptime - UPTIME_SECONDS >= self.proved_at:
-                # It was started since: publishers had no other in the meantime.
-                return None
-            since = self._named_at if self._absent else self.proved_at
+        moved_since = self._named_at if self._absent else None
+        since = self._left_since if self._left_since is not None else moved_since
+        if since is None and answered - standing.uptime - UPTIME_SECONDS >= self.proved_at:
+            # It was started since: publishers had no other in the meantime.
+            return None
         if standing.former_replid and standing.former_replid == before.replid:
-            since = min(since, self._parted_at(standing.former_end))
-        return since
+            parted_at = self._parted_at(standing.former_end)
+        else:
+            # There may have been others in between, or publishers followed the name.
+            parted_at = self._adopted_at if moved_since is None else moved_since
+        return min(self.proved_at, parted_at) if since is None else min(since, parted_at)
 
     def _parted_at(self, end: int) -> float:
         """Return a moment before which no other server was the primary: a history that both have was not at its end."""

@@ -221,11 +221,15 @@ class Recovery:
         """Note that another Redis than the one that was heard may have been the primary from a moment on."""
         if not self._started:
             return
-        self.progress.distrust(since, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self.progress.distrust(since, now)
         marks = [max(since, coverage.heard_since) for coverage in self._history.coverage]
+        untold = list(self.proven)
+        if self._disconnected_since is not None:
+            untold[Ingress.CHANNEL], self._disconnected_since = self._disconnected_since, now
         for ingress in Ingress:
             if not self._unused(ingress):
-                self.miss(ingress, marks[ingress])
+                self.miss(ingress, min(marks[ingress], untold[ingress]))
         for connection in self._registry:
             # What was told since did not name it.
             channel, journal = connection.told
@@ -310,7 +314,10 @@ class Recovery:
 
     def _after(self, name: str, event_id: str) -> Replay:
         now = self._clock.monotonic()
-        return self._history.after(name, event_id, now, self._heard_elsewhere, self.progress.published_after)
+        progress = self.progress
+        return self._history.after(
+            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until
+        )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         return moment if self._unused(ingress) else self.progress.heard_elsewhere(ingress, place, moment)

@@ -65,6 +65,10 @@ class Progress:
                 channel, journal = statement.heard
                 statements[number] = statement._replace(heard=(min(channel, since), min(journal, since)))
 
+    def trusted_until(self, moment: float) -> float:
+        """Return up to when whoever has an event of a moment surely has what came before it on the same ingress."""
+        return min([moment, *(since for since, until in self._distrusted if since < moment <= until)])
+
     def listen(self, now: float) -> None:
         """Note that statements are heard from now on; some may have been missed before."""
         self._listening_since, self._pods = now, 0
@@ -115,8 +119,8 @@ class Progress:
 
         `place` and `moment` are those of that event in this pod's history.
         """
-        trusted = [since for since, until in self._distrusted if since < moment <= until]
-        return min(self._stated_elsewhere(ingress, place, moment), *trusted, inf)
+        stated, trusted = self._stated_elsewhere(ingress, place, moment), self.trusted_until(moment)
+        return min(stated, trusted) if trusted < moment else stated
 
     def _stated_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         if ingress is Ingress.JOURNAL:

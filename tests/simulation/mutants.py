@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 from unittest import mock
 
 from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.side import Side
 from streams.delivery.recovery import Recovery
 from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.history.progress import Progress
 
 
 @contextlib.contextmanager
@@ -118,6 +121,27 @@ def newest_of_an_id() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def role_is_never_asked() -> Iterator[None]:
+    """A demoted primary is as good as any."""
+    with mock.patch.object(Side, "checked", return_value=""):
+        yield
+
+
+@contextlib.contextmanager
+def role_is_all_that_is_asked() -> Iterator[None]:
+    """Whoever says that it is a primary is the only one."""
+    with mock.patch.object(Side, "_parted_at", return_value=inf):
+        yield
+
+
+@contextlib.contextmanager
+def order_proves_all() -> Iterator[None]:
+    """An id is a position, whoever wrote its event."""
+    with mock.patch.object(Progress, "trusted_until", lambda _self, moment: moment):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,
@@ -127,4 +151,7 @@ MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F8": never_begins_anew,
     "F9": nothing_read_nothing_lost,
     "F11": newest_of_an_id,
+    "never-asked": role_is_never_asked,
+    "role-alone": role_is_all_that_is_asked,
+    "order-proves": order_proves_all,
 }

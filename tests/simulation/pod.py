@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.broker.journal_cursor import Facts, JournalCursor, Taken
+from streams.broker.side import Side, Standing
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
@@ -31,8 +32,12 @@ SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected"
 class SimulatedPod:
     """A life of a pod; a restarted one is another."""
 
-    def __init__(self, world: World, redis: RedisModel, number: int, life: int, limits: tuple[float, int, int]) -> None:
-        self.world, self.redis, self.name = world, redis, f"pod-{number}"
+    def __init__(
+        self, world: World, primary: Callable[[], RedisModel], number: int, life: int, limits: tuple[float, int, int]
+    ) -> None:
+        self.world, self.name = world, f"pod-{number}"
+        # Where new connections go, and where those that there are went.
+        self._primary, self.redis = primary, primary()
         self.alive, self.frozen = True, False
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         zero = world.rng.uniform(1e3, 1e6)
@@ -46,6 +51,7 @@ class SimulatedPod:
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
         self.recovery.on_due = self._look
+        self.side = Side(clock.monotonic())
         self.cursor = JournalCursor(limits[0], clock.monotonic())
         self.received = 0
         self.subscribed, self._subscribed_at, self._journal_answered_at = False, 0.0, -1.0
@@ -96,7 +102,32 @@ class SimulatedPod:
 
     # The channel
 
+    def _moves(self) -> bool:
+        """Leave a server that is no primary any more, with all connections."""
+        if (server := self._primary()) is self.redis:
+            return False
+        self.redis.forget(self._subscription)
+        self.redis.forget(self._reader)
+        if self.subscribed:
+            self.subscribed = False
+            self.recovery.disconnected()
+        self.redis = server
+        self._connect_channel()
+        self._connect_journal()
+        return True
+
+    def _opened(self, standing: Standing, asked: float) -> None:
+        opened = self.side.opened(standing, asked, self._monotonic())
+        if opened.wrong_since is not None:
+            zero = self._monotonic() - self.world.now
+            self.world.tell(self.name, "finds another primary, wrong since", f"{opened.wrong_since - zero:.4f}")
+            self.recovery.distrust(opened.wrong_since)
+            self._later(1.0, setattr, self.redis, "loss_marked", True)
+            self._tell()
+
     def _connect_channel(self) -> None:
+        if self._moves():
+            return
         connection = self._subscription = object()
         self.channel.drop()
         if self._cut["channel"] or not self.redis.up:
@@ -104,12 +135,14 @@ class SimulatedPod:
             return
         self._later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
 
+        asked = self._monotonic()
+
         def subscribe() -> None:
             if self._subscription is connection and self.alive:
                 self.redis.subscribers[connection] = lambda kind, message: self.channel.send(
                     self.run, self._channel_data, connection, kind, message
                 )
-                self.channel.send(self.run, self._on_subscribed, connection)
+                self.channel.send(self.run, self._on_subscribed, connection, self.redis.standing(), asked)
 
         self.world.after(self.channel.delay, self.redis.execute, subscribe, connection)
 
@@ -135,8 +168,9 @@ class SimulatedPod:
             self.recovery.disconnected()
         self._connect_channel()
 
-    def _on_subscribed(self, connection: object) -> None:
+    def _on_subscribed(self, connection: object, standing: Standing, asked: float) -> None:
         if self._subscription is connection:
+            self._opened(standing, asked)
             self.subscribed, self._subscribed_at = True, self.world.now
             self.recovery.subscribed()
             self._look()
@@ -158,6 +192,8 @@ class SimulatedPod:
     # The journal
 
     def _connect_journal(self) -> None:
+        if self._moves():
+            return
         connection = self._reader = object()
         self.journal.drop()
         if self._cut["journal"] or not self.redis.up:
@@ -172,7 +208,7 @@ class SimulatedPod:
             facts = Facts(
                 str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
             )
-            self.journal.send(self.run, self._connected, connection, facts, asked)
+            self.journal.send(self.run, self._connected, connection, facts, redis.standing(), asked)
 
         self.world.after(self.journal.delay, self.redis.execute, answer, connection)
 
@@ -189,9 +225,10 @@ class SimulatedPod:
             self.redis.forget(connection)
             self._connect_journal()
 
-    def _connected(self, connection: object, facts: Facts, asked: float) -> None:
+    def _connected(self, connection: object, facts: Facts, standing: Standing, asked: float) -> None:
         if self._reader is not connection:
             return
+        self._opened(standing, asked)
         since = self.cursor.connected(facts, asked, self._monotonic())
         if since is not None:
             self._miss_journal(since)
@@ -259,17 +296,28 @@ class SimulatedPod:
     # Both
 
     def _state(self) -> None:
-        self.say([self.recovery.statement(self.name)])
+        asked = self._monotonic()
+        self.say([self.recovery.statement(self.name)], lambda standing: self._checked(standing, asked))
         self.history.expire(self._monotonic())
         self._later(STATE_SECONDS * self.world.rng.uniform(0.9, 1.1), self._state)
 
-    def say(self, messages: list[PodMessage]) -> None:
+    def say(self, messages: list[PodMessage], check: Callable[[Standing], None] | None = None) -> None:
         if not self._cut["publishing"]:
-            self.publishing.send(self.redis.execute, lambda: self._published(messages))
+            redis = self.redis
+            self.publishing.send(redis.execute, lambda: self._published(redis, messages, check))
 
-    def _published(self, messages: list[PodMessage]) -> None:
-        self.redis.publish("pods", messages)
-        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(self.redis.subscribers))
+    def _published(
+        self, redis: RedisModel, messages: list[PodMessage], check: Callable[[Standing], None] | None
+    ) -> None:
+        redis.publish("pods", messages)
+        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(redis.subscribers))
+        if check is not None:
+            self.world.after(self.publishing.delay, self.run, check, redis.standing())
+
+    def _checked(self, standing: Standing, asked: float) -> None:
+        if self.side.checked(standing, asked):
+            self.world.tell(self.name, "finds that its redis is no primary")
+            self._moves()
 
     def _look(self) -> None:
         if messages := self.recovery.handover.outgoing:

@@ -78,11 +78,13 @@ class Cluster:
         self.redis.used = "channel" in self.ingresses
         self.redis.durable = rng.random() < 0.5
         self.kills = True
+        # One that pods may still be connected to.
+        self.old: RedisModel | None = None
         self.pause = rng.choice((0.02, 0.1, 0.3))
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
-        return SimulatedPod(self.world, self.redis, number, self._lives, self.limits)
+        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits)
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
@@ -190,7 +192,8 @@ class Cluster:
             self.world.after(seconds, self.redis.thaw)
 
     def restart_redis(self) -> None:
-        if self.redis.up:
+        # One that restarts before pods have found it is taken for the one that they know: a limit that is stated.
+        if self.redis.up and all(pod.redis is self.redis for pod in self.pods):
             lost = self.world.rng.choice((0, 0, 10**6) if self.redis.durable else (0, 0, 1, 3, 10**6))
             self.world.tell("redis dies, and loses so many entries:", lost)
             self.redis.die()
@@ -200,6 +203,24 @@ class Cluster:
         if not self.redis.up:
             self.world.tell("redis is back")
             self.redis.start(lost)
+
+    def fail_over(self) -> None:
+        """Promote a replica that publishers and new connections move to, while pods stay with the old primary."""
+        # A pod that starts after it does not know what the replica lacks: a limit that is stated.
+        if not self.redis.up or self.redis.frozen or not all(pod.alive and pod.cursor.caught_up for pod in self.pods):
+            return
+        self.kills = False
+        self._demote()
+        lag = self.world.rng.choice((0, 0, 1, 5, 30))
+        self.world.tell("a replica is promoted that lacks so many commands:", lag)
+        self.old, self.redis = self.redis, self.redis.promoted(lag)
+        self.world.after(self.world.rng.choice((0.0, 0.5, 3.0, 15.0)), self._demote, self.old)
+
+    def _demote(self, old: RedisModel | None = None) -> None:
+        if self.old is not None and old in (None, self.old):
+            self.world.tell("the old primary becomes a replica")
+            self.old.demote(self.redis)
+            self.old = None
 
     def step_clock(self) -> None:
         step = self.world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))
@@ -270,6 +291,7 @@ class Cluster:
         if self.redis.frozen:
             self.redis.thaw()
         self._start_redis(0)
+        self._demote()
         for number, pod in enumerate(self.pods):
             if not pod.alive:
                 self._restart(number)
@@ -324,6 +346,7 @@ FAULTS = (
     Cluster.slow,
     Cluster.freeze_redis,
     Cluster.restart_redis,
+    Cluster.fail_over,
     Cluster.step_clock,
     Cluster.delete_journal,
     Cluster.trim_journal,

@@ -68,8 +68,9 @@ def test_opened_former_replica_of_a_time_that_is_forgotten_parted_at_the_first_c
     assert side.opened(NEW, 700.0, 700.0).wrong_since == 1.0
 
 
-def test_opened_unrelated_server_counts_from_the_last_proof(side: Side):
-    assert side.opened(UNRELATED, 9.0, 9.0) == Opened("", True, 5.0)
+def test_opened_unrelated_server_counts_from_the_first_connect(side: Side):
+    """Others may have been primaries between the two."""
+    assert side.opened(UNRELATED, 9.0, 9.0) == Opened("", True, 1.0)
 
 
 def test_opened_server_that_started_since_the_last_proof_took_nothing_before(side: Side):
@@ -84,7 +85,7 @@ def test_opened_server_that_may_have_started_before_the_last_proof_is_not_truste
 
 def test_opened_same_server_that_was_a_replica_meanwhile(side: Side):
     back = OLD._replace(replid="third", former_replid="second", former_end=500)
-    assert side.opened(back, 9.0, 9.0) == Opened("", False, 5.0)
+    assert side.opened(back, 9.0, 9.0) == Opened("", False, 1.0)
 
 
 def test_opened_next_connection_to_the_same_server_is_told_nothing_more(side: Side):
@@ -127,15 +128,26 @@ def test_checked_answer_that_was_overtaken_shows_nothing(side: Side):
     assert side.checked(NEW, 10.0) == ""
 
 
-def test_left_server_counts_from_its_last_proof_even_for_one_that_started_since(side: Side):
+def test_left_server_counts_from_its_last_proof_at_the_latest(side: Side):
     side.checked(REPLICA, 6.0)
-    assert side.opened(UNRELATED._replace(uptime=0.0), 30.0, 30.0) == Opened("", True, 5.0)
+    assert side.opened(NEW._replace(former_end=1_000), 30.0, 30.0) == Opened("", True, 5.0)
 
 
-def test_left_server_that_is_the_primary_again_counts_from_its_last_proof(side: Side):
+def test_left_server_is_not_taken_for_one_that_was_restarted(side: Side):
+    side.checked(REPLICA, 6.0)
+    assert side.opened(UNRELATED._replace(uptime=0.0), 30.0, 30.0) == Opened("", True, 1.0)
+
+
+def test_left_server_that_is_the_primary_again_was_none_meanwhile(side: Side):
     side.checked(REPLICA, 6.0)
     assert side.opened(REPLICA, 7.0, 7.0).refusal
-    assert side.opened(OLD, 9.0, 9.0) == Opened("", False, 5.0)
+    assert side.opened(OLD, 9.0, 9.0) == Opened("", False, 1.0)
+
+
+def test_left_name_that_comes_back_counts_from_when_it_was_last_seen(side: Side):
+    for moment in (6.0, 7.0):
+        side.named("10.0.0.1", ["10.0.0.2"], moment)
+    assert side.opened(OLD, 9.0, 9.0).wrong_since == 0.0
 
 
 # Names

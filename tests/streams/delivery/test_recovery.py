@@ -596,3 +596,30 @@ def test_distrust_reaches_who_comes_back_with_an_id_of_that_time(hands: HandCloc
     assert began is not None
     assert began <= STARTED + 5
     assert ended >= STARTED + 20
+
+
+def test_distrust_of_a_channel_that_is_not_heard_tells_since_when_it_is_not(pod: PurePod, hands: HandClock):
+    """What the journal brings before the channel is back is told no less."""
+    _, writer = pod.connect()
+    pod.recovery.disconnected()
+    hands.turn(5)
+    pod.recovery.distrust(STARTED + 14)
+    hands.turn(5)
+    pod.journal("1")
+    pod.come_back()
+    assert spans(writer) == [(STARTED + 10, STARTED + 20)]
+    assert story(writer) == ["connected", GAP, "1"]
+
+
+def test_distrust_reaches_who_comes_back_with_a_later_id_of_the_same_ingress(hands: HandClock):
+    """Another pod, which had not found out yet, may not have written what is before it."""
+    one, two = two_pods(hands)
+    publish("1", one, two)
+    live(one, two)
+    two.channel("2")
+    hands.turn(1)
+    publish("3", one, two)
+    two.recovery.distrust(STARTED + 15)
+    _, writer = two.connect(last_event_id="3")
+    two.settle()
+    assert story(writer) == ["connected", GAP, "2"]

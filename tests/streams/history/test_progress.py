@@ -182,3 +182,11 @@ def test_what_was_heard_before_a_redis_became_wrong_stays_true():
     progress.note("one", 11, NOW, (3.0, 3.0))
     progress.distrust(NOW - 1, NOW)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW) == NOW - 3
+
+
+def test_who_has_an_event_of_a_wrong_redis_has_what_came_before_it_became_wrong():
+    progress = make_progress()
+    progress.distrust(NOW - 20, NOW)
+    progress.distrust(NOW - 30, NOW - 15)
+    trusted = [progress.trusted_until(NOW + at) for at in (-30, -25, -19, 0, SILENT_SECONDS, SILENT_SECONDS + 1)]
+    assert trusted == [NOW - 30, NOW - 30, NOW - 30, NOW - 20, NOW - 20, NOW + SILENT_SECONDS + 1]
