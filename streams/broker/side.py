@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 # What is asked of each server, in this order, before and while a connection to it is used.
 QUESTIONS: tuple[tuple[str, ...], ...] = (("ROLE",), ("INFO", "server"), ("INFO", "replication"))
 PRIMARY, REPLICA = "master", "slave"
-# Redis rounds its uptime down to a second.
+# Redis counts whole seconds by its clock: its uptime is off by less than this.
 UPTIME_SECONDS = 1.0
 # A name that has several addresses may be answered with some of them.
 ABSENT_LOOKS = 2
@@ -137,8 +137,8 @@ class Side:
     def _wrong_since(self, before: Standing, standing: Standing, answered: float) -> float | None:
         moved_since = self._named_at if self._absent else None
         since = self._left_since if self._left_since is not None else moved_since
-        if since is None and answered - standing.uptime - UPTIME_SECONDS >= self.proved_at:
-            # It was started since: publishers had no other in the meantime.
+        if since is None and answered - standing.uptime + UPTIME_SECONDS >= self.proved_at:
+            # It was restarted since, as a replica that is promoted was not: publishers had no other meanwhile.
             return None
         if standing.former_replid and standing.former_replid == before.replid:
             parted_at = self._parted_at(standing.former_end)

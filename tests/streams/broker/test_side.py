@@ -73,14 +73,15 @@ def test_opened_unrelated_server_counts_from_the_first_connect(side: Side):
     assert side.opened(UNRELATED, 9.0, 9.0) == Opened("", True, 1.0)
 
 
-def test_opened_server_that_started_since_the_last_proof_took_nothing_before(side: Side):
-    restarted = NEW._replace(uptime=2.0)
-    assert side.opened(restarted, 7.0, 5.0 + 2.0 + UPTIME_SECONDS) == ANOTHER
+def test_opened_server_that_was_restarted_at_once_took_nothing_before(side: Side):
+    """Its uptime counts from the second in which it started."""
+    restarted = UNRELATED._replace(uptime=1.0)
+    assert side.opened(restarted, 5.1, 5.0 + 1.0 - UPTIME_SECONDS) == ANOTHER
 
 
-def test_opened_server_that_may_have_started_before_the_last_proof_is_not_trusted(side: Side):
-    started = NEW._replace(uptime=2.0)
-    assert side.opened(started, 7.0, 5.0 + 2.0 + UPTIME_SECONDS - 0.01).wrong_since is not None
+def test_opened_server_that_ran_before_the_last_proof_may_have_been_another_primary(side: Side):
+    started = UNRELATED._replace(uptime=2.0)
+    assert side.opened(started, 5.9, 5.0 + 2.0 - UPTIME_SECONDS - 0.01).wrong_since == 1.0
 
 
 def test_opened_same_server_that_was_a_replica_meanwhile(side: Side):
