@@ -169,7 +169,7 @@ def read_standing(replies: list[Any]) -> Standing:
     """Read the answers to QUESTIONS, in redis-py's form or as they came; one that is an exception was refused."""
     role_reply, server, replication = replies
     about, history = _fields(server), _fields(replication)
-    role = _role(role_reply) or (str(history.get("role", "")), _place(history))
+    role = _role(role_reply) or (str(history.get("role", "")), _place(history) if "master_host" in history else "")
     former = str(history.get("master_replid2", "")).strip("0")
     return Standing(
         role=role[0],
