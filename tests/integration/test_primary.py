@@ -9,7 +9,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from streams.broker import clients
+from streams.broker import clients, side
 from streams.broker.primary import Primary, WrongSide
 from tests.support.redis_server import RedisServer
 from tests.support.relay import Relay
@@ -65,7 +65,11 @@ async def test_open_passes_a_primary_and_refuses_a_replica(old: RedisServer, new
     assert moves == []
 
 
-async def test_open_tells_all_others_where_another_redis_answers(old: RedisServer, new: RedisServer, relay: Relay):
+async def test_open_tells_all_others_where_another_redis_answers(
+    old: RedisServer, new: RedisServer, relay: Relay, monkeypatch: pytest.MonkeyPatch
+):
+    # These have not run for long enough to be told from one that was restarted.
+    monkeypatch.setattr(side, "UPTIME_SECONDS", -60.0)
     moves: list[float] = []
     url = f"redis://127.0.0.1:{relay.port}"
     primary, connection = Primary(url, on_moved=moves.append), Connection()
