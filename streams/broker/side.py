@@ -94,7 +94,7 @@ class Side:
         """Take in what the server of a connection in use says; return why all are to be left, or nothing."""
         server = self._server
         if server is None or self._left_since is not None or asked < self.proved_at:
-            # A connection that is left already, or an answer that was overtaken.
+            # A connection that is left already, or an answer older than the last proof.
             return ""
         if standing.role == REPLICA:
             return self._leave(self.proved_at, f"it is a replica of {standing.primary} now")

@@ -218,7 +218,7 @@ class Recovery:
         self._router.told = (marks[0], marks[1])
 
     def distrust(self, since: float) -> None:
-        """Note that another Redis than the one that was heard may have been the primary from a moment on."""
+        """Note that another Redis than the pod was connected to may have been the primary from a moment on."""
         if not self._started:
             return
         now = self._clock.monotonic()

@@ -305,7 +305,7 @@ class History:
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
         # On its own ingress the order is the same for every pod, and so is all that is behind the id,
-        # unless another pod heard a Redis that was not the primary.
+        # unless another pod read from a Redis that was not the primary.
         read = trusted_until(moment)
         again = self._find(others, last_event_id)
         if again is not None:

@@ -57,7 +57,7 @@ class Progress:
         self._proofs.append((place, published))
 
     def distrust(self, since: float, now: float) -> None:
-        """Note that what pods heard from a moment on came from a Redis that may not have been the primary."""
+        """Note that what pods received from a moment on came from a Redis that may not have been the primary."""
         # Each pod finds it out by itself.
         self._distrusted.append((since, now + SILENT_SECONDS))
         for statements in self._lives.values():

@@ -122,7 +122,7 @@ def test_checked_primary_with_a_new_history_is_the_same_primary(side: Side):
     assert side.opened(NEW._replace(former_replid="renamed", former_end=145), 9.0, 9.0).wrong_since == 5.0
 
 
-def test_checked_answer_that_was_overtaken_shows_nothing(side: Side):
+def test_checked_answer_older_than_the_last_proof_shows_nothing(side: Side):
     """It was asked before a connection to the new primary opened."""
     side.opened(NEW, 9.0, 9.0)
     assert side.checked(REPLICA, 8.5) == ""

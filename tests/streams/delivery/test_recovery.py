@@ -558,7 +558,7 @@ def test_distrust_tells_what_an_earlier_gap_did_not_name(pod: PurePod, hands: Ha
     assert spans(writer) == [(STARTED + 10, STARTED + 11), (STARTED + 4, STARTED + 16)]
 
 
-def test_distrust_never_reaches_behind_what_the_pod_has_heard(pod: PurePod):
+def test_distrust_never_reaches_behind_what_the_pod_knows(pod: PurePod):
     _, writer = pod.connect()
     pod.recovery.distrust(STARTED - 1000)
     pod.tell()
@@ -598,7 +598,7 @@ def test_distrust_reaches_who_comes_back_with_an_id_of_that_time(hands: HandCloc
     assert ended >= STARTED + 20
 
 
-def test_distrust_of_a_channel_that_is_not_heard_tells_since_when_it_is_not(pod: PurePod, hands: HandClock):
+def test_distrust_of_a_lost_channel_tells_since_when_it_is_lost(pod: PurePod, hands: HandClock):
     """What the journal brings before the channel is back is told no less."""
     _, writer = pod.connect()
     pod.recovery.disconnected()

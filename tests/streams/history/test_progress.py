@@ -164,7 +164,7 @@ def test_knows_the_lives_that_it_heard():
     assert not progress.knows("two")
 
 
-def test_what_was_heard_of_a_wrong_redis_counts_up_to_when_it_became_wrong():
+def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
     progress = make_progress()
     progress.note("one", 11, NOW, (0.0, 0.0))
     progress.distrust(NOW - 20, NOW + 1)
@@ -177,7 +177,7 @@ def test_what_was_heard_of_a_wrong_redis_counts_up_to_when_it_became_wrong():
     assert progress.heard_elsewhere(JOURNAL, 22, NOW + 15) == NOW + 14
 
 
-def test_what_was_heard_before_a_redis_became_wrong_stays_true():
+def test_what_came_before_a_redis_became_wrong_stays_true():
     progress = make_progress()
     progress.note("one", 11, NOW, (3.0, 3.0))
     progress.distrust(NOW - 1, NOW)
