@@ -80,7 +80,10 @@ class Resumption:
 
     def _after(self, name: str, event_id: str) -> Replay:
         now = self._clock.monotonic()
-        return self._history.after(name, event_id, now, self._heard_elsewhere, self._progress.published_after)
+        progress = self._progress
+        return self._history.after(
+            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until
+        )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         return self._progress.heard_elsewhere(ingress, place, moment) if self._used(ingress) else moment

@@ -24,6 +24,8 @@ READ_APART_SECONDS = 1.0
 HeardElsewhere = Callable[[Ingress, int, float], float]
 # A moment before which an event of the channel was not published: (its place, when it was heard) -> moment.
 PublishedAfter = Callable[[int, float], float]
+# Up to when whoever has an event of a moment surely has all of its ingress.
+TrustedUntil = Callable[[float], float]
 
 
 class Replay(NamedTuple):
@@ -51,6 +53,7 @@ class History(Memory):
         now: float,
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter = lambda _place, moment: moment,
+        trusted_until: TrustedUntil = lambda moment: moment,
     ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
 
@@ -66,7 +69,7 @@ class History(Memory):
         possible = valid_event_id(last_event_id)
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
-            return self._after(client, last_event_id, found, now, heard_elsewhere, published_after)
+            return self._after(client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until)
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
@@ -84,6 +87,7 @@ class History(Memory):
         now: float,
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter,
+        trusted_until: TrustedUntil,
     ) -> Replay:
         indexes = self._indexes(client)
         index = indexes[found]
@@ -91,19 +95,21 @@ class History(Memory):
         others = [each for each in indexes if self._ingresses[each] != own]
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        # On its own ingress the order is the same for every pod, and so is all that is behind the id,
+        # unless another pod read from a Redis that was not the primary.
+        read = trusted_until(moment)
         sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
-        # On its own ingress the order is the same for every pod, and so is all that is behind the id.
-        read = moment
         again = self._find(others, last_event_id)
         if again is not None:
             # The same id on both: nobody knows on which of them it was read.
             place, twin = self._base + others[again], self._moments[others[again]]
-            read = min(moment, heard_elsewhere(own, place, twin), twin)
+            read = min(read, heard_elsewhere(own, place, twin), twin)
         replayed = [
             each
             for number, each in enumerate(indexes)
             if (
-                number > found or (again is not None and self._moments[each] > read)
+                number > found
+                or ((again is not None or (read < moment and number < found)) and self._moments[each] > read)
                 if self._ingresses[each] == own
                 else self._moments[each] > sought
             )

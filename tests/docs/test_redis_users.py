@@ -16,7 +16,8 @@ import redis
 from tests.conftest import StartPod
 from tests.docs.pages import DOCS, section
 from tests.support.http import HOST, open_stream
-from tests.support.pods import environment, run_manage
+from tests.support.operators import Operator, make_databases
+from tests.support.pods import PRODUCTION, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
 
@@ -70,7 +71,7 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
 
-async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, client_name: str):
+async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, client_name: str, tmp_path: Path):
     """A pod and a publisher do all that they do, and Redis has nothing to refuse."""
     admin: Any = redis.Redis.from_url(url)
     version = tuple(int(part) for part in admin.info("server")["redis_version"].split(".")[:2])
@@ -83,7 +84,9 @@ async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, cli
         assert admin.execute_command(*newer) == b"OK"
         admin.acl_log_reset()
     user = url.replace("redis://", f"redis://sse:{PASSWORD}@")
-    pods = [start_pod(REDIS_URL=user, POD_NAME=name) for name in ("pod-1", "pod-2")]
+    (database,) = make_databases(tmp_path, 1)
+    production = PRODUCTION | {"DATABASE_URL": database}
+    pods = [start_pod(REDIS_URL=user, POD_NAME=name, **production) for name in ("pod-1", "pod-2")]
     for pod in pods:
         pod.wait_log("Hearing the other pods")
     async with await open_stream(pods[0].port, client_name) as stream:
@@ -93,5 +96,9 @@ async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, cli
             await stream.next_json()
         async with await open_stream(pods[1].port, client_name):
             assert [received.type for received in await stream.rest()] == ["evicted"]
+    operator = Operator()
+    assert operator.try_password(pods[0].port, "wrong").status == 200
+    operator.log_in(pods[0].port)
+    operator.log_out(pods[0].port)
     assert admin.acl_log() == [], "and nothing is refused"
     admin.close()

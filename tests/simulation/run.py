@@ -60,7 +60,7 @@ class Cluster:
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
-        return SimulatedPod(self.world, self.redis, number, self._lives, self.limits)
+        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits)
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
@@ -155,6 +155,7 @@ class Cluster:
         if self.redis.frozen:
             self.redis.thaw()
         self.start_redis(0)
+        self.faults.demote()
         for number, pod in enumerate(self.pods):
             if not pod.alive:
                 self.restart(number)
