@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -58,7 +59,8 @@ async def send(request: HttpRequest, name: str) -> HttpResponse:
         return page(request, "dashboard/send.html", {**context, "error": str(error)}, status=422)
     except ValueError as error:
         return page(request, "dashboard/send.html", {**context, "error": f"data is not JSON: {error}"}, status=422)
-    messages.success(request, f"{action} {receipt.event_id} was published; {heard_by(receipt)}.")
+    tell = messages.success if get_board().pod.registry.get(name) else messages.warning
+    tell(request, f"{action} {receipt.event_id} was published: {handed_to(receipt, name)}.")
     return redirect("dashboard:client", name)
 
 
@@ -78,12 +80,16 @@ async def publish_test(request: HttpRequest) -> HttpResponse:
         return error_response(f"There is no sample data for {action!r}.", 422)
     except ValueError as error:
         return error_response(f"data is not JSON: {error}", 422)
-    return json_response({"success": True, "eventId": receipt.event_id, "message": heard_by(receipt)})
+    return json_response({"success": True, "eventId": receipt.event_id, "message": handed_to(receipt, name)})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that was not sent from a page of this service."""
-    context = {"title": "This form has expired", "reason": reason}
+    # The event loop calls this, where nobody can be looked up; the page names no one.
+    request.user = AnonymousUser()
+    tls = request.is_secure() or request.headers.get("X-Forwarded-Proto") == "https"
+    cookies_lost = settings.CSRF_COOKIE_SECURE and not tls
+    context = {"title": "This form has expired", "reason": reason, "cookies_lost": cookies_lost}
     return render(request, "dashboard/csrf_failure.html", context, status=403)
 
 
@@ -97,8 +103,16 @@ def decode_data(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def heard_by(receipt: Receipt) -> str:
-    """Say how many pods Redis handed an event to."""
-    if receipt.receivers is None:
-        return "it is in the journal, which every pod reads"
-    return f"{receipt.receivers} pod{' hears' if receipt.receivers == 1 else 's hear'} the channel"
+def handed_to(receipt: Receipt, name: str) -> str:
+    """Say where Redis handed an event to, and what this pod knows of the client that it is for."""
+    pod, count = get_board().pod, receipt.receivers
+    if count is None:
+        return "it is in the journal, from which every pod reads"
+    if count == 0:
+        return "no pod is subscribed to the channel, so nobody gets it"
+    handed = f"it was handed to {count} pod{'' if count == 1 else 's'}"
+    if pod.registry.get(name) is not None:
+        return f"{handed}, and {name} is connected to this one"
+    if count == 1 and pod.subscriber.subscribed:
+        return f"{handed}, this one, and {name} is not connected to it"
+    return f"{handed}; {name} is not connected to this one, and whether it is to another is not known here"

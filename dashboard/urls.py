@@ -17,7 +17,14 @@ pages: list[URLPattern] = [
     path("admin/clients/<str:name>/send", actions.send, name="send"),
 ]
 
+# What people type who know other services of this kind; Django's own pages keep their slashes.
+slashed: list[URLPattern] = [
+    path(f"{address}/", views.without_slash)
+    for address in ("admin", "admin/connections", "admin/client/<str:name>", "admin/clients/<str:name>")
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include((pages, "dashboard"))),
+    *slashed,
     path("admin/", admin.site.urls),
 ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+from django.utils.encoding import escape_uri_path
 
 from dashboard.content.pages import ClientPage, PodPage, pod_content
-from dashboard.content.tables import COLUMNS, Roster, View, store_of
 from dashboard.csp import HEADER, policy
 from dashboard.live.board import get_board
 from dashboard.rendering import is_name, no_such_client, operators_only, page
+from streams.http.listing import COLUMNS, Roster, View, store_of
 from streams.http.views import refuse_method
 from streams.wire.events import ACTIONS
 
@@ -18,7 +19,7 @@ from streams.wire.events import ACTIONS
 STORES_OFFERED = 200
 HEADS = {
     "name": "Client",
-    "since": "Connected since (UTC)",
+    "since": "Connected",
     "activity": "Last activity",
     "events": "Events",
     "backlog": "Backlog",
@@ -49,7 +50,7 @@ async def pod(request: HttpRequest) -> HttpResponse:
         "title": "Dashboard",
         "view": view,
         "heads": heads,
-        "sort": view.address(query="", store="", page=1).removeprefix("?sort="),
+        "sort": view.order,
         "address": view.address(),
         "previous": view.address(page=view.page - 1),
         "next": view.address(page=view.page + 1),
@@ -76,6 +77,14 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
         "dashboard/client.html",
         {"title": name, "name": name, "actions": ACTIONS, **content.as_dict()},
     )
+
+
+async def without_slash(request: HttpRequest, **_names: str) -> HttpResponse:
+    """Lead to the same address without the slash at its end."""
+    if refusal := refuse_method(request, "GET", "HEAD"):
+        return refusal
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(escape_uri_path(request.path.rstrip("/")) + (f"?{query}" if query else ""))
 
 
 async def favicon(_request: HttpRequest) -> HttpResponse:

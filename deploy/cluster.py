@@ -21,12 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import environ
-
 from deploy.front_door import FRONT_DOORS, FrontDoor, FrontDoorError, find_front_door
 from deploy.processes import HOST, ROOT, ChildProcess, ProcessError, hold_ports, pod_command, print_line
 from streams.broker import embedded
 from streams.conf import read_settings
+from streams.conf.env_file import load_env_file
 from streams.errors import ConfigurationError
 
 PODS = 3
@@ -81,14 +80,18 @@ class Cluster:
 
     def _start(self) -> None:
         """Start the pods, and the front door when they take clients."""
-        environment = os.environ | {"DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS}
+        environment = os.environ | {
+            "DRAIN_SECONDS": os.environ.get("DRAIN_SECONDS") or DRAIN_SECONDS,
+            "TRUSTED_PROXIES": os.environ.get("TRUSTED_PROXIES") or HOST,
+        }
         for number, port in enumerate(self._pod_ports, 1):
             name = f"pod-{number}"
             self._pods.append(ChildProcess(name, pod_command(port), environment | {"POD_NAME": name}))
         for pod, port in zip(self._pods, self._pod_ports, strict=True):
             pod.wait_answer(port, "/health/ready", functools.partial(is_pod, pod.name), self._pause)
         if self._door is not None:
-            command = self._door.command(self._directory, self._port, self._pod_ports)
+            # It listens on this machine alone, so whoever reaches it may see all pages.
+            command = self._door.command(self._directory, self._port, self._pod_ports, operators=HOST)
             self._front = ChildProcess(self._door.name, command, os.environ)
             self._front.wait_answer(self._port, "/front-door/health", pause=self._pause)
 
@@ -179,10 +182,10 @@ def parse(default_port: int, arguments: list[str] | None = None) -> argparse.Nam
 
 def main() -> None:
     """Run the cluster; exit with 1 and one line where it cannot be started."""
-    environ.Env.read_env(ROOT / ".env")
     logging.basicConfig(format="[CLUSTER] %(message)s", level=logging.INFO)
     redis: Any = None
     try:
+        load_env_file(ROOT / ".env", os.environ)
         settings = read_settings(os.environ)
         options = parse(settings.port)
         door = find_front_door(options.front_door)

@@ -14,6 +14,8 @@ from deploy.processes import HOST, ROOT
 # Debian keeps servers where a user's PATH does not look.
 PATHS = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 MAX_DESCRIPTORS = 65536
+# Stands in both configurations where the networks of operators do; reserved for documentation.
+NO_NETWORK = "192.0.2.0/24"
 
 
 class FrontDoorError(Exception):
@@ -28,9 +30,12 @@ class FrontDoor:
     configuration: str
     arguments: tuple[str, ...]
 
-    def command(self, directory: Path, port: int, pod_ports: list[int]) -> list[str]:
-        """Write the configuration with local addresses into a directory; return what to run."""
-        text = (ROOT / "deploy" / self.configuration).read_text()
+    def command(self, directory: Path, port: int, pod_ports: list[int], operators: str = NO_NETWORK) -> list[str]:
+        """Write the configuration with local addresses into a directory; return what to run.
+
+        `operators` is the network that sees their pages.
+        """
+        text = (ROOT / "deploy" / self.configuration).read_text().replace(NO_NETWORK, operators)
         text = localize(text, directory, port, pod_ports)
         path = directory / Path(self.configuration).name
         path.write_text(text)

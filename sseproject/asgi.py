@@ -6,23 +6,36 @@ Daphne does not, so there the first request starts it, and each request looks af
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from sseproject.threads import LendingThreads
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
-django: Callable[..., Awaitable[None]] = get_asgi_application()
+django: Callable[..., Awaitable[None]] = LendingThreads(get_asgi_application())
 
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
 from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
+from dashboard.login.gate import refused_login  # noqa: E402
+from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
+from streams.http.proxies import settle_client  # noqa: E402
+from streams.http.target import settle_target  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
+from streams.transport.daphne_writer import request_behind  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
 from streams.transport.writer import Send  # noqa: E402
+from streams.wire.timestamps import http_date  # noqa: E402
+
+logger = logging.getLogger("sse.server")
 
 
 class Application:
@@ -48,17 +61,48 @@ class Application:
         if scope["type"] != "http":
             return self._refuse(send)
         self._start(send)
+        if self._pod.conf.trusted_proxies:
+            settle_client(scope, self._pod.conf.trusted_proxies)
+        root_path: str = scope.get("root_path", "")
+        if (request := request_behind(send)) is not None:
+            # Any client can move Daphne's root path by a header; this is the server's own.
+            root_path = request.server.root_path
+            # Daphne sends no Date, which RFC 9110, section 6.6.1, asks for.
+            request.responseHeaders.setRawHeaders(b"Date", [http_date()])
+        try:
+            settle_target(scope, settings.ALLOWED_HOSTS, root_path)
+        except Refused as refused:
+            return send_error(send, refused, [])
         if is_stream(scope):
             return EventStreamConsumer(self._pod)(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
-        return django(scope, receive, send)
+        if refusal := refused_login(scope, send):
+            return refusal
+        return self._serve(scope, receive, send)
 
     def _start(self, send: Send) -> None:
         if not self._started:
             self._started = True
             widen_queue_behind(send)
         self._pod.start()
+
+    async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Let Django serve a request; where even that fails, answer as Django would, if nothing was answered yet."""
+        begun = False
+
+        async def noting_send(message: dict[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await django(scope, receive, noting_send)
+        except Exception:
+            if begun:
+                raise
+            logger.exception("A request failed outside of Django's views")
+            await send_error(send, FAILED, [])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -75,5 +119,11 @@ class Application:
         # There is no WebSocket here; this ends the handshake with 403.
         await send({"type": "websocket.close"})
 
+
+# Where Daphne has loaded this module, and not we Daphne.
+if "daphne.http_protocol" in sys.modules:
+    from streams.server import plain_daphne
+
+    plain_daphne.mend()
 
 application = Application(get_pod(), get_board())

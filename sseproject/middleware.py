@@ -20,6 +20,8 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
+from dashboard.login.sessions import identify
+
 
 class OnEventLoop(MiddlewareMixin):
     """Calls the two hooks of a middleware where Django would send each to a thread."""
@@ -51,6 +53,10 @@ class Csrf(OnEventLoop, CsrfViewMiddleware):
 
 class Authentication(OnEventLoop, AuthenticationMiddleware):
     """The user, looked up only where a page asks."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Let the request know how to find its user."""
+        identify(request)
 
 
 class Message(OnEventLoop, MessageMiddleware):

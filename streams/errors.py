@@ -2,11 +2,13 @@
 
 StreamError
 ├── ConfigurationError    a setting that cannot be used
+│   └── EnvFileError      a `.env` file that cannot be read
 ├── UnusableMessage       a message on the Redis channel that no client can be sent
 ├── InvalidName           a client name that breaks the rule
 └── PublishError
     ├── InvalidEvent      an event that must not be published
     └── RedisUnavailable  Redis did not take it
+        └── PublishUnknown  Redis may have taken it
 """
 
 from __future__ import annotations
@@ -24,6 +26,14 @@ class ConfigurationError(StreamError):
     def __init__(self, variable: str, held: str, allowed: str) -> None:
         super().__init__(f"{variable} is {held!r}, but it must be {allowed}.")
         self.variable = variable
+
+
+class EnvFileError(ConfigurationError):
+    """A `.env` file that cannot be read; the sentence says which line of it."""
+
+    def __init__(self, sentence: str) -> None:
+        StreamError.__init__(self, sentence)
+        self.variable = ""
 
 
 class UnusableMessage(StreamError):
@@ -44,6 +54,19 @@ class InvalidEvent(PublishError):
 
 class RedisUnavailable(PublishError):
     """Redis did not take the event: try again, or look at Redis."""
+
+
+class PublishUnknown(RedisUnavailable):
+    """Redis gave no answer, and may have taken the event.
+
+    Publish it again with the same `event_id` and `timestamp`, so that it is the same message:
+    a client that has it is not given it again.
+    """
+
+    def __init__(self, sentence: str, event_id: str, timestamp: str) -> None:
+        super().__init__(sentence)
+        self.event_id = event_id
+        self.timestamp = timestamp
 
 
 class CloseReason(StrEnum):

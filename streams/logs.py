@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,21 +15,31 @@ import msgspec
 from streams.wire.timestamps import iso
 
 PREFIX_ROOT = "sse."
+# What a log is searched by.
+FIELDS = ("clientName", "reason", "address", "userAgent", "seconds", "events", "evictedBy")
+# Those of them that no sentence holds.
+TEXT_FIELDS = ("address", "userAgent", "evictedBy")
+WORD = re.compile(r"[\w.:/\[\]@+-]+", re.ASCII)
 # How often a pod says that Redis is still away.
 ERROR_LOG_SECONDS = 10.0
 
 
 class TextFormatter(logging.Formatter):
-    """`[REDIS] Connected …` for the service's own loggers, the logger's name for others."""
+    """`2026-01-05T12:00:00.000Z [REDIS] Connected …`, with the logger's whole name where it is not the service's own.
+
+    Of a record's `fields` those follow that its sentence does not hold.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record on one line, a traceback below it."""
-        line = f"[{prefix_of(record)}] {record.getMessage()}"
+        fields = fields_of(record)
+        added = "".join(f" {name}={quoted(fields[name])}" for name in TEXT_FIELDS if fields.get(name))
+        line = f"{iso(record.created)} [{prefix_of(record)}] {record.getMessage()}{added}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
-    """The same records, each a JSON object on one line."""
+    """The same records, each a JSON object on one line, with what its `fields` hold beside the sentence."""
 
     def __init__(self, pod_name: str) -> None:
         super().__init__()
@@ -41,10 +53,15 @@ class JsonFormatter(logging.Formatter):
             "prefix": prefix_of(record),
             "message": record.getMessage(),
             "podName": self._pod_name,
+            **fields_of(record),
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(fields).decode()
+        try:
+            return msgspec.json.encode(fields).decode()
+        except UnicodeEncodeError:
+            # Half of a pair of surrogates, in what somebody sent: JSON knows it by its number alone.
+            return json.dumps(fields)
 
 
 class ProbeFilter(logging.Filter):
@@ -77,6 +94,18 @@ class Sparingly:
         self._due = now + self._seconds
         times, self._times = self._times, 0
         return times
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a record is found by: `logger.info(…, extra={"fields": {"clientName": name}})`."""
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return fields
+
+
+def quoted(value: object) -> str:
+    """Return a value as one word, or in quotes: what a device calls itself stays on its line."""
+    text = str(value)
+    return text if WORD.fullmatch(text) else msgspec.json.encode(text).decode()
 
 
 def prefix_of(record: logging.LogRecord) -> str:

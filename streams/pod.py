@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from streams import VERSION
 from streams.broker.ingress import Ingresses
 from streams.cluster.membership import Cluster
 from streams.conf import SPARE_DESCRIPTORS, StreamSettings
+from streams.delivery.connection import host_of
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
@@ -30,6 +32,7 @@ logger = logging.getLogger("sse.server")
 
 WATCH_SECONDS = 1.0
 DRAIN_TICK_SECONDS = 0.02
+MAX_DRAIN_PAUSE_SECONDS = 1.0
 # How often a drain with few clients looks whether they have all gone by themselves.
 DRAIN_LOOK_SECONDS = 0.2
 # A full collection walks every object of every connection: with 10,000 of them it
@@ -81,6 +84,7 @@ class Pod:
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self.registry.outbox.run,
+            "probes": self.registry.probes.run,
             "vitals": self.vitals.run,
         }
         self._tasks = TaskList(self.runs)
@@ -91,14 +95,15 @@ class Pod:
         if self._tasks.start():
             tune_garbage_collector()
             logger.info(
-                "Pod %s (%s) started; heartbeat every %g s",
+                "Pod %s (%s, version %s) started; heartbeat every %g s",
                 self.conf.pod_name,
                 self.conf.environment,
+                VERSION,
                 self.conf.heartbeat_seconds,
             )
 
     async def drain(self) -> None:
-        """Send the clients away one by one, in an even flow over DRAIN_SECONDS.
+        """Send the clients away one by one, in an even flow over DRAIN_SECONDS at most.
 
         The pod takes nobody in meanwhile, and goes on delivering to each client until its turn.
         """
@@ -106,9 +111,11 @@ class Pod:
         connections = list(self.registry)
         if not connections or not self.conf.drain_seconds:
             return
-        logger.info("Draining %d connection(s) over %g s", len(connections), self.conf.drain_seconds)
+        # A few need not wait as long for their turn as thousands do.
+        pause = min(self.conf.drain_seconds / len(connections), MAX_DRAIN_PAUSE_SECONDS)
+        logger.info("Draining %d connection(s) over %g s", len(connections), pause * len(connections))
         loop = asyncio.get_running_loop()
-        started, pause = loop.time(), self.conf.drain_seconds / len(connections)
+        started = loop.time()
         for number, connection in enumerate(connections, 1):
             # Sleeping only when ahead of the plan keeps the pace where the pauses are short.
             while (ahead := started + number * pause - loop.time()) > DRAIN_TICK_SECONDS:
@@ -124,14 +131,19 @@ class Pod:
             self.registry.close(connection, CloseReason.SERVER_STOPPED)
         await self._tasks.stop()
 
-    def refusal(self, address: str) -> CloseReason | None:
-        """Return why this pod takes in no stream from a peer's address now, or None."""
+    def refusal(self, name: str, address: str) -> CloseReason | None:
+        """Return why this pod takes in no stream for a name from a peer's address now, or None.
+
+        Who replaces a connection is not one more: that one goes.
+        """
         if self.draining:
             return CloseReason.DRAINING
-        if self._limit and len(self.registry) >= self._limit:
+        older = self.registry.get(name)
+        if self._limit and older is None and len(self.registry) >= self._limit:
             return CloseReason.OVERLOADED
         per_ip = self.conf.max_connections_per_ip
-        if per_ip and self.registry.count_from(address) >= per_ip:
+        replaces_here = older is not None and host_of(older.address) == host_of(address)
+        if per_ip and self.registry.count_from(address) - replaces_here >= per_ip:
             return CloseReason.OVERLOADED
         return None
 
@@ -151,7 +163,10 @@ class Pod:
             await asyncio.sleep(WATCH_SECONDS)
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
+            self.registry.greet_held()
+            self.router.complaints.write_due()
             self.history.expire(time.monotonic())
+            self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds, time.time())
 

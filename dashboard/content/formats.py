@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from streams.wire.timestamps import iso
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -50,16 +50,11 @@ def ago(seconds: float) -> str:
     """Write how long ago something was; coarse, so that a quiet table stays still."""
     if seconds < 2:
         return "now"
-    if seconds >= 10 * MINUTE:
+    if seconds >= HOUR:
         return f"{duration(seconds)} ago"
     return f"{int(seconds)} s ago" if seconds < MINUTE else f"{int(seconds // MINUTE)} min ago"
 
 
 def moment(seconds: float) -> str:
-    """Write a Unix time as a date and a time, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def clock(seconds: float) -> str:
-    """Write a Unix time as a time of day, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+    """Write a Unix time as a date and a time."""
+    return f"{iso(seconds)[:19].replace('T', ' ')} UTC"

@@ -1,7 +1,8 @@
 """What each page shows: the same content for its template and for the stream that keeps it live.
 
 Content is made of strings only, already written for people, so that a page's script
-has nothing to do but put each in its place as text.
+has nothing to do but put each in its place as text. A time is an ISO time: how long ago
+that was changes by itself.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from dashboard.content import formats
 from dashboard.content.events import recent_events
 from dashboard.content.figures import figures, points, redis_text
 from dashboard.content.sampler import Sampler
-from dashboard.content.tables import Roster, View
 from dashboard.content.verdict import judge
 from streams.delivery.connection import Connection
 from streams.delivery.turnover import ConnectionEnd
 from streams.errors import CloseReason
+from streams.http.listing import Roster, View, similar_name
 from streams.pod import Pod
+from streams.wire.timestamps import iso
 
 ENDS_SHOWN = 12
 NO_USER_AGENT = "not told"
@@ -52,7 +54,6 @@ class PodPage(NamedTuple):
     def content(self, pod: Pod, roster: Roster) -> Content:
         """Return the table, which is this view's own; the rest is pod_content()."""
         selection = roster.select(self.view)
-        now = time.time()
         total = len(pod.registry)
         found = formats.count(selection.matched)
         of_total = "" if selection.matched == total else f" of {formats.count(total)}"
@@ -61,7 +62,7 @@ class PodPage(NamedTuple):
                 "matched": f"{found}{of_total} connection{'' if total == 1 else 's'}",
                 "page": f"Page {selection.page} of {selection.pages}",
             },
-            rows={"connections": [connection_row(connection, now) for connection in selection.connections]},
+            rows={"connections": [connection_row(connection) for connection in selection.connections]},
             shown={
                 "no_match": total > 0 and not selection.matched,
                 "no_connection": total == 0,
@@ -84,11 +85,16 @@ class ClientPage(NamedTuple):
         ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
-            shown={"connected": connection is not None, "no_end": not ends},
+            shown={"connected": connection is not None, "no_end": not ends, "similar": False},
             levels={"client": "good" if connection else "quiet"},
         )
         if connection is None:
-            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name})."
+            others = pod.ingresses.peers.names
+            elsewhere = f" It may be connected to another: {', '.join(others)}." if others else ""
+            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name}).{elsewhere}"
+            if similar := similar_name(pod.registry, self.name):
+                content.texts["similar"] = similar
+                content.shown["similar"] = True
         else:
             content.texts.update(connection_texts(connection, now))
         events = recent_events(pod, self.name)
@@ -104,8 +110,8 @@ def connection_texts(connection: Connection, now: float) -> dict[str, str]:
     uptime = formats.duration(now - snapshot.connected_at)
     return {
         "headline": f"Connected for {uptime}.",
-        "since": f"{formats.moment(snapshot.connected_at)} UTC",
-        "activity": f"{formats.moment(snapshot.last_activity)} UTC, {formats.ago(now - snapshot.last_activity)}",
+        "since": iso(snapshot.connected_at),
+        "activity": iso(snapshot.last_activity),
         "event_count": formats.count(snapshot.event_count),
         "written": formats.size(snapshot.bytes_written),
         "backlog": formats.size(snapshot.backlog_bytes),
@@ -141,14 +147,14 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
     return content
 
 
-def connection_row(connection: Connection, now: float) -> Row:
+def connection_row(connection: Connection) -> Row:
     """Write one row of the table of connections."""
     snapshot = connection.snapshot()
     return [
         snapshot.client_name,
         snapshot.client_name,
-        formats.moment(snapshot.connected_at),
-        formats.ago(now - snapshot.last_activity),
+        iso(snapshot.connected_at),
+        iso(snapshot.last_activity),
         formats.count(snapshot.event_count),
         formats.size(snapshot.backlog_bytes),
         snapshot.address,
@@ -160,12 +166,11 @@ def end_row(end: ConnectionEnd) -> Row:
     return [
         f"{end.client_name}@{end.ended_at}",
         end.client_name,
-        formats.clock(end.ended_at),
+        iso(end.ended_at),
         end.reason.value,
         formats.duration(end.ended_at - end.connected_at),
         formats.count(end.event_count),
         end.address,
-        formats.moment(end.ended_at),
         formats.brief(end.ended_at - end.connected_at),
         end.user_agent or NO_USER_AGENT,
     ]

@@ -28,7 +28,7 @@ class Totals(NamedTuple):
     at: float
     received: int
     delivered: int
-    unusable: int
+    skipped: int
     closed: Counter[CloseReason]
 
 
@@ -63,10 +63,11 @@ class Sampler:
         before = self._totals[0].closed if self._totals else Counter[CloseReason]()
         return self._pod.registry.turnover.closed - before
 
-    def unusable_lately(self) -> int:
+    def skipped_lately(self) -> int:
         """Count the messages of the last minutes that no client could be sent."""
-        return self._pod.router.unusable - (self._totals[0].unusable if self._totals else 0)
+        return self._pod.router.complaints.skipped - (self._totals[0].skipped if self._totals else 0)
 
     def _read(self) -> Totals:
         router, turnover = self._pod.router, self._pod.registry.turnover
-        return Totals(time.monotonic(), router.received, router.delivered, router.unusable, Counter(turnover.closed))
+        skipped, closed = router.complaints.skipped, Counter(turnover.closed)
+        return Totals(time.monotonic(), router.received, router.delivered, skipped, closed)

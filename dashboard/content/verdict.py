@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dashboard.content import formats
@@ -15,6 +16,7 @@ TROUBLE = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.DUEL, Clo
 # A few lost devices are everyday life in a large estate.
 TROUBLE_FLOOR = 5
 TROUBLE_SHARE = 0.02
+PODS_NAMED = 5
 
 
 class Verdict(NamedTuple):
@@ -29,37 +31,39 @@ def judge(pod: Pod, sampler: Sampler) -> Verdict:
     """Say how this pod is."""
     subscriber, connections = pod.subscriber, len(pod.registry)
     lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
+    # Until a pod knows the others' clients, nobody may take its own for all.
+    here = " to this pod" if pod.ingresses.peers.names else ""
     notices = list(_notices(pod, sampler))
     if reason := pod.ingresses.unready_reason():
         if subscriber.subscribed:
-            headline = f"Events may be late or missing. {lanes} connected."
+            headline = f"Events may be late or missing. {lanes} connected{here}."
         else:
             away = formats.duration(time.time() - subscriber.changed_at)
-            headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected."
+            headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected{here}."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if pod.draining:
         return Verdict("warning", f"Draining: clients are being sent to other pods. {lanes} left.", notices)
     readiness = pod.readiness()
     if not readiness.ready:
-        return Verdict("warning", f"Takes no new client: {readiness.reason}. {lanes} connected.", notices)
+        return Verdict("warning", f"Takes no new client: {readiness.reason}. {lanes} connected{here}.", notices)
     trouble = sum(sampler.closed_lately()[reason] for reason in TROUBLE)
     if trouble > max(TROUBLE_FLOOR, connections * TROUBLE_SHARE):
-        return Verdict("warning", f"{lanes} connected, but many connections end in trouble.", notices)
+        return Verdict("warning", f"{lanes} connected{here}, but many connections end in trouble.", notices)
     if not connections:
-        return Verdict("good", "Ready: no client is connected yet.", notices)
-    return Verdict("good", f"All is well: {lanes} connected, events are heard.", notices)
+        return Verdict("good", f"Ready: no client is connected{here} yet.", notices)
+    return Verdict("good", f"All is well: {lanes} connected{here}, events are heard.", notices)
 
 
 def _notices(pod: Pod, sampler: Sampler) -> list[str]:
-    notices = []
+    notices = list(_other_pods(pod))
     lately = sampler.closed_lately()
     if any(lately[reason] for reason in TROUBLE):
         named = ", ".join(f"{lately[reason]} {reason}" for reason in TROUBLE if lately[reason])
         notices.append(f"Connections that ended in trouble in the last 5 minutes: {named}.")
-    if unusable := sampler.unusable_lately():
-        plural = "s" if unusable > 1 else ""
+    if skipped := sampler.skipped_lately():
+        plural = "s" if skipped > 1 else ""
         notices.append(
-            f"{formats.count(unusable)} message{plural} on the channel in the last 5 minutes could not be used; "
+            f"{formats.count(skipped)} message{plural} on the channel in the last 5 minutes could not be used; "
             "the log says why."
         )
     subscriber = pod.subscriber
@@ -70,3 +74,12 @@ def _notices(pod: Pod, sampler: Sampler) -> list[str]:
             f"it heard nothing for {formats.duration(subscriber.outages.seconds)} altogether."
         )
     return notices
+
+
+def _other_pods(pod: Pod) -> Iterator[str]:
+    peers, own = pod.ingresses.peers, pod.conf.pod_name
+    if peers.namesakes:
+        yield f"Another pod calls itself {own} too, and the two cannot be told apart: set POD_NAME, each pod's own."
+    if others := [name for name in peers.names if name != own]:
+        named = ", ".join(others[:PODS_NAMED]) + (f" and {len(others) - PODS_NAMED} more" * (len(others) > PODS_NAMED))
+        yield f"This is {own} alone, one of several pods: other clients are connected to {named}."

@@ -12,8 +12,8 @@ import time
 
 from dashboard.content.pages import ClientPage, Content, PodPage, pod_content
 from dashboard.content.sampler import Sampler
-from dashboard.content.tables import Roster
 from streams.delivery.connection import Headers, Writer
+from streams.http.listing import Roster
 from streams.pod import Pod, get_pod
 from streams.wire.frames import data_frame
 

@@ -18,11 +18,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
 from dashboard.content.pages import ClientPage, PodPage
-from dashboard.content.tables import View
 from dashboard.live.board import Board, Page
+from dashboard.login.sessions import identify
 from streams.auth.access import may_look
-from streams.http.answers import Refused, send_error
+from streams.http.answers import FAILED, Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
+from streams.http.listing import View
+from streams.http.target import path_below
 from streams.transport.writer import Send, open_writer
 
 logger = logging.getLogger("sse.server")
@@ -34,7 +36,7 @@ MAX_LIVE_SECONDS = 600.0
 
 def is_live(scope: dict[str, Any]) -> bool:
     """Say whether an ASGI request asks for the stream of a page."""
-    return bool(scope["path"] == LIVE_PATH)
+    return path_below(scope) == LIVE_PATH
 
 
 class LiveConsumer(AsyncHttpConsumer):
@@ -50,6 +52,10 @@ class LiveConsumer(AsyncHttpConsumer):
             page = await wanted_page(scope)
         except Refused as refused:
             await send_error(send, refused, [])
+            return
+        except Exception:
+            logger.exception("A request for a page's stream failed")
+            await send_error(send, FAILED, [])
             return
         writer = open_writer(send, current_task(), self._board.pod.socket_options)
         try:
@@ -96,8 +102,9 @@ def page_of(parameters: QueryDict) -> Page:
 
 
 def session_request(scope: dict[str, Any]) -> HttpRequest:
-    """Make of an ASGI scope a request with its session."""
+    """Make of an ASGI scope a request with its session and its user."""
     request = ASGIRequest(scope, io.BytesIO())
     store = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    identify(request)
     return request

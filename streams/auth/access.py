@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 from django.conf import settings
-from django.contrib.auth import aget_user
 from django.http import HttpRequest
 
 from streams.conf import StreamSettings
@@ -18,7 +17,7 @@ async def may_look(request: HttpRequest) -> bool:
     conf: StreamSettings = settings.STREAMS
     if not conf.production or has_token(request.headers.get("Authorization", ""), conf.admin_token):
         return True
-    user = await aget_user(request)
+    user = await request.auser()
     return user.is_active and user.is_staff
 
 

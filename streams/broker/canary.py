@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 
+import redis
+import redis.asyncio
+
 from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.primary import Primary
+from streams.broker.side import QUESTIONS
 from streams.wire.pods import PodMessage, Statement, decode_pod_messages, encode_pod_messages
 
 logger = logging.getLogger("sse.redis")
@@ -30,6 +36,7 @@ class Canary:
         channel: str,
         life: str,
         *,
+        primary: Primary,
         canary_seconds: float,
         statement: Callable[[], Statement],
         on_messages: Callable[[list[PodMessage]], None],
@@ -39,6 +46,8 @@ class Canary:
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
         self._channel = f"{channel}:canary:{life}"
         self._url = url
+        self._primary = primary
+        self._leaving = False
         self._pause = min(PAUSE_SECONDS, canary_seconds / TRIES)
         self._statement = statement
         self._on_messages = on_messages
@@ -60,23 +69,47 @@ class Canary:
         # An Event belongs to the loop that waits on it.
         self._due = asyncio.Event()
         loop = asyncio.get_running_loop()
-        client = async_client(self._url, connect_seconds=self._pause, reply_seconds=self._pause)
+        client = async_client(
+            self._url, connect_seconds=self._pause, reply_seconds=self._pause, on_open=self._primary.open
+        )
         stated_at = -self._pause
         try:
             while True:
                 messages, self._outgoing = self._outgoing, []
                 self._due.clear()
-                if loop.time() - stated_at >= self._pause:
+                stating = loop.time() - stated_at >= self._pause
+                if stating:
                     stated_at = loop.time()
                     messages.append(self._statement())
                 try:
-                    self._on_counted(await client.publish(self._channel, encode_pod_messages(messages)))
+                    await self._publish(client, messages, asking=stating)
                 except LINK_ERRORS as error:
                     # The subscriber says it louder; silence here is what turns readiness red.
                     logger.debug("The canary was not published: %s", error)
                 await self._wait(stated_at + self._pause - loop.time())
         finally:
             await client.aclose()
+
+    def drop(self, _reason: str) -> None:
+        """Connect anew before more is said."""
+        self._leaving = True
+
+    async def _publish(self, client: redis.asyncio.Redis, messages: list[PodMessage], *, asking: bool) -> None:
+        if self._leaving:
+            self._leaving = False
+            await client.connection_pool.disconnect()
+        asked = time.monotonic()
+        async with client.pipeline(transaction=False) as commands:
+            commands.publish(self._channel, encode_pod_messages(messages))
+            # Behind it: a server that is the primary then was it when it took the message.
+            for question in QUESTIONS if asking else ():
+                commands.execute_command(*question)
+            count, *standing = await commands.execute(raise_on_error=False)
+        if isinstance(count, redis.RedisError):
+            raise count
+        self._on_counted(count)
+        if asking:
+            self._primary.checked(standing, asked)
 
     async def _wait(self, seconds: float) -> None:
         try:

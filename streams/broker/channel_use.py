@@ -9,6 +9,7 @@ import time
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.primary import Primary
 
 logger = logging.getLogger("sse.redis")
 
@@ -24,10 +25,11 @@ class ChannelUse:
     Where nobody uses it, a lost link lost nothing: the journal is read on from where it was.
     """
 
-    def __init__(self, url: str, channel: str) -> None:
+    def __init__(self, url: str, channel: str, primary: Primary) -> None:
         self.received = 0
         self._url = url
         self._mark = channel + MARK_SUFFIX
+        self._primary = primary
         self._marked = 0
         self._due = 0.0
 
@@ -55,4 +57,4 @@ class ChannelUse:
             logger.debug("The use of Pub/Sub was not marked: %s", error)
 
     def _client(self) -> redis.asyncio.Redis:
-        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS)
+        return async_client(self._url, connect_seconds=MARK_TIMEOUT_SECONDS, on_open=self._primary.open)

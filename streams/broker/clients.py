@@ -15,16 +15,18 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import redis
 import redis.asyncio
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 
 from streams.conf import redis_place
-from streams.errors import ConfigurationError, RedisUnavailable
+from streams.errors import ConfigurationError, PublishUnknown, RedisUnavailable
 
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 5.0
 # What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
 # connection that was reset before it has noticed.
 LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
+# Of these, what Redis itself answers.
+REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError)
 
 LOGIN_OPTIONS = ("db", "password", "username")
 # What redis-py's blocking and asyncio TLS connections both know; OCSP is known to the blocking one alone.
@@ -46,6 +48,9 @@ TLS_PATHS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 SCHEMES = ("redis", "rediss", "unix")
 # redis-py takes any other word for true.
 SWITCH_WORDS = ("true", "false", "yes", "no", "1", "0")
+
+# Addresses at which there was no primary when one was last looked for.
+_passed_over: set[tuple[str, int]] = set()
 
 T = TypeVar("T")
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -73,13 +78,19 @@ def blocking_client(
 
 
 def async_client(
-    url: str, *, connect_seconds: float = CONNECT_SECONDS, reply_seconds: float = REPLY_SECONDS
+    url: str,
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    reply_seconds: float = REPLY_SECONDS,
+    on_open: Callable[[AbstractConnection], Awaitable[None]] | None = None,
 ) -> redis.asyncio.Redis:
     """Return a client for the running event loop; it connects when it is first used.
 
-    A blocking command needs a `reply_seconds` that is longer than it blocks.
+    A blocking command needs a `reply_seconds` that is longer than it blocks. `on_open(connection)` is
+    awaited for each new connection instead of its `on_connect()`, and raises where it is not to be used.
     """
     options = pool_options(url, connect_seconds=connect_seconds, reply_seconds=reply_seconds)
+    options["redis_connect_func"] = on_open
     return redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**options))
 
 
@@ -124,17 +135,31 @@ async def connect(target: Address, protocol: Callable[[], P]) -> P:
 async def in_turn(host: str, port: int, seconds: float, attempt: Callable[[str], Awaitable[T]]) -> T:
     """Await `attempt(ip)` for each address of a host until one succeeds, all within `seconds`.
 
-    One that swallows packets takes up its share of the time and no more. uvloop has no
-    `happy_eyeballs_delay`. Raises OSError, the last address's.
+    Those that were passed over come last. One that swallows packets takes up its share of the time and no
+    more. uvloop has no `happy_eyeballs_delay`. Raises OSError, the last address's.
     """
     async with asyncio.timeout(seconds):
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        *others, last = dict.fromkeys(str(info[4][0]) for info in found)
+        found = await resolve(host, port)
+        *others, last = sorted(found, key=lambda ip: (ip, port) in _passed_over)
         for other in others:
             with contextlib.suppress(OSError):
                 async with asyncio.timeout(seconds / (len(others) + 1)):
                     return await attempt(other)
         return await attempt(last)
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return all addresses that a host has now; raises OSError where it has none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def pass_over(ip: str, port: int, *, passed_over: bool) -> None:
+    """Try an address after the others of its name from now on, or in its turn again."""
+    if passed_over:
+        _passed_over.add((ip, port))
+    else:
+        _passed_over.discard((ip, port))
 
 
 class TcpConnection(Connection):
@@ -170,6 +195,27 @@ def link_errors(url: str) -> Iterator[None]:
         raise RedisUnavailable(
             f"{redis_place(url)} did not take the event ({error}). Is it running? REDIS_URL names it."
         ) from error
+
+
+@contextlib.contextmanager
+def answer_errors(url: str, event_id: str, timestamp: str) -> Iterator[None]:
+    """Tell a command that Redis refused from one that it gave no answer to, and may have taken.
+
+    Raises RedisUnavailable or PublishUnknown. What is done within has a connection already.
+    """
+    with link_errors(url):
+        try:
+            yield
+        except REFUSALS:
+            raise
+        except LINK_ERRORS as error:
+            raise PublishUnknown(
+                f"{redis_place(url)} gave no answer ({error}), so it is not known whether it took the event. "
+                f"Publish it again with the same id, {event_id}, and the same timestamp, {timestamp}: "
+                "clients that have it are not given it again.",
+                event_id,
+                timestamp,
+            ) from error
 
 
 @functools.cache

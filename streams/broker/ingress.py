@@ -14,6 +14,8 @@ from streams.broker.channel_use import ChannelUse
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.journal import JournalReader
 from streams.broker.journal_cursor import Taken
+from streams.broker.peers import Peers
+from streams.broker.primary import Primary
 from streams.broker.subscriber import Subscriber
 from streams.conf import StreamSettings
 from streams.delivery.recovery import Recovery
@@ -43,14 +45,17 @@ class Ingresses:
         self._registry = registry
         self._loss_marked = True
         self._subscribed_at = 0.0
-        self._use = ChannelUse(conf.redis_url, conf.redis_channel)
+        self.primary = Primary(conf.redis_url, on_moved=self._moved)
+        self._use = ChannelUse(conf.redis_url, conf.redis_channel, self.primary)
         # Not the pod's name, which two pods may share by mistake.
         self.recovery = Recovery(registry, router, history, life=secrets.token_hex(8))
         self.recovery.resumption.on_due = self._look
+        self.peers = Peers(self.recovery.life, conf.pod_name)
         self.canary = Canary(
             conf.redis_url,
             conf.redis_channel,
             self.recovery.life,
+            primary=self.primary,
             canary_seconds=conf.canary_seconds,
             statement=lambda: self.recovery.statement(conf.pod_name),
             on_messages=self._pod_messages,
@@ -64,6 +69,7 @@ class Ingresses:
             on_messages=self._channel,
             on_canary=self.canary.heard,
             on_change=self._changed,
+            primary=self.primary,
         )
         self.journal = self._journal_reader(conf) if conf.durable_log else None
         self._back = asyncio.Event()
@@ -72,12 +78,15 @@ class Ingresses:
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
             "canary": self.canary.run,
+            "name": self.primary.watch_name,
             "mark": self._mark_use,
             "recovery": self._recover,
             "handover": self._settle,
         }
+        self.primary.connections = [self.canary, self.subscriber]
         if self.journal is not None:
             self.runs["journal"] = self.journal.run
+            self.primary.connections.append(self.journal)
 
     def _journal_reader(self, conf: StreamSettings) -> JournalReader:
         return JournalReader(
@@ -86,7 +95,8 @@ class Ingresses:
             history_seconds=conf.history_seconds,
             on_taken=self._taken,
             on_lost=self._lost,
-            on_caught_up=self._start_back,
+            on_caught_up=lambda: self._back.set(),
+            primary=self.primary,
         )
 
     @property
@@ -152,6 +162,7 @@ class Ingresses:
         self._back.set()
 
     def _pod_messages(self, messages: list[PodMessage]) -> None:
+        self.peers.note(messages)
         self.recovery.take_pod_messages(messages)
         if not self._registry.subscribed:
             self._back.set()
@@ -162,11 +173,13 @@ class Ingresses:
             self._subscribed_at = time.monotonic()
             self.recovery.subscribed()
             self._look()
-            self._start_back()
+            self._back.set()
         else:
             self.recovery.disconnected()
 
-    def _start_back(self) -> None:
+    def _moved(self, since: float) -> None:
+        self.recovery.distrust(since)
+        self._loss_marked = False
         self._back.set()
 
     def _look(self) -> None:

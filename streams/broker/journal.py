@@ -6,10 +6,12 @@ the journal keeps it, so a pod that was away or has just started catches up.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import redis
@@ -17,6 +19,7 @@ import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, Facts, JournalCursor, Taken, read_entries
+from streams.broker.primary import Primary, WrongSide
 from streams.logs import Sparingly
 from streams.tasks import Backoff
 
@@ -52,6 +55,7 @@ class JournalReader:
         on_taken: Callable[[Taken], None],
         on_lost: Callable[[float], None],
         on_caught_up: Callable[[], None],
+        primary: Primary,
     ) -> None:
         self.cursor = JournalCursor(history_seconds, time.monotonic())
         # Whether what was there at the start has been read, and it is known where that began.
@@ -64,6 +68,10 @@ class JournalReader:
         self._on_lost = on_lost
         self._on_caught_up = on_caught_up
         self._due = Sparingly()
+        self._primary = primary
+        # Ends the connection in use.
+        self._life: asyncio.Timeout | None = None
+        self._left_for = ""
 
     @property
     def silent_seconds(self) -> float:
@@ -74,18 +82,40 @@ class JournalReader:
         """Connect, read, and begin again, until cancelled."""
         backoff = Backoff(*RETRY_SECONDS)
         while True:
-            client = async_client(self._url, reply_seconds=BLOCK_MS / 1000 + REPLY_SECONDS)
+            client = async_client(self._url, reply_seconds=BLOCK_MS / 1000 + REPLY_SECONDS, on_open=self._primary.open)
             try:
                 await self._connect(client)
-                while True:
-                    await self._read(client)
-                    backoff.reset()
+                await self._read_on(client, backoff)
+            except WrongSide as error:
+                # The subscription says it louder.
+                self.last_error = str(error)
+                await backoff.pause()
             except LINK_ERRORS as error:
                 self._report(error)
                 await backoff.pause()
             finally:
                 with contextlib.suppress(*LINK_ERRORS):
                     await client.aclose()
+
+    async def _read_on(self, client: redis.asyncio.Redis, backoff: Backoff) -> None:
+        try:
+            async with asyncio.timeout(None) as self._life:
+                while True:
+                    await self._read(client)
+                    backoff.reset()
+                    if self.cursor.pause_seconds:
+                        await asyncio.sleep(self.cursor.pause_seconds)
+        except TimeoutError:
+            # Those of redis-py are of another class.
+            raise WrongSide(self._left_for) from None
+        finally:
+            self._life = None
+
+    def drop(self, reason: str) -> None:
+        """Leave the server, and connect anew."""
+        if self._life is not None:
+            self._left_for = reason
+            self._life.reschedule(-inf)
 
     async def _connect(self, client: redis.asyncio.Redis) -> None:
         position = self.cursor.position

@@ -22,6 +22,11 @@ UPTIME_SECONDS = 1.0
 # Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
 
+# Waking up costs Redis and a pod more than an entry does. An answer that came so soon is followed by
+# others, and these are read together after a pause.
+AT_ONCE_SECONDS = 0.02
+PAUSE_SECONDS = 0.005
+
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 
@@ -95,6 +100,8 @@ class JournalCursor:
         self._ids: deque[bytes] = deque(maxlen=IDS_KEPT)
         self._count = MIN_READ_COUNT
         self._clock = RedisClock()
+        # How long to wait before the next read.
+        self.pause_seconds = 0.0
         # The last id's milliseconds, and the moment that they were taken for.
         self._last_moment = (0, now)
         self._unsure_since: float | None = None
@@ -160,6 +167,8 @@ class JournalCursor:
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
+        busy = self.caught_up and bool(entries) and not full and answered - asked < AT_ONCE_SECONDS
+        self.pause_seconds = PAUSE_SECONDS if busy else 0.0
         if lost or not full:
             # What is lost is told up to now.
             self.proven_at = max(self.proven_at, asked)
@@ -219,7 +228,7 @@ class JournalCursor:
         # A full read may be followed by one twice as long, where the entries are small.
         full = len(entries) >= self._count
         largest = max(1, max(map(len, messages)))
-        wanted = self._count * 2 if full else MIN_READ_COUNT
+        wanted = self._count * 2 if full else max(MIN_READ_COUNT, 2 * len(entries))
         self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
 
     def _prove_up_to(self, entries: list[Entry], answered: float) -> None:

@@ -69,14 +69,18 @@ def publish(
     `ttl_ms`, in milliseconds, or `deliver_by`, an ISO time, set a deadline after which no
     pod writes it. A `durable` event goes into the journal, which pods read on from where they
     were; any other is lost on pods that do not hear it at this moment.
-    Raises InvalidEvent where the event must be changed and RedisUnavailable where
-    Redis did not take it.
+    Raises InvalidEvent where the event must be changed, RedisUnavailable where Redis did
+    not take it, and of these PublishUnknown where it may have.
     """
     event_id = new_event_id() if event_id is None else event_id
     event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
     words = command(event, durable=durable)
-    with clients.link_errors(settings.STREAMS.redis_url):
-        return receipt(event, _client().execute_command(*words))  # type: ignore[no-untyped-call]
+    url, client = settings.STREAMS.redis_url, _client()
+    with clients.link_errors(url):
+        # What fails before there is a connection was surely not taken.
+        client.connection_pool.release(client.connection_pool.get_connection())
+    with clients.answer_errors(url, event_id, event.timestamp):
+        return receipt(event, client.execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 async def apublish(
@@ -94,8 +98,11 @@ async def apublish(
     event_id = new_event_id() if event_id is None else event_id
     event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
     words = command(event, durable=durable)
-    with clients.link_errors(settings.STREAMS.redis_url):
-        return receipt(event, await _async_client().execute_command(*words))  # type: ignore[no-untyped-call]
+    url, client = settings.STREAMS.redis_url, _async_client()
+    with clients.link_errors(url):
+        await client.connection_pool.release(await client.connection_pool.get_connection())  # type: ignore[no-untyped-call]
+    with clients.answer_errors(url, event_id, event.timestamp):
+        return receipt(event, await client.execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 def command(event: Outgoing, *, durable: bool) -> tuple[str | bytes | int, ...]:

@@ -55,6 +55,7 @@ class Cluster:
 
     def __init__(self, registry: Registry) -> None:
         self.order = Order(registry)
+        self.order.on_due = self._wake
         self.unusable = 0
         self._due = asyncio.Event()
         self._spread_seconds = 0.0
@@ -64,6 +65,9 @@ class Cluster:
     def announce(self, connection: Connection) -> None:
         """Tell the other pods that a connection opened."""
         self.order.announce(connection)
+        self._wake()
+
+    def _wake(self) -> None:
         self._due.set()
 
     async def run(self) -> None:

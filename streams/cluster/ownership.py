@@ -6,18 +6,21 @@ order, its own included. That order decides that one stream is left; no clock do
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import secrets
+from collections.abc import Callable
 
 import msgspec
 
 from streams.cluster.clock_offset import Lags
 from streams.delivery.connection import Connection
-from streams.delivery.registry import Registry
+from streams.delivery.duels import News
+from streams.delivery.registry import NO_USER_AGENT, Registry
 from streams.errors import CloseReason
 
-log = logging.getLogger("sse.registry")
+logger = logging.getLogger("sse.registry")
 
 MAX_NAMES = 500
 # More than a pod takes in while Redis keeps it waiting for an answer.
@@ -62,6 +65,9 @@ class Announcement(msgspec.Struct):
     clock: float | None = None
     lags: dict[str, float] = {}
     turn: int = 0
+    # Nor these: the origins of the connections that just opened, and the latest fights over names.
+    origins: list[str] = []
+    news: list[News] = []
 
 
 class Order:
@@ -87,6 +93,8 @@ class Order:
         self.pod_id = secrets.token_hex(8)
         self.hearing = False
         self.heard_at = 0.0
+        # Called when there is something to announce that nobody waits for.
+        self.on_due: Callable[[], None] = _ignore
         self.announced = self.evicted_elsewhere = self.duels = self.rolls = self.gaps = 0
         self._registry = registry
         # What is to be announced, by type.
@@ -151,6 +159,9 @@ class Order:
             del self._numbers[next(iter(self._numbers))]
         if heard.clock is not None:
             self._lags.note(heard.pod, now - heard.clock, now)
+        if heard.pod != self.pod_id:
+            for news in heard.news:
+                self._registry.duels.note_elsewhere(news)
         if heard.pod == self.pod_id:
             if not self.hearing:
                 self._roll_at = max(self._roll_at, now + FIRST_ROLL_SECONDS)
@@ -171,13 +182,13 @@ class Order:
         # What waited in a Redis that stood still did not just open.
         late = heard.type == "open" and now - sent_at > LATE_SECONDS
         by_age = (heard.type in BY_AGE or late) and heard.turn < MAX_TURNS
-        for name, age in zip(heard.names, heard.ages, strict=False):
+        for number, (name, age) in enumerate(zip(heard.names, heard.ages, strict=False)):
             ours = get(name)
             if ours is None or not ours.clustered:
                 continue
-            if heard.type == "open" and dueling(name):
-                log_duel(ours, heard.pod_name, "is kept")
-                self._reannounce("duel", ours)
+            origin = heard.origins[number] if number < len(heard.origins) else ""
+            if heard.type == "open" and dueling(name, origin, ours.origin):
+                self._registry.probes.ask(ours, functools.partial(self._decide, ours, heard.pod_name))
             elif by_age and sent_at - ours.opened_at < age:
                 # What the other pod has is older: its client may have left it for this one.
                 self._turn = max(heard.turn + 1, self._turn if self._due["keep"] else 0)
@@ -185,10 +196,22 @@ class Order:
             elif heard.type == "duel":
                 log_duel(ours, heard.pod_name, "is sent away")
                 self.duels += 1
-                self._registry.close(ours, CloseReason.DUEL)
+                self._registry.send_away(ours, CloseReason.DUEL, origin)
             elif heard.type in self._due:
                 self.evicted_elsewhere += 1
-                self._registry.close(ours, CloseReason.EVICTED)
+                ours.evicted_by = heard.pod_name
+                self._registry.send_away(ours, CloseReason.EVICTED, origin)
+
+    def _decide(self, ours: Connection, pod_name: str, answers: bool) -> None:
+        """Keep a name for the device here if its machine answers, or give it to one on another pod."""
+        if ours.close_reason is not None:
+            return
+        if answers:
+            log_duel(ours, pod_name, "is kept")
+            self._reannounce("duel", ours)
+            self.on_due()
+        else:
+            self._registry.close(ours, CloseReason.DEAD_PEER)
 
     def _sent_at(self, heard: Announcement, now: float) -> float:
         """Return when, on this pod's clock, the ages of a message were true."""
@@ -222,18 +245,27 @@ class Order:
         names = [connection.client_name for connection in batch]
         ages = [now - connection.opened_at for connection in batch]
         message = Announcement(kind, self.pod_id, self._registry.pod_name, self._number, self._sent, names, ages, now)
+        message.news = self._registry.duels.take_news()
         if kind in BY_AGE or kind == "open":
             message.lags = self._lags.stated()
             message.turn = self._turn if kind == "keep" else 0
+        if kind in ("open", "duel"):
+            message.origins = [connection.origin for connection in batch]
         return message
 
 
 def log_duel(connection: Connection, pod_name: str, outcome: str) -> None:
     """Name this pod's end of a duel; the other pod names its own."""
-    log.warning(
-        "Duel for %s between %s here and a device on pod %s: the one here %s. Two devices have the same name.",
+    logger.warning(
+        "Duel for %s between %s (%s) here and a device on pod %s: the one here %s. Two devices have the same name.",
         connection.client_name,
         connection.address,
+        connection.user_agent or NO_USER_AGENT,
         pod_name,
         outcome,
+        extra={"fields": connection.facts()},
     )
+
+
+def _ignore() -> None:
+    pass

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.conf.variables import (
+    PLACEHOLDERS,
     Bytes,
     Connections,
     Database,
@@ -21,6 +22,8 @@ from streams.conf.variables import (
     Host,
     Name,
     Names,
+    Networks,
+    NetworkSet,
     Origins,
     Period,
     Port,
@@ -28,7 +31,7 @@ from streams.conf.variables import (
     RedisUrl,
     Seconds,
     Switch,
-    Text,
+    is_strong,
     read_fields,
     redis_address,
 )
@@ -39,7 +42,13 @@ MIB = 1024 * KIB
 DAY_SECONDS = 86400
 # File descriptors that a process keeps for what is no stream: Redis, log, database, probes, pages.
 SPARE_DESCRIPTORS = 64
-SECRET_KEY = Form("text", "a long random string when ENVIRONMENT is production")
+# What a secret must have in production, where a guess opens the dashboard.
+LEAST_KEY_LENGTH = 32
+LEAST_TOKEN_LENGTH = 16
+LEAST_PASSWORD_LENGTH = 12
+SECRET_KEY = Form("secret", f"{LEAST_KEY_LENGTH} or more random characters when ENVIRONMENT is production")
+ADMIN_TOKEN = Form("secret", f"{LEAST_TOKEN_LENGTH} or more random characters when ENVIRONMENT is production")
+PASSWORD = Form("secret", f"{LEAST_PASSWORD_LENGTH} or more characters, and no placeholder, in production")
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -98,10 +107,18 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     cors_allowed_origins: Annotated[
         Origins,
         Meta(
-            description="whose pages may read the answers and streams; not set, any in development, none in production",
+            description="whose pages may read the answers and open streams; "
+            "not set, any in development, none but its own in production",
             extra={"default": "`*` in development, none in production"},
         ),
     ] = frozenset()
+    trusted_proxies: Annotated[
+        Networks,
+        Meta(
+            description="front doors whose `X-Forwarded-For` is believed: logs, pages and limits "
+            "then have the device's address and not the front door's"
+        ),
+    ] = NetworkSet()
     max_event_bytes: Annotated[
         Bytes, Meta(ge=256, le=64 * MIB, description="a larger message is skipped, a larger event is not published")
     ] = 256 * KIB
@@ -110,13 +127,16 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Connections,
         Group("Limits", "0 is off where nothing else is said."),
         Meta(
-            description="at this many a new stream is refused with `overloaded`; "
+            description="at this many a stream of a new name is refused with `overloaded`; "
             f"never more than there are file descriptors, less {SPARE_DESCRIPTORS}"
         ),
     ] = 0
     max_connections_per_ip: Annotated[
         Connections,
-        Meta(description="the same for one address; leave it off behind a front door, whose address all clients have"),
+        Meta(
+            description="the same for one address; behind a front door only with `TRUSTED_PROXIES`, "
+            "since all clients have its address otherwise"
+        ),
     ] = 0
     max_stream_seconds: Annotated[
         Seconds,
@@ -131,7 +151,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Meta(
             ge=4 * KIB,
             le=256 * MIB,
-            description="a client for which more than this waits is closed as a slow reader",
+            description="a client for which more than this waits is closed as a slow reader, "
+            "once it had half a second to read it",
         ),
     ] = 256 * KIB
     stall_seconds: Annotated[
@@ -162,14 +183,19 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     drain_seconds: Annotated[
         Seconds,
         Group("Operation"),
-        Meta(ge=0, le=3600, description="how long a pod takes to send its clients away on SIGTERM; 0 is all at once"),
+        Meta(
+            ge=0,
+            le=3600,
+            description="how long a pod takes at most to send its clients away on SIGTERM; 0 is all at once",
+        ),
     ] = 20
     canary_seconds: Annotated[
         Period,
         Meta(description="a pod is not ready when no message to itself has come back through Redis for this long"),
     ] = 10
     admin_token: Annotated[
-        Text,
+        str,
+        ADMIN_TOKEN,
         Meta(
             description="what a script sends as `Authorization: Bearer` to read the JSON under `/admin` in production"
         ),
@@ -205,8 +231,21 @@ class DjangoSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             '`python -c "import secrets; print(secrets.token_urlsafe(50))"` makes one'
         ),
     ] = ""
-    debug: Annotated[Switch, Meta(description="Django's debug pages; never in production")] = False
-    allowed_hosts: Annotated[Names, Meta(description="the `Host` headers that are answered")] = ("*",)
+    debug: Annotated[Switch, Meta(description="Django's debug pages; refused in production")] = False
+    secure_cookies: Annotated[
+        Switch,
+        Meta(
+            description="operators' cookies go over TLS only; off where people open `/admin` over plain HTTP",
+            extra={"default": "on in production, off in development", "example": ""},
+        ),
+    ] = False
+    allowed_hosts: Annotated[
+        Names,
+        Meta(
+            description="the hosts for which all paths are answered; "
+            "the pod's own address, as probes send it, always is"
+        ),
+    ] = ("*",)
     csrf_trusted_origins: Annotated[
         Origins,
         Meta(description="where the dashboard's forms may be sent from when a proxy in front of the pods ends TLS"),
@@ -237,6 +276,8 @@ def read_settings(values: Mapping[str, str]) -> StreamSettings:
     if given.get("environment") != "production":
         given.setdefault("cors_allowed_origins", frozenset({"*"}))
     settings = StreamSettings(**given, redis_is_default=given.keys().isdisjoint({"redis_url", "redis_url_host"}))
+    if settings.production:
+        _check_secrets(settings, values)
     if settings.redis_url:
         return settings
     url = redis_address(settings.redis_url_host, settings.redis_url_port)
@@ -245,7 +286,27 @@ def read_settings(values: Mapping[str, str]) -> StreamSettings:
 
 def read_django_settings(values: Mapping[str, str], *, production: bool) -> DjangoSettings:
     """Read what Django needs from environment variables; raise ConfigurationError as read_settings does."""
-    settings = DjangoSettings(**read_fields(DjangoSettings, values))
-    if production and not settings.secret_key:
-        raise ConfigurationError("SECRET_KEY", "", SECRET_KEY.allowed)
+    given = read_fields(DjangoSettings, values)
+    settings = DjangoSettings(**{"secure_cookies": production, **given})
+    if not production:
+        return settings
+    _require_strong("SECRET_KEY", SECRET_KEY, settings.secret_key, LEAST_KEY_LENGTH)
+    if settings.debug:
+        raise ConfigurationError("DEBUG", "on", "off when ENVIRONMENT is production")
     return settings
+
+
+def _check_secrets(settings: StreamSettings, values: Mapping[str, str]) -> None:
+    if settings.admin_token:
+        _require_strong("ADMIN_TOKEN", ADMIN_TOKEN, settings.admin_token, LEAST_TOKEN_LENGTH)
+    # No setting of a pod: `createsuperuser --noinput` reads it, and its own validators do not.
+    password = values.get("DJANGO_SUPERUSER_PASSWORD", "")
+    if password:
+        _require_strong("DJANGO_SUPERUSER_PASSWORD", PASSWORD, password, LEAST_PASSWORD_LENGTH)
+    if urlsplit(settings.redis_url).password in PLACEHOLDERS:
+        raise ConfigurationError("REDIS_URL", "…", "with a password of its own instead of a placeholder")
+
+
+def _require_strong(variable: str, form: Form, secret: str, least_length: int) -> None:
+    if not is_strong(secret, least_length):
+        raise ConfigurationError(variable, form.shown(secret), form.allowed)

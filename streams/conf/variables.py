@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -11,6 +13,16 @@ from msgspec import Meta
 
 from streams.errors import ConfigurationError
 
+# What examples hold where a secret has to be put, in deploy/ and elsewhere.
+PLACEHOLDERS = frozenset(
+    {
+        *("admin", "change-me", "changeme", "development-only", "for-development-only", "password", "placeholder"),
+        *("replace-me", "replaceme", "secret", "todo", "your-secret-key"),
+    }
+)
+PLACEHOLDER = re.compile(r"(replace|change)[ _-]?(me|this|it)\b|^django-insecure-|^<.*>$", re.IGNORECASE)
+# So few different characters are a hand on one key.
+LEAST_CHARACTERS = 5
 SWITCHES = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}
 
 
@@ -25,7 +37,8 @@ class Form(NamedTuple):
     """What a variable may hold.
 
     `allowed` ends the sentence *NAME is 'x', but it must be …*. `parse` raises ValueError
-    for what cannot be used. Of a URL only the scheme is shown: it may hold a password.
+    for what cannot be used. Of a URL only the scheme is shown, since it may hold a password,
+    and of a secret nothing but a placeholder that everybody knows.
     """
 
     unit: str
@@ -35,9 +48,24 @@ class Form(NamedTuple):
     def shown(self, text: str) -> str:
         """Return what of a refused text may stand in a log."""
         scheme, marks, _rest = text.partition("://")
-        if self.unit != "URL" or not (marks or "@" in text):
+        if self.unit == "secret":
+            return text if text in PLACEHOLDERS else "…"
+        if self.unit != "URL":
             return text
-        return f"{scheme}{marks}…" if marks else "…"
+        if marks:
+            return f"{scheme}{marks}…"
+        # A URL without its slashes may hold one too; a bare word or a host and its port does not.
+        return text if re.fullmatch(r"[^:@]*(:[0-9]{1,5})?", text) else "…"
+
+
+class NetworkSet(tuple[IPv4Network | IPv6Network, ...]):
+    """Networks, which an address is in or not."""
+
+    __slots__ = ()
+
+    def __contains__(self, address: object) -> bool:
+        """Say whether one of the networks holds an address."""
+        return isinstance(address, IPv4Address | IPv6Address) and any(address in network for network in self)
 
 
 class Variable(NamedTuple):
@@ -116,6 +144,16 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def is_strong(secret: str, least_length: int) -> bool:
+    """Say whether a secret is long enough, no placeholder, and no single key held down."""
+    return (
+        len(secret) >= least_length
+        and secret.lower() not in PLACEHOLDERS
+        and PLACEHOLDER.search(secret) is None
+        and len(set(secret)) >= LEAST_CHARACTERS
+    )
+
+
 def _switch(text: str) -> bool:
     if text.lower() not in SWITCHES:
         raise ValueError(text)
@@ -140,6 +178,11 @@ def _origins(text: str) -> frozenset[str]:
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
             raise ValueError(text)
     return frozenset(origin.rstrip("/") for origin in origins)
+
+
+def _networks(text: str) -> NetworkSet:
+    # A network with host bits, such as 10.0.0.1/8, is refused: it may be a slip of the pen.
+    return NetworkSet(ip_network(word) for word in _words(text))
 
 
 def _redis_url(text: str) -> str:
@@ -182,10 +225,10 @@ Bytes = Annotated[int, Meta(title="bytes")]
 Connections = Annotated[int, Meta(title="connections", ge=0, le=10_000_000)]
 Port = Annotated[int, Meta(title="port", ge=1, le=65535)]
 Switch = Annotated[bool, Form("word", "one of " + ", ".join(SWITCHES), _switch)]
-Text = Annotated[str, Form("text", "any text")]
 Name = Annotated[str, Form("name", "1 to 253 printable characters", _name)]
 Names = Annotated[tuple[str, ...], Form("names", "names with commas, or * for any", _words)]
 Origins = Annotated[frozenset[str], Form("origins", "* or origins such as https://shop.example, with commas", _origins)]
+Networks = Annotated[NetworkSet, Form("networks", "addresses or networks such as 10.0.0.0/8, with commas", _networks)]
 Host = Annotated[str, Form("address", "a host name or an address")]
 RedisHost = Annotated[str, Form("address", "a host name or an address", _redis_host)]
 RedisUrl = Annotated[

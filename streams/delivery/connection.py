@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 Headers = list[tuple[bytes, bytes]]
 NOTHING_TOLD = (0.0, 0.0)
+ORIGIN_BYTES = 6
 
 
 class Writer(Protocol):
@@ -62,37 +65,40 @@ class Resume(NamedTuple):
 class Pending:
     """A replay too long for one write, and what came behind it; each message is framed when its turn comes."""
 
-    __slots__ = ("_frame", "_queue", "held", "room_bytes")
+    __slots__ = ("_frame", "_queue", "held", "taken_at", "waiting_bytes")
 
-    def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], max_backlog_bytes: int) -> None:
+    def __init__(self, messages: list[bytes], frame: Callable[[bytes], bytes], now: float) -> None:
         # Gives nothing for a message whose deadline has passed meanwhile.
         self._frame = frame
         # Whether nothing goes out until it is known what the client has already.
         self.held = False
-        # What waits, and whether it is a message or a frame already.
-        self._queue = deque((message, True) for message in messages)
-        # What may still come behind the replay before its client counts as slow.
-        self.room_bytes = max_backlog_bytes
+        # What waits, whether it is a message or a frame already, and how many bytes came behind the replay.
+        self._queue = deque((message, True, 0) for message in messages)
+        # What came behind the replay and waits; the replay itself is no fault of its client.
+        self.waiting_bytes = 0
+        # When the client had last taken what it was given (monotonic seconds).
+        self.taken_at = now
 
     def add(self, data: bytes, *, is_message: bool) -> None:
         """Put a message or a frame behind the rest."""
-        self._queue.append((data, is_message))
-        self.room_bytes -= len(data)
+        self._queue.append((data, is_message, len(data)))
+        self.waiting_bytes += len(data)
 
-    def release(self, messages: list[bytes], max_backlog_bytes: int) -> None:
+    def release(self, messages: list[bytes], now: float) -> None:
         """Let go out the frames that waited, then these messages."""
-        self._queue.extend((message, True) for message in messages)
-        self.room_bytes = max_backlog_bytes
+        self._queue.extend((message, True, 0) for message in messages)
+        self.taken_at = now
         self.held = False
 
     def take(self, batch_bytes: int) -> bytes:
         """Return the next frames, of about so many bytes; none when all are taken."""
         batch, taken_bytes = [], 0
         while self._queue and taken_bytes < batch_bytes:
-            data, is_message = self._queue.popleft()
+            data, is_message, waited_bytes = self._queue.popleft()
             frame = self._frame(data) if is_message else data
             batch.append(frame)
             taken_bytes += len(frame)
+            self.waiting_bytes -= waited_bytes
         return b"".join(batch)
 
 
@@ -111,11 +117,14 @@ class Connection:
         "clustered",
         "connected_at",
         "event_count",
+        "evicted_by",
         "first_place",
         "greeted",
         "last_activity",
+        "live_from",
         "opened_at",
         "pending",
+        "replayed",
         "resume",
         "slot",
         "told",
@@ -145,6 +154,8 @@ class Connection:
         self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
+        # Who took its name: the newer connection's pod, and its address where that pod is this one.
+        self.evicted_by = ""
         # What the client asked to be sent again.
         self.resume = resume
         # For each ingress, up to when the client has everything or was told of a gap (monotonic
@@ -152,11 +163,26 @@ class Connection:
         self.told = NOTHING_TOLD
         # The place in the history from which on this stream has everything of its client.
         self.first_place = 0
+        # What it was given, to tell retries: see history/retries.py.
+        self.live_from = 0
+        self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
         # Whether this pod has heard its own announcement of this connection to the other pods.
         self.clustered = False
         self.slot = 0
+
+    @property
+    def origin(self) -> str:
+        """A short mark of the device: of its host and what it calls itself; empty where its host is not known."""
+        host = host_of(self.address)
+        known = f"{host} {self.user_agent}".encode(errors="replace")
+        return hashlib.blake2s(known, digest_size=ORIGIN_BYTES).hexdigest() if host else ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a log line of this connection is found by; see streams.logs for the names."""
+        facts = {"clientName": self.client_name, "address": self.address, "userAgent": self.user_agent}
+        return {**facts, "evictedBy": self.evicted_by} if self.evicted_by else facts
 
     def snapshot(self) -> ConnectionSnapshot:
         """Return the connection's figures, detached from it."""
@@ -170,3 +196,9 @@ class Connection:
             self.bytes_written,
             self.writer.backlog_bytes(),
         )
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address `host:port` or `host`; an IPv6 address has brackets."""
+    host, _colon, port = address.rpartition(":")
+    return host if port.isdigit() else address

@@ -45,11 +45,16 @@ class Notices:
         }
         return data_frame(data, retry_ms=draw(RETRY_MS))
 
-    def farewell(self, reason: CloseReason) -> bytes:
-        """Return the frame that tells a client why its stream ends; KeyError for an end without a word."""
+    def farewell(self, reason: CloseReason, retry_ms: int | None = None) -> bytes:
+        """Return the frame that tells a client why its stream ends; KeyError for an end without a word.
+
+        `retry_ms` is how long it is to stay away, drawn where it is not given.
+        """
         name = FAREWELLS[reason]
+        if retry_ms is None:
+            retry_ms = draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS)
         data = {"type": name, "reason": reason.value, "podName": self._pod_name, "timestamp": iso(self._clock.wall())}
-        return named_frame(name, data, retry_ms=draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS))
+        return named_frame(name, data, retry_ms=retry_ms)
 
     def gap(self, gap: Gap, last_event_id: str | None) -> bytes:
         """Return the frame that tells a client what may be missing; the gap is in monotonic seconds."""

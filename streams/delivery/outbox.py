@@ -17,14 +17,22 @@ logger = logging.getLogger("sse.sse")
 REPLAY_BATCH_BYTES = 16 * 1024
 # How often it is looked whether clients in a long replay have taken what they were given.
 REPLAY_SECONDS = 0.01
+# Nobody can read at once what comes at once: what waits for less than this is no sign of a slow reader.
+BURST_SECONDS = 0.5
+# By how much all clients together may be above their limits for that time.
+BURST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Progress:
-    """How many bytes of a connection had left this process when they last moved, and when that was."""
+class Backlog:
+    """How far a client is behind, in bytes since its connection began; moments are monotonic seconds."""
 
+    # What had left this process when that last moved.
     moved_bytes: int
     moved_at: float
+    # What it had been given at a moment: what came behind that has waited since then at most.
+    given_bytes: int
+    given_at: float
 
 
 class Outbox:
@@ -37,7 +45,10 @@ class Outbox:
         self._max_backlog_bytes = max_backlog_bytes
         self._stall_seconds = stall_seconds
         # Of the few whose clients are behind.
-        self._backlogged: dict[Connection, Progress] = {}
+        self._backlogged: dict[Connection, Backlog] = {}
+        # By how much a client is above its limit.
+        self._excess: dict[Connection, int] = {}
+        self._excess_bytes = 0
         # A dict for a set that keeps its order.
         self._replaying: dict[Connection, None] = {}
         self._begun = asyncio.Event()
@@ -59,7 +70,7 @@ class Outbox:
 
         `frame(message)` is asked when a message's turn comes, and gives nothing for one that is too late.
         """
-        connection.pending = Pending(messages, frame, self._max_backlog_bytes)
+        connection.pending = Pending(messages, frame, time.monotonic())
         self._replaying[connection] = None
         self._continue_replay(connection)
         if connection.pending is not None:
@@ -67,7 +78,7 @@ class Outbox:
 
     def hold(self, connection: Connection, frame: Callable[[bytes], bytes]) -> None:
         """Let all that comes for a client wait, until release() says what goes before it."""
-        connection.pending = Pending([], frame, self._max_backlog_bytes)
+        connection.pending = Pending([], frame, time.monotonic())
         connection.pending.held = True
 
     def release(self, connection: Connection, notice: bytes, messages: list[bytes]) -> None:
@@ -79,7 +90,7 @@ class Outbox:
             connection.bytes_written += len(notice)
             if backlog_bytes := connection.writer.write(notice):
                 self._watch(connection, backlog_bytes)
-        pending.release(messages, self._max_backlog_bytes)
+        pending.release(messages, time.monotonic())
         self._replaying[connection] = None
         self._continue_replay(connection)
         if connection.pending is not None:
@@ -117,14 +128,17 @@ class Outbox:
             elif now >= deadline:
                 del self._finishing[writer]
                 writer.abort()
-        for connection, progress in list(self._backlogged.items()):
+        for connection, backlog in list(self._backlogged.items()):
             backlog_bytes = connection.writer.backlog_bytes()
             left = connection.bytes_written - backlog_bytes
             if not backlog_bytes:
                 self._backlogged.pop(connection, None)
-            elif left > progress.moved_bytes:
-                progress.moved_bytes, progress.moved_at = left, now
-            elif now - progress.moved_at >= self._stall_seconds:
+                self._note_excess(connection, 0)
+            elif self._is_slow(connection, backlog_bytes, now):
+                self._close(connection, CloseReason.SLOW_READER)
+            elif left > backlog.moved_bytes:
+                backlog.moved_bytes, backlog.moved_at = left, now
+            elif now - backlog.moved_at >= self._stall_seconds:
                 # A machine that is there acknowledges what it gets, even if no program reads it.
                 silent = connection.writer.silent_seconds() >= self._stall_seconds
                 self._close(connection, CloseReason.DEAD_PEER if silent else CloseReason.SLOW_READER)
@@ -148,6 +162,7 @@ class Outbox:
         """Forget what is known of a connection that ends."""
         self._backlogged.pop(connection, None)
         self._replaying.pop(connection, None)
+        self._note_excess(connection, 0)
         connection.pending = None
 
     def backlog_bytes(self) -> int:
@@ -156,15 +171,39 @@ class Outbox:
 
     def _wait(self, connection: Connection, pending: Pending, data: bytes, *, is_message: bool) -> None:
         pending.add(data, is_message=is_message)
-        if pending.room_bytes < 0:
+        if (excess_bytes := pending.waiting_bytes - self._max_backlog_bytes) <= 0:
+            return
+        # Who takes batch after batch reads as fast as it is let.
+        late = not pending.held and time.monotonic() - pending.taken_at >= BURST_SECONDS
+        if late or not self._note_excess(connection, excess_bytes):
             self._close(connection, CloseReason.SLOW_READER)
 
     def _watch(self, connection: Connection, backlog_bytes: int) -> None:
-        if backlog_bytes > self._max_backlog_bytes:
-            self._close(connection, CloseReason.SLOW_READER)
-        elif connection not in self._backlogged and connection.close_reason is None:
+        if connection.close_reason is not None:
+            return
+        now = time.monotonic()
+        if connection not in self._backlogged:
             left = connection.bytes_written - connection.writer.backlog_bytes()
-            self._backlogged[connection] = Progress(left, time.monotonic())
+            self._backlogged[connection] = Backlog(left, now, connection.bytes_written, now)
+        if backlog_bytes > self._max_backlog_bytes and self._is_slow(connection, backlog_bytes, now):
+            self._close(connection, CloseReason.SLOW_READER)
+
+    def _is_slow(self, connection: Connection, backlog_bytes: int, now: float) -> bool:
+        """Say whether too much waits for a client that had the time to read, or that there is no room to wait for."""
+        backlog = self._backlogged[connection]
+        if connection.bytes_written - connection.writer.backlog_bytes() >= backlog.given_bytes:
+            # It has taken all that it had been given by then.
+            backlog.given_bytes, backlog.given_at = connection.bytes_written, now
+        excess_bytes = max(0, backlog_bytes - self._max_backlog_bytes)
+        has_room = self._note_excess(connection, excess_bytes)
+        return excess_bytes > 0 and (now - backlog.given_at >= BURST_SECONDS or not has_room)
+
+    def _note_excess(self, connection: Connection, excess_bytes: int) -> bool:
+        """Note by how much a client is above its limit; say whether there is room for that."""
+        self._excess_bytes += excess_bytes - self._excess.pop(connection, 0)
+        if excess_bytes:
+            self._excess[connection] = excess_bytes
+        return self._excess_bytes <= BURST_BYTES
 
     def _continue_replay(self, connection: Connection) -> None:
         writer = connection.writer
@@ -174,7 +213,9 @@ class Outbox:
             if not batch:
                 connection.pending = None
                 self._replaying.pop(connection, None)
+                self._note_excess(connection, 0)
                 return
+            pending.taken_at = time.monotonic()
             connection.bytes_written += len(batch)
             if backlog_bytes := writer.write(batch):
                 self._watch(connection, backlog_bytes)

@@ -243,6 +243,24 @@ class Recovery:
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
 
+    def distrust(self, since: float) -> None:
+        """Note that another Redis than the pod was connected to may have been the primary from a moment on."""
+        if not self._started:
+            return
+        now = self._clock.monotonic()
+        self.progress.distrust(since, now)
+        marks = [max(since, coverage.heard_since) for coverage in self._history.coverage]
+        untold = list(self.proven)
+        if self._disconnected_since is not None:
+            untold[Ingress.CHANNEL], self._disconnected_since = self._disconnected_since, now
+        for ingress in Ingress:
+            if self._used(ingress):
+                self.miss(ingress, min(marks[ingress], untold[ingress]))
+        for connection in self._registry:
+            # What was told since did not name it.
+            channel, journal = connection.told
+            connection.told = (min(channel, marks[0]), min(journal, marks[1]))
+
     @property
     def due(self) -> bool:
         """Say whether clients are left to be told or greeted, and may be."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from streams.delivery.connection import Connection, Headers
+from streams.delivery.connection import Connection, Headers, host_of
 from streams.delivery.duels import Duels
-from streams.delivery.notices import FAREWELLS, Notices
+from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, Notices, draw
 from streams.delivery.outbox import Outbox
 from streams.delivery.phases import Slots
+from streams.delivery.probes import ANSWER_SECONDS, Probes
 from streams.delivery.turnover import Turnover
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -22,6 +24,9 @@ disconnect_logger = logging.getLogger("sse.disconnect")
 
 # The ends of clients that do not read, or that cannot be written to.
 UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.FAILED)
+NO_USER_AGENT = "no User-Agent"
+# How long a client is not greeted whose name another pod may keep for another device: that one has to answer first.
+HELD_SECONDS = ANSWER_SECONDS + 0.5
 # The share of MAX_STREAM_SECONDS over which streams of one age are spread.
 AGE_SPREAD = 0.2
 
@@ -49,7 +54,8 @@ class Registry:
         self.turnover = Turnover(clock)
         self.slots = Slots(slots)
         self.outbox = Outbox(self.close, max_backlog_bytes=max_backlog_bytes, stall_seconds=stall_seconds)
-        self.duels = Duels(duel_limit)
+        self.duels = Duels(duel_limit, clock)
+        self.probes = Probes(self._ask, clock)
         # Called with each connection that opens, that was just greeted, and that ends;
         # whoever wires the pod sets them.
         self.on_open: Callable[[Connection], None] = _ignore
@@ -59,6 +65,11 @@ class Registry:
         self._hosts: Counter[str] = Counter()
         # A dict for a set that keeps its order.
         self._waiting: dict[Connection, None] = {}
+        # Clients that are not greeted before a moment, in monotonic seconds.
+        self._held: dict[Connection, float] = {}
+        # Newcomers that are not taken in before it is known whether the one that has their name answers.
+        self._newcomers: set[Connection] = set()
+        self._clock = clock
         # The dict's and the outbox's own: route() calls them for each event.
         self.get = self._connections.get
         self.write = self.outbox.write
@@ -73,30 +84,94 @@ class Registry:
         """Take a connection in, evict an older one of the same client, and begin its response.
 
         The greeting waits until the pod is subscribed: what is published after a
-        client has read it must reach this pod.
+        client has read it must reach this pod. Where two devices fight over the name,
+        the older one stays if its machine answers.
+        """
+        older = self._connections.get(connection.client_name)
+        if older is not None and self.duels.dueling(connection.client_name, connection.origin, older.origin):
+            connection.writer.start(headers, b"")
+            self._newcomers.add(connection)
+            self.probes.ask(older, functools.partial(self._decide, older, connection))
+            return
+        held = older is None and self.duels.suspect(connection.client_name, connection.origin)
+        if older is not None:
+            self._evict(older, connection)
+        self._take_in(connection, headers, held=held)
+
+    def _take_in(self, connection: Connection, headers: Headers | None, *, held: bool = False) -> None:
+        """Put a connection in its place, which is free; without headers its response has begun.
+
+        One that is held is not greeted before other pods had time to keep its name.
         """
         name = connection.client_name
-        older = self._connections.get(name)
-        if older is not None:
-            if self.duels.dueling(name):
-                log_duel(older, connection)
-                self.refuse(connection, headers, CloseReason.DUEL)
-                return
-            self.close(older, CloseReason.EVICTED)
         self._connections[name] = connection
         self._hosts[host_of(connection.address)] += 1
         self.slots.add(connection, len(self))
         self.turnover.opened += 1
-        registry_logger.info("Registered %s on pod %s. Total connections: %d", name, self.pod_name, len(self))
-        if self.subscribed:
-            greeting = self.notices.greeting(name, connection.connected_at)
-            connection.bytes_written = len(greeting)
+        registry_logger.info(
+            "Registered %s on pod %s. Total connections: %d",
+            *(name, self.pod_name, len(self)),
+            extra={"fields": connection.facts()},
+        )
+        greeting = self.notices.greeting(name, connection.connected_at) if self.subscribed and not held else b""
+        connection.bytes_written = len(greeting)
+        if headers is not None:
             connection.writer.start(headers, greeting)
+        elif greeting:
+            connection.writer.write(greeting)
+        if greeting:
             self._greeted(connection)
+        elif held:
+            self._held[connection] = self._clock.monotonic() + HELD_SECONDS
         else:
-            connection.writer.start(headers, b"")
             self._waiting[connection] = None
         self.on_open(connection)
+
+    def _decide(self, older: Connection, newcomer: Connection, answers: bool) -> None:
+        """Give a newcomer its name, or turn it away; `answers` is whether the older device does."""
+        if newcomer not in self._newcomers:
+            # Its client has left meanwhile.
+            return
+        if answers:
+            log_duel(older, newcomer)
+            self.send_away(newcomer, CloseReason.DUEL, older.origin)
+            return
+        self._newcomers.discard(newcomer)
+        self.close(older, CloseReason.DEAD_PEER)
+        try:
+            other = self._connections.get(newcomer.client_name)
+            if other is not None:
+                self._evict(other, newcomer)
+            self._take_in(newcomer, None)
+        except Exception:
+            self.fail(newcomer)
+
+    def _evict(self, older: Connection, newer: Connection) -> None:
+        older.evicted_by = f"{self.pod_name} {newer.address}"
+        self.send_away(older, CloseReason.EVICTED, newer.origin)
+
+    def _ask(self, connection: Connection, question: bytes) -> None:
+        try:
+            self.write(connection, question)
+        except Exception:
+            self.fail(connection)
+
+    def send_away(self, connection: Connection, reason: CloseReason, by: str) -> None:
+        """End a connection, or turn a newcomer away, whose name the device of another origin has."""
+        retry_ms = draw(EVICTED_RETRY_MS)
+        note = self.duels.note_eviction if reason is CloseReason.EVICTED else self.duels.note_refusal
+        note(connection.client_name, connection.origin, by, retry_ms / 1000)
+        self.close(connection, reason, retry_ms)
+
+    def greet_held(self) -> None:
+        """Greet the clients whose names no other pod has kept for another device; call it every second."""
+        now = self._clock.monotonic()
+        for connection, due in list(self._held.items()):
+            if now >= due:
+                del self._held[connection]
+                self._waiting[connection] = None
+        if self.subscribed and self._waiting:
+            self.greet_waiting(len(self._waiting))
 
     def refuse(self, connection: Connection, headers: Headers, reason: CloseReason) -> None:
         """Answer a connection that is not taken in with a farewell, and end it.
@@ -129,31 +204,37 @@ class Registry:
 
     def fail(self, connection: Connection) -> None:
         """Take out a connection that raised an exception, which is being handled; the others go on."""
+        fields = connection.facts()
         # The handler is the caller's.
-        sse_logger.exception("The stream of %s failed and is closed", connection.client_name)  # noqa: LOG004
+        sse_logger.exception(  # noqa: LOG004
+            "The stream of %s failed and is closed", connection.client_name, extra={"fields": fields}
+        )
         self.close(connection, CloseReason.FAILED)
 
-    def close(self, connection: Connection, reason: CloseReason) -> None:
+    def close(self, connection: Connection, reason: CloseReason, retry_ms: int | None = None) -> None:
         """End a connection; only the first call does, and its reason is the one that counts.
 
-        What is removed is this connection and never a newer one of the same name.
+        What is removed is this connection and never a newer one of the same name. `retry_ms` is
+        how long the farewell asks the client to stay away, drawn where it is not given.
         """
         if connection.close_reason is not None:
             return
-        if reason is CloseReason.EVICTED:
-            self.duels.note_eviction(connection.client_name)
         if self._connections.get(connection.client_name) is connection:
             del self._connections[connection.client_name]
+            self._leave_host(connection)
         self.slots.discard(connection)
         self._waiting.pop(connection, None)
-        self._leave_host(connection)
+        self._held.pop(connection, None)
         self._note_end(connection, reason)
-        self.on_close(connection)
+        if connection in self._newcomers:
+            self._newcomers.discard(connection)
+        else:
+            self.on_close(connection)
         try:
             if reason in UNREAD:
                 self.outbox.abort(connection)
             else:
-                self.outbox.finish(connection, self.notices.farewell(reason) if reason in FAREWELLS else None)
+                self.outbox.finish(connection, self.notices.farewell(reason, retry_ms) if reason in FAREWELLS else None)
         except Exception:
             sse_logger.exception("The stream of %s did not end cleanly", connection.client_name)
 
@@ -190,31 +271,38 @@ class Registry:
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
         connection.close_reason = reason
         end = self.turnover.note_end(connection, reason)
+        seconds = end.ended_at - end.connected_at
         disconnect_logger.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             end.client_name,
             reason,
             self.pod_name,
-            end.ended_at - end.connected_at,
+            seconds,
             end.event_count,
             connection.bytes_written,
             len(self),
+            extra={
+                "fields": {
+                    **connection.facts(),
+                    "reason": reason,
+                    "seconds": round(seconds, 1),
+                    "events": end.event_count,
+                }
+            },
         )
-
-
-def host_of(address: str) -> str:
-    """Return the host of an address `host:port`."""
-    return address.rpartition(":")[0]
 
 
 def log_duel(incumbent: Connection, newcomer: Connection) -> None:
     """Name both ends of a duel: an operator has to find the device that carries the wrong name."""
     registry_logger.warning(
-        "Duel for %s: %s holds it and %s asks for it again and again; the incumbent is kept. "
+        "Duel for %s: %s (%s) holds it and %s (%s) asks for it again and again; the incumbent is kept. "
         "Two devices have the same name.",
         incumbent.client_name,
         incumbent.address,
+        incumbent.user_agent or NO_USER_AGENT,
         newcomer.address,
+        newcomer.user_agent or NO_USER_AGENT,
+        extra={"fields": newcomer.facts()},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from streams.delivery.connection import Connection
@@ -52,6 +53,7 @@ class Resumption:
         connection.told = self._router.told
         connection.first_place = self._history.end
         wanted = connection.resume
+        self._router.retries.begin(connection, wanted and wanted.last_event_id)
         if wanted is None:
             return
         name, event_id = connection.client_name, wanted.last_event_id
@@ -86,7 +88,10 @@ class Resumption:
 
     def _after(self, name: str, event_id: str, marks: Marks | None = None) -> Replay:
         now = self._clock.monotonic()
-        return self._history.after(name, event_id, now, self._heard_elsewhere, self._progress.published_after, marks)
+        progress = self._progress
+        return self._history.after(
+            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until, marks
+        )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         return self._progress.heard_elsewhere(ingress, place, moment) if self._used(ingress) else moment
@@ -102,16 +107,30 @@ class Resumption:
         connection = waiting.connection
         replay = self._after(connection.client_name, waiting.event_id, waiting.marks)
         if not replay.known and waiting.marks is not None:
-            now = self._clock.monotonic()
-            replay = self._history.after_unheard(connection.client_name, waiting.marks, now)
+            now, trusted = self._clock.monotonic(), self._progress.trusted_until
+            marks = trusted(waiting.marks[0]), trusted(waiting.marks[1])
+            replay = self._history.after_unheard(connection.client_name, marks, now)
         messages = replay.messages
         if waiting.had is not None:
             digests = [digest(messages[number]) for number in replay.doubtful]
-            messages = without(messages, replay.doubtful, digests, waiting.had)
+            had = waiting.had - self._not_replayed(connection.client_name, replay)
+            messages = without(messages, replay.doubtful, digests, had)
         connection.told = self._router.told
         connection.first_place = min(connection.first_place, replay.first)
+        self._router.retries.begin(connection, waiting.event_id)
         notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
         self._registry.outbox.release(connection, notice, messages)
+
+    def _not_replayed(self, name: str, replay: Replay) -> Counter[str]:
+        """Count the copies of doubtful messages that are in the history and not in the replay.
+
+        Where a message was published again, what another pod had is one of these first, which may have
+        come before the client was there; whether the client has the copy in the replay, nobody says then.
+        """
+        doubtful = {replay.messages[number] for number in replay.doubtful}
+        every = Counter(message for _, message in self._history.events_of(name, self._history.end))
+        every.subtract(replay.messages)
+        return Counter({digest(message): every[message] for message in doubtful if every[message] > 0})
 
 
 def _ignore() -> None:

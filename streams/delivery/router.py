@@ -10,18 +10,18 @@ from typing import Any
 
 from streams.delivery.connection import NOTHING_TOLD, Connection
 from streams.delivery.registry import Registry
-from streams.errors import UnusableMessage
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.messages import History
+from streams.history.retries import ID_MARK, Retries
 from streams.vitals import DelayHistogram
 from streams.wire.clock import SYSTEM_CLOCK, Clock
-from streams.wire.events import MAX_NAME_CHARACTERS, NAME_RULE, decode_event, has_expired, payload_line
+from streams.wire.complaints import Complaints, Fault
+from streams.wire.deadlines import deadline_of, has_expired
+from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault, payload_line
 from streams.wire.frames import event_frame
 from streams.wire.timestamps import unix_seconds
 
 logger = logging.getLogger("sse.sse")
-
-UNUSABLE_LOG_SECONDS = 1.0
 
 
 class Router:
@@ -34,20 +34,21 @@ class Router:
         self.delivered = 0
         # For clients that are not on this pod.
         self.foreign = 0
-        self.unusable = 0
         self.expired = 0
+        # Retries of publishers, which their clients have.
+        self.repeated = 0
         self.replayed = 0
+        self.complaints = Complaints(clock)
         self.gaps: Counter[GapReason] = Counter()
         # From an event's own timestamp to its write.
         self.delays = DelayHistogram()
         # For each ingress, up to when clients have everything once they are told what was missed.
         self.told = NOTHING_TOLD
+        self.retries = Retries(history, self.complaints, clock.monotonic())
         self._registry = registry
         self._history = history
         self._max_event_bytes = max_event_bytes
         self._clock = clock
-        self._unusable_logged = 0
-        self._unusable_log_due = 0.0
 
     def route(self, messages: list[bytes], ingress: Ingress, moments: Sequence[float] = ()) -> list[str]:
         """Deliver the messages that were read from Redis at once, in their order.
@@ -63,17 +64,18 @@ class Router:
         heard: list[bytes] = []
         skipped: list[int] = []
         deliveries: dict[Connection, list[bytes]] = {}
-        delivered = foreign = 0
+        newer_ids, older_ids = self.retries.ids.newer, self.retries.ids.older
+        is_repeated = self.retries.is_repeated
+        delivered = foreign = repeated = 0
         sent: Any = None
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
-                if (event.ttl_ms is not None or event.deliver_by is not None) and has_expired(
-                    event, self._clock.wall()
-                ):
-                    self.expired += 1
-                    skipped.append(len(heard) + len(skipped))
-                    continue
+                if event.ttl_ms is not None or event.deliver_by is not None:
+                    number = len(heard) + len(skipped)
+                    if self._comes_too_late(event, message, moments[number] if moments else None):
+                        skipped.append(number)
+                        continue
                 name = event.client_name
                 connection = find(name)
                 if connection is not None and connection.pending is not None:
@@ -81,12 +83,22 @@ class Router:
                     outbox.queue(connection, message)
                 elif connection is not None and connection.greeted:
                     frame = event_frame(event.event_id, payload_line(message))
-                    delivered += 1
                     frames = deliveries.get(connection)
-                    if frames is None:
+                    again = False
+                    if frame[0] == ID_MARK:
+                        if (event_id := event.event_id) in newer_ids or event_id in older_ids:
+                            again = is_repeated(connection, event, message, frame, frames)
+                        else:
+                            newer_ids.add(event_id)
+                    if again and not self._is_over(event, message):
+                        # It is remembered all the same: a client may come back from either of its places.
+                        repeated += 1
+                    elif frames is None:
+                        delivered += 1
                         deliveries[connection] = [frame]
                         sent = event.timestamp
                     else:
+                        delivered += 1
                         frames.append(frame)
                 else:
                     foreign += 1
@@ -96,14 +108,16 @@ class Router:
                 heard.append(message)
             except Exception as reason:
                 skipped.append(len(heard) + len(skipped))
-                self._skip(message, reason)
+                self.complaints.note(Fault.UNUSABLE, message, reason)
         self.delivered += delivered
         self.foreign += foreign
+        self.repeated += repeated
         if skipped and moments:
             gone = set(skipped)
             moments = [moment for number, moment in enumerate(moments) if number not in gone]
         self._remember(names, heard, ingress, moments)
         if deliveries:
+            self.retries.ids.expire(self._clock.monotonic())
             self._deliver(deliveries)
             # One event stands for those that were read with it: reading a time costs as much as routing.
             if (sent_at := unix_seconds(sent)) is not None:
@@ -125,21 +139,24 @@ class Router:
                 heard.append(message)
                 taken.append(moment)
             except Exception as reason:
-                self._skip(message, reason)
+                self.complaints.note(Fault.UNUSABLE, message, reason)
         self.foreign += len(heard)
         self._remember(names, heard, Ingress.JOURNAL, taken)
 
     def frame_late(self, connection: Connection, message: bytes) -> bytes:
         """Frame a message of a replay when its turn comes; nothing where it is too late or cannot be used."""
         try:
-            event = decode_event(message, self._max_event_bytes)
+            event = decode_remembered(message)
             # A deadline may have passed while the client read what is before.
-            if has_expired(event, self._clock.wall()):
+            if self._is_over(event, message):
                 self.expired += 1
                 return b""
             frame = event_frame(event.event_id, payload_line(message))
+            if self.retries.is_replayed_again(connection, event, message, frame):
+                self.repeated += 1
+                return b""
         except Exception as reason:
-            self._skip(message, reason)
+            self.complaints.note(Fault.UNUSABLE, message, reason)
             return b""
         connection.event_count += 1
         self.replayed += 1
@@ -165,11 +182,32 @@ class Router:
         self.gaps[gap.reason] += 1
         return self._registry.notices.gap(gap, last_event_id)
 
+    def _comes_too_late(self, event: Event, message: bytes, moment: float | None) -> bool:
+        """Say whether an event's deadline has passed already; `moment` is when Redis took it, None for now."""
+        deadline = deadline_of(event, self._taken_at(moment))
+        if deadline.unreadable:
+            self.complaints.note(Fault.NO_DEADLINE, message, deadline.unreadable)
+        late = self._clock.wall() >= deadline.expires_at
+        self.expired += late
+        return late
+
+    def _is_over(self, event: Event, message: bytes) -> bool:
+        """Say whether a remembered event's deadline has passed."""
+        if event.ttl_ms is None and event.deliver_by is None:
+            return False
+        moment = self._history.moment_of(event.client_name, message) if event.timestamp is None else None
+        return has_expired(event, self._clock.wall(), self._taken_at(moment))
+
+    def _taken_at(self, moment: float | None) -> float:
+        """Return a moment as Unix time, now for None."""
+        now = self._clock.wall()
+        return now if moment is None else now - (self._clock.monotonic() - moment)
+
     def _remember(self, names: list[str], heard: list[bytes], ingress: Ingress, moments: Sequence[float]) -> None:
         refused = self._history.extend(names, heard, self._clock.monotonic(), ingress, moments)
         for number in refused:
             self.foreign -= 1
-            self._skip(heard[number], UnusableMessage(f"clientName must be {NAME_RULE}"))
+            self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
     def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
         now, write = self._clock.wall(), self._registry.write
@@ -191,13 +229,3 @@ class Router:
         name = name[:MAX_NAME_CHARACTERS]
         shown = name if name.isprintable() else repr(name)
         logger.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
-
-    def _skip(self, message: bytes, reason: Exception) -> None:
-        self.unusable += 1
-        now = self._clock.monotonic()
-        if now < self._unusable_log_due:
-            return
-        # One line a second names the latest; a publisher gone wrong must not fill a disk.
-        self._unusable_log_due = now + UNUSABLE_LOG_SECONDS
-        count, self._unusable_logged = self.unusable - self._unusable_logged, self.unusable
-        logger.warning("Skipped %d unusable message(s); the latest begins %r: %s", count, message[:80], reason)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streams.history.coverage import Coverage, Ingress, Intervals
 from streams.history.index import Chains
 from streams.history.progress import MAX_LAG_SECONDS
-from streams.wire.events import CLIENT_NAME, decode_event, valid_event_id
+from streams.wire.events import CLIENT_NAME, decode_remembered, valid_event_id
 
 # What an event and a client cost beside the bytes of the message and of the name, so that
 # `max_bytes` is what the process grows by: measured, between the two sides of a resize.
@@ -82,6 +82,15 @@ class Memory:
         self._base = 0
         self._first = 0
         self._due = started
+
+    @property
+    def max_bytes(self) -> int:
+        return self._max_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Return how long events are remembered at the most, 0 where none are."""
+        return self._seconds
 
     @property
     def end(self) -> int:
@@ -200,7 +209,7 @@ class Memory:
         self._last_ids.pop(name, None)
         ingress = Ingress(self._ingresses[index])
         moment = self._moments[index]
-        event_id = decode_event(message, len(message)).event_id
+        event_id = decode_remembered(message).event_id
         if type(event_id) is not str or not valid_event_id(event_id) or not self._last_ids_kept:
             return
         # Behind an event from before the start there may be others, unheard; and an event of the

@@ -6,7 +6,7 @@ All times are seconds on one clock that never goes back, the caller's; this modu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.memory import APART_SECONDS, Memory
 from streams.history.progress import CLOCK_DOUBT_SECONDS
-from streams.wire.events import decode_event, valid_event_id
+from streams.wire.events import decode_remembered, valid_event_id
 
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
@@ -24,6 +24,8 @@ READ_APART_SECONDS = 1.0
 HeardElsewhere = Callable[[Ingress, int, float], float]
 # A moment before which an event of the channel was not published: (its place, when it was heard) -> moment.
 PublishedAfter = Callable[[int, float], float]
+# Up to when whoever has an event of a moment surely has all of its ingress.
+TrustedUntil = Callable[[float], float]
 
 
 # For each ingress, a moment.
@@ -56,6 +58,7 @@ class History(Memory):
         now: float,
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter = lambda _place, moment: moment,
+        trusted_until: TrustedUntil = lambda moment: moment,
         marks: Marks | None = None,
     ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
@@ -73,7 +76,9 @@ class History(Memory):
         possible = valid_event_id(last_event_id)
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
-            return self._after(client, last_event_id, found, now, heard_elsewhere, published_after, marks)
+            return self._after(
+                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks
+            )
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
@@ -91,6 +96,7 @@ class History(Memory):
         now: float,
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter,
+        trusted_until: TrustedUntil,
         marks: Marks | None,
     ) -> Replay:
         indexes = self._indexes(client)
@@ -99,21 +105,23 @@ class History(Memory):
         others = [each for each in indexes if self._ingresses[each] != own]
         other = self.coverage[own.other]
         heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        # On its own ingress the order is the same for every pod, and so is all that is behind the id,
+        # unless another pod read from a Redis that was not the primary.
+        read = trusted_until(moment)
         if marks is not None and not self._is_repeated(indexes, found, last_event_id):
-            heard = min(max(heard, marks[own.other]), moment)
+            heard = min(max(heard, marks[own.other]), read)
         sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
-        # On its own ingress the order is the same for every pod, and so is all that is behind the id.
-        read = moment
         again = self._find(others, last_event_id)
         if again is not None:
             # The same id on both: nobody knows on which of them it was read.
             place, twin = self._base + others[again], self._moments[others[again]]
-            read = min(moment, heard_elsewhere(own, place, twin), twin)
+            read = min(read, heard_elsewhere(own, place, twin), twin)
         replayed = [
             each
             for number, each in enumerate(indexes)
             if (
-                number > found or (again is not None and self._moments[each] > read)
+                number > found
+                or ((again is not None or (read < moment and number < found)) and self._moments[each] > read)
                 if self._ingresses[each] == own
                 else self._moments[each] > sought
             )
@@ -214,6 +222,22 @@ class History(Memory):
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
+    def with_id(self, name: str, event_id: str) -> list[tuple[int, bytes]]:
+        """Return the places and messages of a client's events with an id, oldest first."""
+        indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
+        return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def ids_of(self, name: str) -> list[str]:
+        """Return the ids of a client's events."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        found = (decode_remembered(self._messages[index]).event_id for index in indexes)
+        return [event_id for event_id in found if isinstance(event_id, str)]
+
+    def moment_of(self, name: str, message: bytes) -> float | None:
+        """Return when a client's message was published, at the latest if several times; None where it is forgotten."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        return next((self._moments[index] for index in reversed(indexes) if self._messages[index] == message), None)
+
     def _indexes(self, client: int | None) -> list[int]:
         if client is None:
             return []
@@ -224,14 +248,17 @@ class History(Memory):
 
     def _find(self, indexes: list[int], event_id: str) -> int | None:
         """Return which of the indexes is the oldest event with an id: a double has an id, a loss has none."""
+        return next((indexes.index(index) for index in self._having(indexes, event_id)), None)
+
+    def _having(self, indexes: list[int], event_id: str) -> Iterator[int]:
+        """Give those of the indexes that are of events with an id."""
         sought = event_id.encode()
-        for place, index in enumerate(indexes):
+        for index in indexes:
             message = self._messages[index]
             # It is cheaper to see that the id is not there than to decode: JSON may
             # write it in other characters, but only with a backslash.
-            if (sought in message or b"\\" in message) and decode_event(message, len(message)).event_id == event_id:
-                return place
-        return None
+            if (sought in message or b"\\" in message) and decode_remembered(message).event_id == event_id:
+                yield index
 
     def _missing_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         """Return what may be missing of one ingress after a moment, be it old, forgotten or never heard."""

@@ -29,6 +29,7 @@ LATELY_SECONDS = 2.5
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 OUTAGES_KEPT = 64
+MAX_DISTRUSTED = 16
 # More pods than have ever been seen in one cluster.
 MAX_LIVES = 4096
 
@@ -68,6 +69,8 @@ class Progress:
         # Before the channel was lost.
         self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
         self._pods = 0
+        # When pods may have been with a Redis that was no primary any more: (since, until).
+        self._distrusted: deque[tuple[float, float]] = deque(maxlen=MAX_DISTRUSTED)
 
     def note_proof(self, place: int, published: float) -> None:
         """Note that all that comes behind `place` on the channel was published after a moment."""
@@ -78,6 +81,19 @@ class Progress:
     def _keep_early(self, proof: tuple[int, float]) -> None:
         if not self._early_proofs or self._early_proofs[-1][1] <= proof[1] - EARLY_PROOF_SECONDS:
             self._early_proofs.append(proof)
+
+    def distrust(self, since: float, now: float) -> None:
+        """Note that what pods received from a moment on came from a Redis that may not have been the primary."""
+        # Each pod finds it out by itself.
+        self._distrusted.append((since, now + SILENT_SECONDS))
+        for statements in self._lives.values():
+            for number, statement in enumerate(statements):
+                channel, journal = statement.heard
+                statements[number] = statement._replace(heard=(min(channel, since), min(journal, since)))
+
+    def trusted_until(self, moment: float) -> float:
+        """Return up to when whoever has an event of a moment surely has what came before it on the same ingress."""
+        return min([moment, *(since for since, until in self._distrusted if since < moment <= until)])
 
     def listen(self, now: float) -> None:
         """Note that statements are heard from now on; some may have been missed before."""
@@ -133,6 +149,10 @@ class Progress:
 
         `place` and `moment` are those of that event in this pod's history.
         """
+        stated, trusted = self._stated_elsewhere(ingress, place, moment), self.trusted_until(moment)
+        return min(stated, trusted) if trusted < moment else stated
+
+    def _stated_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
         heard_at = moment
         if ingress is Ingress.JOURNAL:
             floor = self.published_after(place, moment) - MAX_LAG_SECONDS

@@ -30,6 +30,9 @@ class Refused(StreamError):
         self.headers = headers or []
 
 
+FAILED = Refused(500, SERVICE_FAILED)
+
+
 def error_body(sentence: str, **fields: Any) -> bytes:
     """Encode an error: a sentence that tells the caller what to change, and what else is known of it."""
     return msgspec.json.encode({"success": False, "error": sentence, **fields, "timestamp": now_iso()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,16 +12,19 @@ from channels.generic.http import AsyncHttpConsumer
 
 from streams.delivery.connection import Connection, Headers
 from streams.errors import CloseReason
-from streams.http.answers import Refused, send_answer, send_error
-from streams.http.cors import cors_headers
-from streams.http.stream_request import ALLOW, StreamRequest, origin_of
+from streams.http.answers import FAILED, Refused, send_answer, send_error
+from streams.http.cors import cors_headers, may_open
+from streams.http.stream_request import ALLOW, StreamRequest, header_of
 from streams.pod import Pod
 from streams.transport.writer import Send, open_writer
+
+logger = logging.getLogger("sse.server")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 # For clients that asked for a status: when to come back.
 RETRY_AFTER_SECONDS = (1, 5)
+OTHER_SITE = "A page of another site may open no stream here; CORS_ALLOWED_ORIGINS names those that may."
 STREAM_HEADERS: Headers = [
     (b"Content-Type", b"text/event-stream"),
     (b"Cache-Control", b"no-cache, no-transform"),
@@ -49,6 +53,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
             await send_answer(send, 204, [*cors, ALLOW])
             return
         try:
+            self._look_whose_page(scope)
             request = StreamRequest.parse(scope, self._pod.conf.history_seconds)
             if scope["method"] == "HEAD":
                 await send_answer(send, 200, [*STREAM_HEADERS, *cors])
@@ -57,14 +62,24 @@ class EventStreamConsumer(AsyncHttpConsumer):
         except Refused as refused:
             await send_error(send, refused, cors)
             return
+        except Exception:
+            logger.exception("A request for a stream failed")
+            await send_error(send, FAILED, cors)
+            return
         stream = self._serve(self._connection(request, send), refusal, [*STREAM_HEADERS, *cors], receive)
         # A coroutine's locals live as long as its stream.
         del scope, send, cors, request
         await stream
 
+    def _look_whose_page(self, scope: dict[str, Any]) -> None:
+        """Refuse what a page of another site asks for, before it evicts anyone."""
+        origin, site, host = (header_of(scope, name) for name in (b"origin", b"sec-fetch-site", b"host"))
+        if not may_open(origin, site, host, self._pod.conf.cors_allowed_origins):
+            raise Refused(403, OTHER_SITE)
+
     def _admit(self, request: StreamRequest) -> CloseReason | None:
         """Return None, or why no stream is taken in now where the stream itself is to say so."""
-        refusal = self._pod.refusal(request.address)
+        refusal = self._pod.refusal(request.name, request.address)
         if refusal is not None and request.prefers_status:
             retry_after = str(random.randint(*RETRY_AFTER_SECONDS)).encode()
             raise Refused(503, f"This pod takes no streams now ({refusal}).", [(b"Retry-After", retry_after)])
@@ -103,7 +118,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
             registry.close(connection, CloseReason.CLIENT_CLOSED)
 
     def _cors(self, scope: dict[str, Any]) -> Headers:
-        origin, allowed = origin_of(scope), self._pod.conf.cors_allowed_origins
+        origin, allowed = header_of(scope, b"origin"), self._pod.conf.cors_allowed_origins
         headers = cors_headers(origin, allowed, preflight=scope["method"] == "OPTIONS") if origin else {}
         return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 

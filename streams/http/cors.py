@@ -1,8 +1,9 @@
-"""Which pages of other origins may read the service's answers."""
+"""Which pages of other origins may read the service's answers, and open streams."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,10 @@ from django.utils.decorators import async_only_middleware
 METHODS = "GET, HEAD, POST, OPTIONS"
 REQUEST_HEADERS = "Content-Type, Last-Event-ID, Cache-Control, Prefer, Authorization"
 PREFLIGHT_SECONDS = 86400
+# What a browser says of a page of this site, and of an address that a person typed. No page can
+# set the header: https://www.w3.org/TR/fetch-metadata/
+OWN_SITES = ("same-origin", "same-site", "none")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def cors_headers(origin: str, allowed: frozenset[str], *, preflight: bool = False) -> dict[str, str]:
@@ -35,6 +40,28 @@ def cors_headers(origin: str, allowed: frozenset[str], *, preflight: bool = Fals
     return headers
 
 
+def may_open(origin: str, fetch_site: str, host: str, allowed: frozenset[str]) -> bool:
+    """Say whether a page may open a stream, from the headers Origin, Sec-Fetch-Site and Host of its request.
+
+    What is no page of a browser sends neither of the first two, and may. Reading is another matter.
+    """
+    if "*" in allowed or origin in allowed or fetch_site in OWN_SITES:
+        return True
+    if fetch_site:
+        return False
+    return not origin or is_origin_of(origin, host)
+
+
+def is_origin_of(origin: str, host: str) -> bool:
+    """Say whether an origin is that of a Host, with TLS or without: a proxy in front may end it."""
+    try:
+        scheme, place = urlsplit(origin.lower())[:2]
+    except ValueError:
+        return False
+    port = DEFAULT_PORTS.get(scheme, "")
+    return bool(port and place) and place.removesuffix(port) == host.lower().removesuffix(port)
+
+
 @async_only_middleware
 def CorsMiddleware(  # noqa: N802 - a name that settings.MIDDLEWARE reads like the others
     get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
@@ -43,7 +70,7 @@ def CorsMiddleware(  # noqa: N802 - a name that settings.MIDDLEWARE reads like t
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         origin = request.headers.get("Origin", "")
-        if not origin or request.path.startswith("/admin"):
+        if not origin or request.path_info.startswith("/admin"):
             return await get_response(request)
         preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response = HttpResponse(status=204) if preflight else await get_response(request)

@@ -6,22 +6,33 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import resource
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import django
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams import VERSION
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.pod import Pod
 from streams.vitals import DelayHistogram
+from streams.wire.complaints import Fault
+
+
+class Info(NamedTuple):
+    """Texts that stand in labels, each of a label of its own, beside the number 1."""
+
+    texts: Mapping[str, str]
+
 
 # A number, or one for each value of a label; None where this system does not tell it.
-Reading = float | Mapping[str, float] | DelayHistogram | None
+Reading = float | Mapping[str, float] | DelayHistogram | Info | None
 
 
 class Declared(NamedTuple):
@@ -50,6 +61,14 @@ def _gaps(pod: Pod) -> Mapping[str, float]:
     return {reason.value: pod.router.gaps[reason] for reason in GapReason}
 
 
+def _counted(fault: Fault) -> Callable[[Pod], float]:
+    return lambda pod: pod.router.complaints.counts[fault]
+
+
+def _build(_pod: Pod) -> Info:
+    return Info({"version": VERSION, "python": platform.python_version(), "django": django.__version__})
+
+
 def _cpu_seconds(_pod: Pod) -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -70,6 +89,13 @@ def _open_files(_pod: Pod) -> float | None:
 
 
 METRICS = (
+    Declared(
+        "sse_build_info",
+        "gauge",
+        "Always 1; its labels tell pods of two versions apart while they are rolled out.",
+        _build,
+        "version, python, django",
+    ),
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
     Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.turnover.opened),
     Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
@@ -92,13 +118,37 @@ METRICS = (
         "sse_events_unusable",
         "counter",
         "Messages that no client can be sent; the log says why.",
-        lambda pod: pod.router.unusable,
+        _counted(Fault.UNUSABLE),
+    ),
+    Declared(
+        "sse_events_misnamed",
+        "counter",
+        "Events that were skipped because their clientName breaks the rule; the log says how.",
+        _counted(Fault.MISNAMED),
+    ),
+    Declared(
+        "sse_deadlines_unreadable",
+        "counter",
+        "Events whose deadline cannot be read, which are delivered without; the log says what is wrong with it.",
+        _counted(Fault.NO_DEADLINE),
     ),
     Declared(
         "sse_events_expired",
         "counter",
         "Events not written because their deadline had passed, when received or when replayed.",
         lambda pod: pod.router.expired,
+    ),
+    Declared(
+        "sse_events_repeated",
+        "counter",
+        "Events that were published again, byte for byte, and not written again to clients that have them.",
+        lambda pod: pod.router.repeated,
+    ),
+    Declared(
+        "sse_event_ids_reused",
+        "counter",
+        "Events written though another event of the same client has the same eventId; the log names it.",
+        _counted(Fault.REUSED_ID),
     ),
     Declared(
         "sse_events_replayed",
@@ -165,6 +215,15 @@ METRICS = (
         "Since the newest message to itself that came back through Redis was published; high where the pod reads late.",
         lambda pod: pod.ingresses.canary_age_seconds,
     ),
+    Declared(
+        "sse_pods", "gauge", "Pods that this one hears, itself included.", lambda pod: 1 + pod.ingresses.peers.count
+    ),
+    Declared(
+        "sse_pod_namesakes",
+        "gauge",
+        "Other pods that have this one's `POD_NAME`; each is to have its own.",
+        lambda pod: pod.ingresses.peers.namesakes,
+    ),
     Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),
     Declared(
         "sse_loop_lag_seconds",
@@ -206,7 +265,11 @@ class PodCollector(Collector):
                 yield _family(declared, reading)
 
 
-def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram) -> Metric:
+def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram | Info) -> Metric:
+    if isinstance(reading, Info):
+        info = GaugeMetricFamily(declared.name, declared.help, labels=list(reading.texts))
+        info.add_metric(list(reading.texts.values()), 1)
+        return info
     if isinstance(reading, DelayHistogram):
         histogram = HistogramMetricFamily(declared.name, declared.help)
         histogram.add_metric([], reading.buckets(), reading.sum_seconds)

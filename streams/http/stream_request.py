@@ -11,12 +11,22 @@ from urllib.parse import parse_qs
 from streams.delivery.connection import Resume
 from streams.errors import InvalidName
 from streams.http.answers import Refused
+from streams.http.proxies import FORWARDED_FOR
+from streams.http.target import path_below
 from streams.wire.events import valid_name
 
 PATH_PREFIX = "/events/"
 ALLOW = (b"Allow", b"GET, HEAD, OPTIONS")
 # All that is read of a request's head.
-STREAM_REQUEST_HEADERS = (b"origin", b"prefer", b"last-event-id", b"user-agent")
+STREAM_REQUEST_HEADERS = (
+    b"host",
+    b"origin",
+    b"sec-fetch-site",
+    b"prefer",
+    b"last-event-id",
+    b"user-agent",
+    FORWARDED_FOR,
+)
 MAX_USER_AGENT = 200
 # A number as people write it, where float() would also take `1_0` and `nan`.
 SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -29,7 +39,7 @@ class StreamRequest(NamedTuple):
     resume: Resume | None
     # Of the page that asks, or an empty string where none does.
     origin: str
-    # The peer's `host:port`, or an empty string where the server knows none.
+    # The peer's `host:port`, a device's `host` behind a trusted proxy, or an empty string where neither is known.
     address: str
     # Text from outside, to be escaped.
     user_agent: str
@@ -38,7 +48,7 @@ class StreamRequest(NamedTuple):
 
     @classmethod
     def parse(cls, scope: dict[str, Any], history_seconds: float) -> Self:
-        """Read an ASGI scope whose path begins with PATH_PREFIX.
+        """Read an ASGI scope whose path, below its root path, begins with PATH_PREFIX.
 
         `history_seconds` is how far back events are remembered. Raises Refused for a request
         that opens no stream on any pod.
@@ -46,7 +56,7 @@ class StreamRequest(NamedTuple):
         if scope["method"] not in ("GET", "HEAD"):
             raise Refused(405, f"Method {scope['method']} is not allowed here; use GET.", [ALLOW])
         try:
-            name = valid_name(scope["path"].removeprefix(PATH_PREFIX))
+            name = valid_name(path_below(scope).removeprefix(PATH_PREFIX))
         except InvalidName as error:
             raise Refused(400, str(error)) from None
         # The first of each name is the one that counts.
@@ -54,7 +64,7 @@ class StreamRequest(NamedTuple):
         return cls(
             name,
             wanted_resume(headers.get(b"last-event-id", b""), scope["query_string"], history_seconds),
-            origin_of(scope),
+            header_of(scope, b"origin"),
             client_address(scope),
             client_user_agent(headers.get(b"user-agent", b"")),
             # Any of them: this header may come several times.
@@ -86,23 +96,29 @@ def since_seconds(text: str, history_seconds: float) -> float:
 
     Raises Refused for what is no duration.
     """
-    seconds = float(text) if SECONDS.fullmatch(text) else math.nan
-    # Written so that NaN, which compares false with everything, is refused.
-    if not 0 <= seconds < math.inf:
+    if not SECONDS.fullmatch(text):
         raise Refused(400, "since must be a number of seconds, 0 or more.")
+    seconds = float(text)
     return seconds if seconds <= history_seconds else math.inf
 
 
-def origin_of(scope: dict[str, Any]) -> str:
-    """Return the origin of the page that asks, or an empty string where none does."""
-    value: bytes = next((value for name, value in scope["headers"] if name == b"origin"), b"")
+def header_of(scope: dict[str, Any], wanted: bytes) -> str:
+    """Return the first header of a name, or an empty string where there is none."""
+    value: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
     return value.decode("latin-1")
 
 
 def client_address(scope: dict[str, Any]) -> str:
     """Return the peer's address and port, or an empty string where the server knows none."""
     client = scope.get("client")
-    return f"{client[0]}:{client[1]}" if client else ""
+    return place(*client) if client else ""
+
+
+def place(host: str, port: int) -> str:
+    """Write an address and a port as in a URL, where an IPv6 address has brackets (RFC 3986, section 3.2.2)."""
+    host = f"[{host}]" if ":" in host else host
+    # A proxy tells of a device's address only.
+    return f"{host}:{port}" if port else host
 
 
 def client_user_agent(value: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -14,9 +14,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from streams import VERSION
 from streams.auth.access import may_look
-from streams.delivery.connection import ConnectionSnapshot
+from streams.delivery.connection import Connection, ConnectionSnapshot
 from streams.errors import InvalidName
+from streams.http import listing
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_pod
 from streams.wire.events import valid_name
@@ -25,6 +27,12 @@ from streams.wire.timestamps import iso, now_iso
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 LISTED_AT_ONCE = 200
+# Paths that are often asked for elsewhere, and what there is here.
+HINTS = {
+    "events": "; a stream is at /events/NAME, such as /events/STORE001-LANE01",
+    "healthz": "; /health/live says whether this pod lives, /health/ready whether it takes clients",
+    "dashboard": "; the dashboard is at /admin",
+}
 RESPONSE_HEADERS = {name.decode(): value.decode() for name, value in JSON_HEADERS}
 
 
@@ -134,6 +142,7 @@ async def health(_request: HttpRequest) -> HttpResponse:
             },
             "timestamp": now_iso(),
             "environment": conf.environment,
+            "version": VERSION,
         },
         HTTPStatus.OK if status == "healthy" else HTTPStatus.SERVICE_UNAVAILABLE,
     )
@@ -162,18 +171,28 @@ async def ready(_request: HttpRequest) -> HttpResponse:
 
 
 @answers("GET", "HEAD", public=False)
-async def connections(_request: HttpRequest) -> HttpResponse:
-    """List this pod's connections in the original's shape."""
+async def connections(request: HttpRequest) -> HttpResponse:
+    """List this pod's connections in the original's shape.
+
+    With one of the dashboard's parameters it is the page of them that the dashboard would show.
+    """
     pod = get_pod()
     pod_name, now = pod.conf.pod_name, time.time()
+    found: Iterable[Connection] = pod.registry
+    of_page: dict[str, Any] = {}
+    if request.GET.keys() & listing.PARAMETERS:
+        selection = listing.Roster(pod.registry).select(listing.View.parse(request.GET))
+        found = selection.connections
+        of_page = {"matched": selection.matched, "page": selection.page, "pages": selection.pages}
     listed: list[dict[str, Any]] = []
-    for number, connection in enumerate(pod.registry, 1):
+    for number, connection in enumerate(found, 1):
         listed.append(connection_json(connection.snapshot(), pod_name, now))
         if number % LISTED_AT_ONCE == 0:
             # Thousands take long; events go out between.
             await asyncio.sleep(0)
+    total = len(pod.registry) if of_page else len(listed)
     return json_response(
-        {"podName": pod_name, "totalConnections": len(listed), "connections": listed, "timestamp": now_iso()}
+        {"podName": pod_name, "totalConnections": total, **of_page, "connections": listed, "timestamp": now_iso()}
     )
 
 
@@ -184,7 +203,11 @@ async def client(_request: HttpRequest, name: str) -> HttpResponse:
     pod_name = pod.conf.pod_name
     connection = pod.registry.get(name)
     if connection is None:
-        sentence = f"Client {name} is not on this pod."
+        similar = listing.similar_name(pod.registry, name)
+        hint = f" {similar} is: names are case-sensitive." if similar else ""
+        others = pod.ingresses.peers.names
+        elsewhere = f" It may be on another: {', '.join(others)}." if others else ""
+        sentence = f"Client {name} is not on this pod.{hint}{elsewhere}"
         return json_response(
             {
                 "found": False,
@@ -225,7 +248,19 @@ async def metrics_text(_request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 async def not_found(request: HttpRequest) -> HttpResponse:
     """Answer any path that nothing else serves."""
-    return error_response(f"There is nothing at {request.path}.", HTTPStatus.NOT_FOUND)
+    return nothing_at(request)
+
+
+def nothing_at(request: HttpRequest) -> HttpResponse:
+    """Say that nothing is at a path, and which one may have been meant."""
+    hint = HINTS.get(request.path_info.strip("/"), "")
+    return error_response(f"There is nothing at {request.path}{hint}.", HTTPStatus.NOT_FOUND)
+
+
+def sentence_of(answer: HttpResponse) -> str:
+    """Return what an answer of error_response says."""
+    sentence: str = msgspec.json.decode(answer.content)["error"]
+    return sentence
 
 
 # Django calls the next two as plain functions, and by the names of their arguments.

@@ -17,6 +17,7 @@ with without_unspoken_protocols():
     from daphne.server import Server
 # isort: on
 
+import errno
 import logging
 import signal
 import time
@@ -27,15 +28,20 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.failure import Failure
 
-from streams.pod import Pod
+from streams.http.stream_request import place
+from streams.pod import Pod, connection_limit
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
 from streams.server.inbox import Inbox
+from streams.server.invitation import invitation
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 
 logger = logging.getLogger("sse.server")
 
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
+# So many connections may wait for a further request, and no more than this part of the descriptors.
+MAX_IDLE = 1000
+IDLE_SHARE = 16
 
 
 class ListenError(Exception):
@@ -45,7 +51,7 @@ class ListenError(Exception):
 class StreamServer(Server):
     """A Daphne server that starts its pod before it listens and stops it before it ends."""
 
-    def __init__(self, application: Any, pod: Pod, *, host: str, port: int) -> None:
+    def __init__(self, application: Any, pod: Pod, *, host: str, port: int, root_path: str = "") -> None:
         interface = quoteStringArgument(host)
         super().__init__(
             application,
@@ -55,10 +61,14 @@ class StreamServer(Server):
             http_timeout=None,
             ready_callable=self._ready,
             server_name="",
+            root_path=root_path,
         )
         self._pod = pod
         # Connections that may still send a request, and until when.
         self.deadlines: dict[RequestReader, float] = {}
+        # Those of them that wait for a further request, the longest idle first.
+        self.idle: dict[RequestReader, None] = {}
+        self._max_idle = min(MAX_IDLE, (connection_limit(0) or MAX_IDLE) // IDLE_SHARE)
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._listen_failure = ""
@@ -81,11 +91,17 @@ class StreamServer(Server):
         # Linux hands a listening socket's options on to every connection that it accepts.
         widen_queue(port, self._pod.socket_options.set_on)
         address = port.getHost()
-        logger.info("SSE Server started on port %d (http://%s:%d)", address.port, address.host, address.port)
+        shown = place(address.host, address.port)
+        logger.info("SSE Server started on port %d (http://%s%s)", address.port, shown, self.root_path)
+        for line in invitation(self._pod.conf, address.host, address.port, self.root_path):
+            logger.info(line)
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
-        self._listen_failure = failure.getErrorMessage()
+        reason = getattr(failure.value, "socketError", failure.value)
+        self._listen_failure = f"{getattr(reason, 'strerror', None) or reason}."
+        if getattr(reason, "errno", None) == errno.EADDRINUSE:
+            self._listen_failure += " Stop what listens there, or choose another with PORT or --port."
         self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
@@ -123,13 +139,22 @@ class StreamServer(Server):
     def application_checker(self) -> None:
         """Do nothing: Daphne looks at every connection each second for what callbacks tell here."""
 
+    def keep_alive(self, reader: RequestReader) -> None:
+        """Let a connection wait for a further request; where too many do, end the one that has waited longest."""
+        self.idle[reader] = None
+        if len(self.idle) > self._max_idle:
+            self._end(next(iter(self.idle)))
+
     def timeout_checker(self) -> None:
         """End the connections whose requests take too long to come, and look again in a second."""
         now = time.monotonic()
         for reader in [reader for reader, deadline in self.deadlines.items() if now >= deadline]:
-            reader.setTimeout(None)
-            reader.timeoutConnection()
+            self._end(reader)
         reactor.callLater(LOOK_SECONDS, self.timeout_checker)
+
+    def _end(self, reader: RequestReader) -> None:
+        reader.setTimeout(None)
+        reader.timeoutConnection()
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         """Cancel every request's task; one that was only half received has none."""
@@ -176,5 +201,5 @@ class StreamServer(Server):
             # Nobody awaits this task, and the server ends all the same.
             logger.exception("The stop failed")
         finally:
-            logger.info("Stopped after %.0f s", time.time() - self._pod.started_at)
+            logger.info("Stopped; this pod was up for %.0f s", time.time() - self._pod.started_at)
             self.stop()

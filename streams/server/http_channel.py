@@ -17,7 +17,9 @@ from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.wire.events import CLIENT_NAME
+from streams.wire.timestamps import http_date
 
 STREAM_PATH = PATH_PREFIX.encode()
 # A whole head, in one piece, that asks for a stream in the plainest way. Anything that is
@@ -56,11 +58,26 @@ PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
 }
 # From the moment at which a connection may send a request until all of it is there.
 REQUEST_SECONDS = 20
+# For how long a connection may be idle after an answer. Load balancers keep theirs for up to 600 s
+# and take one for a request in the very moment in which a server with less patience closes it.
+KEEP_ALIVE_SECONDS = 620
 # How long the rest of a refused request is read, and dropped.
 LINGER_SECONDS = 5
 # No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
 # answer; this is where reading ends, with room for the framing of a body sent in chunks.
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
+TOO_SLOW = f"The request did not come within {REQUEST_SECONDS} s."
+
+
+def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
+    """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
+    headers = request.requestHeaders
+    # Daphne takes its root path from it, whoever sends it.
+    headers.removeHeader(b"Daphne-Root-Path")
+    path = request.path.removeprefix(request.server.root_path.encode())
+    if not path.startswith(STREAM_PATH) or not request.path.isascii() or not request.uri.isascii():
+        return None
+    return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
 
 
 class Request(WebRequest):
@@ -72,12 +89,10 @@ class Request(WebRequest):
 
     def process(self) -> Any:
         """Start the application for a request whose head and body are there."""
-        if not self.path.startswith(STREAM_PATH) or not self.path.isascii() or not self.uri.isascii():
+        headers = stream_headers(self)
+        if headers is None:
             return super().process()
-        headers = self.requestHeaders
-        self.open_stream(
-            [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
-        )
+        self.open_stream(headers)
         return None
 
     def open_stream(self, headers: list[tuple[bytes, bytes]]) -> None:
@@ -92,6 +107,7 @@ class Request(WebRequest):
             "query_string": query,
             "headers": headers,
             "client": self.client_addr,
+            "server": [self.host.host, self.host.port],
         }
         self.application_queue = self.server.create_application(self, scope)
 
@@ -105,6 +121,7 @@ class Request(WebRequest):
     def basic_error(self, status: int, _phrase: bytes, sentence: str) -> None:
         """Answer in JSON where Daphne has a page."""
         body = error_body(sentence.rstrip(".") + ".")
+        self.responseHeaders.setRawHeaders(b"Date", [http_date()])
         headers = [*JSON_HEADERS, (b"Content-Length", b"%d" % len(body))]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": body})
@@ -121,6 +138,9 @@ class RequestReader(HTTPChannel):
     _body_bytes = 0
     # Whether nothing was read yet.
     _fresh = True
+    # Whether it waits for a request after an answer.
+    _idle = False
+    _refused = False
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin with a request of our own kind; Daphne's factory has just set its own."""
@@ -135,6 +155,7 @@ class RequestReader(HTTPChannel):
         before, self.timeOut = self.timeOut, period
         if period is None:
             self.factory.server.deadlines.pop(self, None)
+            self.factory.server.idle.pop(self, None)
         else:
             self.factory.server.deadlines[self] = time.monotonic() + period
         return before
@@ -142,8 +163,27 @@ class RequestReader(HTTPChannel):
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
         """Do nothing: the time is for the whole of a request."""
 
+    def timeoutConnection(self) -> None:  # noqa: N802 - Twisted's name
+        """End a connection whose time is over, with an answer if a part of a request came."""
+        if not self._refused and (self._buffer or self._in_head()):
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW)
+        else:
+            super().timeoutConnection()
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802 - Twisted's name
+        """Go on with the next request, or wait for it longer than for one that has begun."""
+        super().requestDone(request)
+        if self.persistent and not self.requests and not self._buffer:
+            self._idle = True
+            self.setTimeout(KEEP_ALIVE_SECONDS)
+            self.factory.server.keep_alive(self)
+
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take what was read, unless the client has reset the connection since it sent it."""
+        if self._idle:
+            self._idle = False
+            self.factory.server.idle.pop(self, None)
+            self.setTimeout(REQUEST_SECONDS)
         # uvloop tells of an error on a socket once and then watches it no more. An error that came
         # together with data would be missed: https://github.com/MagicStack/uvloop/issues/552
         if self.transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -164,6 +204,9 @@ class RequestReader(HTTPChannel):
         lines = [line.partition(b":") for line in head[2].split(b"\r\n")[:-1]]
         headers = [(name.lower(), value.strip(b" \t")) for name, _colon, value in lines]
         if not PLAIN_HEADERS.issuperset([name for name, _value in headers]):
+            return False
+        # What is refused, and no stream, ends as its client wishes.
+        if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
             return False
         self._fresh = False
         request = self.requestFactory(self, len(self.requests))
@@ -203,18 +246,37 @@ class RequestReader(HTTPChannel):
     def _refuse_body(self) -> None:
         self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, BODY_TOO_LARGE)
 
+    def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
+        """Take a header, unless it announces more than anybody can send."""
+        if announces_too_much(line):
+            self._refuse_body()
+            return False
+        taken: bool = super().headerReceived(line)
+        return taken
+
+    def lineLengthExceeded(self, _line: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Refuse a head of which one line alone is too long."""
+        self._refuse_head()
+
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
-        self._refuse(
-            HTTPStatus.BAD_REQUEST, "The request cannot be understood: it breaks HTTP or its head is too long."
-        )
+        if self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
+            self._refuse_head()
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, BROKEN)
+
+    def _refuse_head(self) -> None:
+        if self._in_head():
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LARGE)
+        else:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, LINE_TOO_LONG)
+
+    def _in_head(self) -> bool:
+        """Say whether a request line was read of a request that is not there as a whole."""
+        return hasattr(self, "_command")
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        body = error_body(sentence)
-        headers = b"".join(b"%b: %b\r\n" % header for header in JSON_HEADERS)
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-            % (status, status.phrase.encode(), headers, len(body), body)
-        )
+        self._refused = True
+        self.transport.write(refusal(status, sentence))
         # Closing on a client that still sends would reset the connection, and the reset
         # would overtake the answer. So only this direction ends, and the other is dropped.
         for receive in ("dataReceived", "lineReceived", "rawDataReceived"):

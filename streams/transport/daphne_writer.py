@@ -11,6 +11,7 @@ from typing import Any
 
 from streams.delivery.connection import Headers
 from streams.transport.socket_options import SocketOptions, silent_seconds
+from streams.wire.timestamps import http_date
 
 
 class NoHeaders:
@@ -73,6 +74,7 @@ class SocketWriter:
         request._response_started = True  # noqa: SLF001 - what Daphne's handle_reply sets
         let_go(request)
         lines = [b"%b: %b\r\n" % header for header in headers]
+        lines.append(b"Date: %b\r\n" % http_date())
         if self._chunked:
             lines.append(b"Transfer-Encoding: chunked\r\n")
         # An empty chunk would be the end of the response.
@@ -138,16 +140,22 @@ def chunk(frame: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(frame), frame)
 
 
+def request_behind(send: Any) -> Any:
+    """Return Daphne's request behind an ASGI `send`, or None of another server.
+
+    Daphne's send is functools.partial(Server.handle_reply, request).
+    """
+    request = send.args[0] if isinstance(send, functools.partial) and send.args else None
+    return request if hasattr(request, "channel") else None
+
+
 def daphne_request(send: Any) -> Any:
     """Return Daphne's request behind `send` if it is written over plain TCP, or else None.
 
-    Daphne's send is functools.partial(Server.handle_reply, request). The class is
-    compared by name, since importing Twisted costs other servers' pods megabytes; a
+    The class is compared by name, since importing Twisted costs other servers' pods megabytes; a
     TLS transport passes attributes through to the socket, so having them is no proof.
     """
-    if not isinstance(send, functools.partial) or not send.args:
-        return None
-    request = send.args[0]
+    request = request_behind(send)
     transport: Any = getattr(getattr(request, "channel", None), "transport", None)
     kind = type(transport)
     if (kind.__module__, kind.__name__) != ("twisted.internet.tcp", "Server") or transport.TLS:

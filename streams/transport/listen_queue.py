@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import socket
 from collections.abc import Callable
 from typing import Any
+
+from streams.transport.daphne_writer import request_behind
 
 logger = logging.getLogger("sse.server")
 
@@ -49,8 +50,7 @@ def widen_queue_behind(send: Any) -> bool:
     The plain `daphne` command has no option for it but an endpoint string, which nobody
     knows by heart.
     """
-    request = send.args[0] if isinstance(send, functools.partial) and send.args else None
-    transport = getattr(getattr(request, "channel", None), "transport", None)
+    transport = getattr(getattr(request_behind(send), "channel", None), "transport", None)
     port = getattr(transport, "server", None)
     if not isinstance(getattr(port, "socket", None), socket.socket):
         return False

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+from streams.wire.lenient import LEVELS, REPLACEMENT, UNREADABLE, read, value_of
 from streams.wire.timestamps import unix_seconds
 
 MAX_NAME_CHARACTERS = 128
@@ -31,9 +32,18 @@ class Event(msgspec.Struct, gc=False, rename="camel"):
     deliver_by: Any = None
 
 
+class Fields(msgspec.Struct, gc=False, rename="camel"):
+    """The same fields as they stand in the message."""
+
+    client_name: msgspec.Raw
+    event_id: msgspec.Raw = msgspec.Raw(b"null")
+    timestamp: msgspec.Raw = msgspec.Raw(b"null")
+    ttl_ms: msgspec.Raw = msgspec.Raw(b"null")
+    deliver_by: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _decode = msgspec.json.Decoder(Event).decode
-# What msgspec raises for bytes that it cannot read, UnicodeDecodeError among them.
-UNREADABLE = (ValueError, RecursionError)
+_decode_fields = msgspec.json.Decoder(Fields).decode
 
 # As numbers: Python looks for a byte string in another one by way of an exception.
 LINE_FEED, CARRIAGE_RETURN = b"\n\r"
@@ -48,12 +58,25 @@ def valid_name(name: str) -> str:
     return name
 
 
+def name_fault(name: str) -> str:
+    """Say on one short line what is wrong with a name that breaks the rule."""
+    if not name:
+        return "clientName is empty"
+    if len(name) > MAX_NAME_CHARACTERS:
+        return f"clientName has {len(name)} characters, more than {MAX_NAME_CHARACTERS}: {name[:20]!a}…"
+    wrong = next((character for character in name if not CLIENT_NAME.fullmatch(f"a{character}")), None)
+    if wrong is None:
+        return f"clientName begins with {name[0]!a}: {name!a}"
+    shown = "U+FFFD or half a surrogate pair" if wrong == REPLACEMENT else ascii(wrong)
+    return f"clientName holds {shown}: {name!a}"
+
+
 def valid_event_id(event_id: str) -> bool:
     """Say whether an eventId may be an SSE `id:`: 1 to 128 printable ASCII characters."""
     if not 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS or not event_id.isascii() or not event_id.isprintable():
         return False
     # HTTP strips them from a header: https://www.rfc-editor.org/rfc/rfc9110#name-field-values
-    return event_id[0] != " " and event_id[-1] != " "
+    return event_id.strip(" ") == event_id
 
 
 def decode_event(message: bytes, max_bytes: int) -> Event:
@@ -65,28 +88,31 @@ def decode_event(message: bytes, max_bytes: int) -> Event:
         raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
     try:
         return _decode(message)
+    except UNREADABLE:
+        return _decode_field_by_field(message, LEVELS)
+
+
+def decode_remembered(message: bytes) -> Event:
+    """Decode a message that decode_event() took before.
+
+    That may have been inside of fewer calls, which leaves room for more levels of nesting.
+    """
+    try:
+        return _decode(message)
+    except UNREADABLE:
+        return _decode_field_by_field(message, 2 * LEVELS)
+
+
+def _decode_field_by_field(message: bytes, levels: int) -> Event:
+    """Decode what msgspec refuses and JSON's grammar allows; raises UnusableMessage for the rest."""
+    try:
+        fields = read(_decode_fields, message, levels)
+        name, *others = (value_of(getattr(fields, field)) for field in Event.__struct_fields__)
     except UNREADABLE as error:
         raise UnusableMessage(_reason(error)) from None
-
-
-def has_expired(event: Event, now: float) -> bool:
-    """Say whether an event's deadline has passed; `now` is Unix time in seconds.
-
-    `deliverBy` is a time; `ttlMs` counts milliseconds from the event's own `timestamp`.
-    What cannot be read as such sets no deadline: better late than lost by a typing error.
-    Nothing that JSON can hold in these fields raises.
-    """
-    deadline = unix_seconds(event.deliver_by)
-    if deadline is not None and now >= deadline:
-        return True
-    ttl_ms, sent = event.ttl_ms, unix_seconds(event.timestamp)
-    if sent is None or not isinstance(ttl_ms, int | float) or isinstance(ttl_ms, bool):
-        return False
-    try:
-        return now >= sent + ttl_ms / 1000
-    except OverflowError:
-        # A whole number that no float can hold is further away than any time.
-        return ttl_ms < 0
+    if not isinstance(name, str):
+        raise UnusableMessage("clientName is no string")
+    return Event(name, *others)
 
 
 def payload_line(message: bytes) -> bytes:
@@ -96,15 +122,24 @@ def payload_line(message: bytes) -> bytes:
     compact form. Raises UnusableMessage where a string that decoding skipped is not UTF-8,
     and nothing else for bytes that were not decoded before.
     """
-    try:
-        # A line break outside a string is legal JSON, and the end of an SSE line.
-        if LINE_FEED in message or CARRIAGE_RETURN in message:
-            message = msgspec.json.format(message, indent=-1)
-        if not message.isascii():
+    # A line break outside a string is legal JSON, and the end of an SSE line.
+    if LINE_FEED in message or CARRIAGE_RETURN in message:
+        message = _on_one_line(message)
+    if not message.isascii():
+        try:
             message.decode()
-    except UNREADABLE as error:
-        raise UnusableMessage(_reason(error)) from None
+        except UnicodeDecodeError as error:
+            raise UnusableMessage(_reason(error)) from None
     return message
+
+
+def _on_one_line(message: bytes) -> bytes:
+    try:
+        return msgspec.json.format(message, indent=-1)
+    except UNREADABLE:
+        # It refuses what decode_event() takes. A line break stands between two tokens only,
+        # as no string may hold one, and none of them runs into the next without it.
+        return message.translate(None, b"\n\r")
 
 
 def _reason(error: Exception) -> str:

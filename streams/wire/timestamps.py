@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 
 # What four digits of a year can hold: from the beginning of year 1 to the end of 9999.
 EARLIEST = -62_135_596_800
 LATEST = 253_402_300_799
+# In 1973. A smaller number of milliseconds is more likely one of seconds, and neither is taken for the other.
+EARLIEST_MS = 100_000_000_000
 
 
 def iso(seconds: float) -> str:
@@ -28,17 +31,29 @@ def _whole_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
-def unix_seconds(text: object) -> float | None:
-    """Read an ISO 8601 time, in UTC unless it says otherwise; None for anything else."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def unix_seconds(value: object) -> float | None:
+    """Read an ISO 8601 time, in UTC unless it says otherwise, or epoch milliseconds; None for anything else."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, int | float) and EARLIEST_MS <= value <= LATEST * 1000:
+        return value / 1000
+    return None
 
 
 def now_iso() -> str:
     """Write the present time."""
     return iso(time.time())
+
+
+def http_date() -> bytes:
+    """Write the present time as the header Date has it (RFC 9110, section 6.6.1)."""
+    return _http_second(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _http_second(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()

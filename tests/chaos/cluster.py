@@ -1,4 +1,4 @@
-"""What is under test: one Redis, and three pods that reach it each through a proxy of its own."""
+"""What is under test: a Redis and its stand-by, and three pods that reach it each through a proxy of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Self
 from tests.chaos.proxy import PodLink
 from tests.support.pods import Pod, environment
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 PODS = 3
+# A failover takes no longer than this.
+PAUSE_MS = 10_000
 TRACEBACK = "Traceback (most recent call last)"
 # What lanes do here is no duel, and what a pod forgets by itself would only hide what it loses.
 POD_SETTINGS: dict[str, str | float] = {"DRAIN_SECONDS": 0, "DUEL_LIMIT": 10_000, "HISTORY_PER_CLIENT": 5_000}
@@ -62,14 +65,15 @@ class Cluster:
 
     def __init__(self, directory: Path) -> None:
         # Whatever was acknowledged is there after a restart.
-        self.redis = RedisServer(appendonly="yes", appendfsync="always")
+        self.redis, self.standby = (RedisServer(appendonly="yes", appendfsync="always") for _ in range(2))
         self.seats: list[Seat] = []
         self._directory = directory
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         try:
-            self._stack.callback(self.redis.kill)
+            for server in (self.redis, self.standby):
+                self._stack.callback(server.kill)
             await asyncio.to_thread(self.redis.start)
             for number in range(PODS):
                 link = await self._stack.enter_async_context(PodLink(self.redis.port))
@@ -85,6 +89,25 @@ class Cluster:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def primary_port(self) -> int:
+        return self.redis.port
+
+    def fail_over(self) -> None:
+        """Make the stand-by, which is started, the primary that publishers and new connections reach.
+
+        Nothing that was acknowledged is lost. The old one goes on as another primary, with the connections
+        that it has.
+        """
+        old, new = self.redis, self.standby
+        new.replicate(old)
+        old.client.client_pause(PAUSE_MS, all=False)
+        wait_until("the stand-by to have it all", lambda: offset(new) >= offset(old))
+        new.promote()
+        self.redis, self.standby = new, old
+        for seat in self.seats:
+            seat.link.target = new.port
+        old.client.client_unpause()
 
     def port(self, number: int) -> int:
         return self.seats[number].pod.port
@@ -106,3 +129,8 @@ class Cluster:
             for log in seat.logs
             for text in log.read_text(errors="replace").split(TRACEBACK)[1:]
         ]
+
+
+def offset(server: RedisServer) -> int:
+    """Return how far the history of a server is."""
+    return int(server.client.info("replication")["master_repl_offset"])

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Se
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.chaos.cluster import Seat
+from tests.chaos.cluster import Cluster, Seat
 from tests.chaos.lanes import Lane
 from tests.chaos.proxy import Kind
 from tests.chaos.publishing import JOURNAL
+from tests.support.http import HOST
 from tests.support.redis_server import RedisServer
 
 REDIS = "redis"
@@ -146,9 +147,26 @@ class PodFaults(Timeline):
 class RedisFaults(Timeline):
     """What happens to Redis, and with it to all pods."""
 
-    def __init__(self, server: RedisServer, draw: random.Random, log: FaultLog) -> None:
+    def __init__(self, cluster: Cluster, draw: random.Random, log: FaultLog) -> None:
         super().__init__(REDIS, REDIS_PAUSE_SECONDS, draw, log)
-        self._server = server
+        self._cluster = cluster
+
+    @property
+    def _server(self) -> RedisServer:
+        return self._cluster.redis
+
+    async def _fail_over(self) -> None:
+        """Move publishers to a replica that was promoted, and leave the pods with the old primary for a while."""
+        old = self._server
+        await asyncio.to_thread(self._cluster.standby.start)
+        try:
+            await asyncio.to_thread(self._cluster.fail_over)
+            await self.rest(self.draw.uniform(0, 3))
+            await asyncio.to_thread(old.client.replicaof, HOST, str(self._server.port))
+            await self.rest(self.draw.uniform(0, 6))
+        finally:
+            await asyncio.to_thread(self._cluster.standby.kill)
+            self._cluster.standby.forget()
 
     async def _freeze(self) -> None:
         self._server.freeze()
@@ -169,6 +187,7 @@ class RedisFaults(Timeline):
         await asyncio.to_thread(self._server.client.execute_command, *words)
 
     kinds: ClassVar[Kinds] = {
+        "redis-failover": _fail_over,
         "redis-freeze": _freeze,
         "redis-restart": _restart,
         "redis-restart-empty": lambda self: self._restart(forget=True),

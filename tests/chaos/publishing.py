@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -82,8 +82,10 @@ class Answer:
 class Publisher:
     """One connection to Redis that sends batches and reads each answer for itself."""
 
-    def __init__(self, port: int, ledger: Ledger) -> None:
-        self._port = port
+    def __init__(self, primary: Callable[[], int], ledger: Ledger) -> None:
+        """Take what gives the primary's port at any time."""
+        self._primary = primary
+        self._port = 0
         self._ledger = ledger
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._replies = hiredis.Reader()
@@ -119,9 +121,12 @@ class Publisher:
             self._streams = None
 
     async def _connect(self) -> None:
+        if self._port != (port := self._primary()):
+            self.close()
         if self._streams is None:
+            self._port = port
             async with asyncio.timeout(ANSWER_SECONDS):
-                self._streams = await asyncio.open_connection(HOST, self._port)
+                self._streams = await asyncio.open_connection(HOST, port)
             self._replies = hiredis.Reader()
 
     async def _exchange(self, commands: list[Command]) -> list[Answer]:

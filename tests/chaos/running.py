@@ -131,7 +131,7 @@ class Phases:
                     0.0 if plan.calm else BOTH_SHARE,
                     plan.draw(f"publisher-{number}"),
                 )
-                publisher = Publisher(self._cluster.redis.port, self._ledger)
+                publisher = Publisher(self._cluster.primary_port, self._ledger)
                 tasks.create_task(publish_until(self._over, publisher, traffic))
             if plan.calm:
                 tasks.create_task(move_in_turn(self.lanes, plan.draw("lanes"), self._over))
@@ -145,7 +145,7 @@ class Phases:
     def _timelines(self) -> list[Timeline]:
         plan, log = self._plan, self._log
         pods = [PodFaults(seat, plan.draw(seat.name), log) for seat in self._cluster.seats]
-        return [*pods, RedisFaults(self._cluster.redis, plan.draw("redis"), log)]
+        return [*pods, RedisFaults(self._cluster, plan.draw("redis"), log)]
 
     async def _watch(self, seconds: float) -> None:
         began = time.monotonic()
@@ -198,7 +198,7 @@ class Phases:
             for lane in self.lanes
             for ingress in (Ingress.CHANNEL, Ingress.JOURNAL)
         ]
-        publisher = Publisher(self._cluster.redis.port, self._ledger)
+        publisher = Publisher(self._cluster.primary_port, self._ledger)
         taken = await publisher.send(drafts)
         publisher.close()
         assert len(taken) == len(drafts), "Redis is to take what is published while nothing is broken"

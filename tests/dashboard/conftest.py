@@ -11,12 +11,14 @@ import pytest
 from pytest_django import Settings
 
 from dashboard.live.board import Board, get_board
+from streams.broker.peers import CERTAIN_SECONDS
 from streams.delivery.connection import Connection, Headers
 from streams.pod import Pod as LocalPod
 from streams.pod import get_pod
+from streams.wire.pods import Statement
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
-from tests.support.pods import Pod, environment, run_manage
+from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
 STAFF = ("operator", "correct horse battery staple")
@@ -92,6 +94,13 @@ def connect(local_pod: LocalPod) -> Callable[..., Connection]:
     return open_connection
 
 
+def hear(pod: LocalPod, life: str, pod_name: str) -> None:
+    """Let a pod hear another for long enough to be certain of it."""
+    peers = pod.ingresses.peers
+    peers.note([Statement(life, pod_name, 0.0, (0.0, 0.0))])
+    peers._peers[life].first_at -= CERTAIN_SECONDS
+
+
 @pytest.fixture
 def production(settings: Settings) -> None:
     """Let the views believe that they serve real devices."""
@@ -133,8 +142,7 @@ def production_pod(
     """A pod in production, with one staff user."""
     database = tmp_path_factory.mktemp("production") / "db.sqlite3"
     variables: dict[str, Any] = {
-        "ENVIRONMENT": "production",
-        "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        **PRODUCTION,
         "DATABASE_URL": f"sqlite:///{database}",
         "REDIS_URL": redis_server.url,
         "ADMIN_TOKEN": TOKEN,

@@ -16,7 +16,7 @@ from streams.delivery.connection import Connection
 from streams.errors import CloseReason, RedisUnavailable
 from streams.history.coverage import Ingress
 from streams.pod import Pod
-from tests.dashboard.conftest import TOKEN
+from tests.dashboard.conftest import TOKEN, hear
 
 Connect = Callable[..., Connection]
 PAGES = ("/", "/admin", "/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send")
@@ -212,7 +212,48 @@ async def test_a_test_event_is_shown_first_and_then_published(
     assert not published
     await async_client.post(path, {"action": "alert", "data": '{"level": 1}'})
     assert published == [("STORE001-LANE01", "alert", {"level": 1})]
-    assert "2 pods hear the channel" in text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert '<li class="warning">' in html, "nobody may take it for delivered"
+    assert "Alert evt-1 was published: it was handed to 2 pods; STORE001-LANE01 is not connected to this one" in html
+    assert "is not known here" in html
+
+
+async def test_a_test_event_for_a_client_of_this_pod_says_so(
+    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]], connect: Connect
+) -> None:
+    connect("STORE001-LANE01")
+    await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": "{}"})
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert '<li class="success">' in html
+    assert "it was handed to 2 pods, and STORE001-LANE01 is connected to this one" in html
+
+
+@pytest.mark.parametrize(
+    ("receipt", "said"),
+    [
+        (Receipt("evt-1", 0, None), "no pod is subscribed to the channel, so nobody gets it"),
+        (Receipt("evt-1", 1, None), "it was handed to 1 pod, this one, and NOBODY is not connected to it"),
+        (Receipt("evt-1", None, "1-0"), "it is in the journal, from which every pod reads"),
+    ],
+)
+async def test_the_publish_form_says_what_is_known(
+    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, receipt: Receipt, said: str
+) -> None:
+    async def apublish(*_arguments: Any) -> Receipt:
+        return receipt
+
+    monkeypatch.setattr("dashboard.actions.apublish", apublish)
+    response = await async_client.post("/publish-test", {"clientName": "NOBODY", "action": "alert"})
+    assert response.json()["message"] == said
+
+
+async def test_a_client_that_is_not_here_may_be_on_another_pod(local_pod: Pod, async_client: AsyncClient) -> None:
+    hear(local_pod, "two", "pod-2")
+    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
+    assert "Not connected to this pod (local-pod). It may be connected to another: pod-2." in html
+    answer = (await async_client.get("/admin/client/STORE001-LANE01")).json()
+    assert answer["found"] is False
+    assert answer["error"] == "Client STORE001-LANE01 is not on this pod. It may be on another: pod-2."
 
 
 async def test_data_that_is_not_json_is_refused_with_what_was_typed(
@@ -293,3 +334,22 @@ async def test_a_token_that_is_not_set_opens_nothing(
 ) -> None:
     settings.STREAMS = msgspec.structs.replace(settings.STREAMS, admin_token="")
     assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401
+
+
+@pytest.mark.parametrize(("sort", "field"), [("", None), ("-events", "-events"), ("name", None)])
+async def test_the_search_form_keeps_the_order(
+    local_pod: Pod, async_client: AsyncClient, sort: str, field: str | None
+) -> None:
+    html = text(await async_client.get(f"/admin?sort={sort}"))
+    kept = re.search(r'<input type="hidden" name="sort" value="([^"]*)"', html)
+    assert (kept[1] if kept else None) == field
+
+
+async def test_a_name_in_other_letters_is_suggested(
+    local_pod: Pod, async_client: AsyncClient, connect: Connect
+) -> None:
+    connect("store007-lane03")
+    html = text(await async_client.get("/admin/clients/STORE007-LANE03"))
+    assert re.search(r'href="/admin/clients/store007-lane03"\s+data-text="similar"', html)
+    hidden = text(await async_client.get("/admin/clients/STORE007-LANE04"))
+    assert re.search(r'<p data-shown="similar"\s+hidden>', hidden)

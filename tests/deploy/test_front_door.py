@@ -76,8 +76,17 @@ async def test_the_same_client_comes_to_the_same_pod(cluster: RunningCluster, cl
         for name, home in zip(names[:5], homes[:5], strict=True):
             answer = await asyncio.to_thread(fetch, cluster.port, f"/admin/client/{name}")
             assert (answer.status, answer.json()["podName"]) == (200, home)
+            page = await asyncio.to_thread(fetch, cluster.port, f"/admin/clients/{name}")
+            assert home in page.body.decode()
     finally:
         await close_all([*first, *second])
+
+
+async def test_a_pod_knows_the_address_of_its_device(cluster: RunningCluster, client_name: str):
+    headers = {"X-Forwarded-For": "203.0.113.7"}
+    async with await open_stream(cluster.port, client_name, headers=headers):
+        page = await asyncio.to_thread(fetch, cluster.port, f"/admin/clients/{client_name}")
+        assert "203.0.113.7" in page.body.decode()
 
 
 async def test_an_event_passes_at_once(cluster: RunningCluster, redis_server: RedisServer, client_name: str):

@@ -148,7 +148,7 @@ async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
     before = {path: path.stat().st_mtime_ns for path in (root / "app").rglob("*")}
     port = free_port()
     variables = {
-        "SECRET_KEY": "for-this-test",
+        "SECRET_KEY": "for-this-test-of-the-image-and-no-other",
         "REDIS_URL": redis_server.url,
         "POD_NAME": "image",
         "PORT": str(port),
@@ -193,7 +193,7 @@ print(*(path for path in cached if path and path.endswith(".pyc") and not os.pat
 @pytest.mark.timeout(400)
 def test_whatever_a_pod_loads_is_compiled_without_docstrings_and_asserts(build: Build, tmp_path: Path):
     log_path = tmp_path / "log"
-    variables = {"SECRET_KEY": "for-this-test"}
+    variables = {"SECRET_KEY": "for-this-test-of-the-image-and-no-other"}
     assert build.environment(build.image)["PYTHONOPTIMIZE"] == "2"
     status = build.start(["python", "-c", UNCOMPILED], log_path, variables).wait(60)
     assert (status, log_path.read_text().split()) == (0, [])

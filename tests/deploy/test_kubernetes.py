@@ -18,6 +18,8 @@ OVERLAYS = ("development", "production")
 # The oldest and the newest that the manifests are meant for.
 VERSIONS = ("1.29", "1.37")
 CRDS = ("ServiceMonitor", "PrometheusRule")
+# What comes in by the front door: devices and publishers.
+ROUTED = {"/events", "/register", "/api"}
 
 Documents = list[dict[str, Any]]
 
@@ -54,7 +56,7 @@ def deployments(documents: Documents) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_fits_the_schemas_of_kubernetes(documents: Documents, version: str):
-    checked = [document for document in documents if document["kind"] not in CRDS]
+    checked = [document for document in documents if document["kind"] not in (*CRDS, "HTTPRoute")]
     assert len(checked) >= 9
     for document in checked:
         kubernetes_validate.validate(document, version, strict=True)
@@ -71,8 +73,35 @@ def test_fits_the_schemas_of_the_prometheus_operator():
         assert model.model_dump(by_alias=True, exclude_unset=True, mode="json") == document
 
 
+def secret_examples() -> dict[str, dict[str, Any]]:
+    """Return the example's Secrets by their names."""
+    documents = load_all((DEPLOY / "k8s/base/secret.example.yaml").read_text())
+    return {document["metadata"]["name"]: document for document in documents}
+
+
 def test_the_secret_example_fits_its_schema():
-    kubernetes_validate.validate(load("k8s/base/secret.example.yaml"), VERSIONS[-1], strict=True)
+    for document in secret_examples().values():
+        kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
+
+
+def test_no_pod_that_serves_has_the_first_users_password(kind: Callable[..., dict[str, Any]]):
+    pod = kind("Deployment", "sse-redis-server")["spec"]["template"]["spec"]
+
+    def secrets(container: dict[str, Any]) -> list[str]:
+        return [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
+
+    (serving,) = map(secrets, pod["containers"])
+    (preparing,) = map(secrets, pod["initContainers"])
+    examples = secret_examples()
+    of_the_user = {name for name, secret in examples.items() if "DJANGO_SUPERUSER_PASSWORD" in secret["stringData"]}
+    assert len(of_the_user) == 1
+    assert set(map(unhashed, preparing)) == set(examples)
+    assert set(map(unhashed, serving)) == set(examples) - of_the_user
+
+
+def unhashed(name: str) -> str:
+    """Return a name without the hash that kustomize puts behind it."""
+    return re.sub(r"-[a-z0-9]{10}$", "", name)
 
 
 def test_keeps_to_the_restricted_pod_security_standard(documents: Documents):
@@ -100,10 +129,10 @@ def test_probes_ask_the_right_paths(kind: Callable[..., dict[str, Any]]):
     }
 
 
-def test_a_pod_is_not_killed_while_it_drains(kind: Callable[..., dict[str, Any]]):
+def test_a_pod_is_not_killed_while_it_drains(documents: Documents, kind: Callable[..., dict[str, Any]]):
     pod = kind("Deployment", "sse-redis-server")["spec"]["template"]["spec"]
     pre_stop = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    drain = int(kind("ConfigMap")["data"]["DRAIN_SECONDS"])
+    drain = int(config(documents)["DRAIN_SECONDS"])
     assert pod["terminationGracePeriodSeconds"] >= pre_stop + drain + 10
 
 
@@ -124,11 +153,51 @@ def test_services_do_not_set_variables_of_ours(kind: Callable[..., dict[str, Any
     assert kind("Deployment", "sse-redis-server")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
-def test_sets_only_variables_that_exist(kind: Callable[..., dict[str, Any]]):
+def config(documents: Documents) -> dict[str, str]:
+    """Return the variables that all pods share."""
+    (found,) = [
+        document["data"]
+        for document in documents
+        if document["kind"] == "ConfigMap" and unhashed(document["metadata"]["name"]) == "sse-redis-config"
+    ]
+    data: dict[str, str] = found
+    return data
+
+
+def test_sets_only_variables_that_exist(documents: Documents):
     known = set(documented_variables())
-    assert set(kind("ConfigMap")["data"]) <= known
-    secret = load("k8s/base/secret.example.yaml")["stringData"]
-    assert {name for name in secret if not name.startswith("DJANGO_SUPERUSER_")} <= known
+    assert set(config(documents)) <= known
+    names = {name for secret in secret_examples().values() for name in secret["stringData"]}
+    assert {name for name in names if not name.startswith("DJANGO_SUPERUSER_")} <= known
+
+
+def test_a_change_of_the_configuration_rolls_the_pods_out(documents: Documents):
+    """Its name ends in a hash of what it holds, and every container asks for it by that name."""
+    names = {document["metadata"]["name"] for document in documents if document["kind"] == "ConfigMap"}
+    assert {unhashed(name) for name in names} == {"sse-redis-config", "sse-redis-front-door"}
+    assert not [name for name in names if unhashed(name) == name]
+    used = set(re.findall(r"sse-redis-(?:config|front-door)-[a-z0-9]{10}", str(list(deployments(documents)))))
+    assert used == names
+
+
+def test_pods_are_spread_without_those_of_the_old_version(documents: Documents):
+    for deployment in deployments(documents):
+        for constraint in deployment["spec"]["template"]["spec"].get("topologySpreadConstraints", []):
+            assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+
+
+def test_every_policy_lets_names_be_looked_up_on_the_node(documents: Documents):
+    """NodeLocal DNSCache answers on an address of the node, which no selector of pods finds."""
+    policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
+    assert len(policies) == 2
+    for policy in policies:
+        peers = [
+            peer
+            for rule in policy["spec"]["egress"]
+            if {"protocol": "UDP", "port": 53} in rule["ports"]
+            for peer in rule["to"]
+        ]
+        assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in peers
 
 
 def test_every_selector_finds_the_pods(documents: Documents, kind: Callable[..., dict[str, Any]]):
@@ -136,14 +205,19 @@ def test_every_selector_finds_the_pods(documents: Documents, kind: Callable[...,
     service = kind("Service", "sse-redis-service")
     assert service["spec"]["selector"].items() <= labels.items()
     assert service["spec"]["sessionAffinity"] == "ClientIP"
+    assert kind("Service", "sse-redis-pods")["spec"]["selector"].items() <= labels.items()
     for name in ("PodDisruptionBudget", "NetworkPolicy"):
-        spec = kind(name)["spec"]
+        spec = kind(name, "sse-redis-server")["spec"]
         selector = spec.get("selector") or spec["podSelector"]
         assert selector["matchLabels"].items() <= labels.items()
     for document in documents:
         if document["kind"] == "ServiceMonitor":
-            # It selects the Service by that one's own labels.
+            # It selects a Service by that one's own labels.
+            service = kind("Service", "sse-redis-pods")
             assert document["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+            assert {endpoint["port"] for endpoint in document["spec"]["endpoints"]} == {
+                port["name"] for port in service["spec"]["ports"]
+            }
 
 
 def test_the_autoscaler_counts_connections_and_cpu(kind: Callable[..., dict[str, Any]]):
@@ -156,16 +230,67 @@ def test_the_autoscaler_counts_connections_and_cpu(kind: Callable[..., dict[str,
     assert [rule["name"]["as"] for rule in adapter] == ["sse_connections"]
 
 
-def test_the_ingress_streams(kind: Callable[..., dict[str, Any]]):
-    ingress = kind("Ingress")
-    settings = {name.split("/")[1]: value for name, value in ingress["metadata"]["annotations"].items()}
-    assert settings["proxy-buffering"] == "off"
-    assert settings["upstream-hash-by"] == "$uri"
-    heartbeat = float(kind("ConfigMap")["data"]["HEARTBEAT_SECONDS"])
-    assert int(settings["proxy-read-timeout"]) >= 3 * heartbeat
+def test_every_selector_finds_the_front_door(kind: Callable[..., dict[str, Any]]):
+    labels = kind("Deployment", "sse-redis-front-door")["spec"]["template"]["metadata"]["labels"]
+    for name in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
+        spec = kind(name, "sse-redis-front-door")["spec"]
+        selector = spec.get("selector") or spec["podSelector"]
+        assert (selector.get("matchLabels") or selector).items() <= labels.items()
+
+
+def test_the_front_door_asks_also_pods_that_are_not_ready(kind: Callable[..., dict[str, Any]]):
+    """It holds clients on them while Redis is away; and alerts have to know of those that drain."""
+    pods = kind("Service", "sse-redis-pods")["spec"]
+    assert (pods["clusterIP"], pods["publishNotReadyAddresses"]) == ("None", True)
+    (container,) = kind("Deployment", "sse-redis-front-door")["spec"]["template"]["spec"]["containers"]
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    (port,) = pods["ports"]
+    assert variables["PODS"] == f"sse-redis-pods.$(NAMESPACE).svc.cluster.local:{port['port']}"
+
+
+def test_the_front_door_is_not_killed_while_it_ends_streams(kind: Callable[..., dict[str, Any]]):
+    pod = kind("Deployment", "sse-redis-front-door")["spec"]["template"]["spec"]
+    pre_stop = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    hard_stop = re.search(r"hard-stop-after (\d+)s", (DEPLOY / "k8s/components/front-door/haproxy.cfg").read_text())
+    assert hard_stop
+    assert pod["terminationGracePeriodSeconds"] >= pre_stop + int(hard_stop[1]) + 10
+
+
+def test_an_ingress_routes_devices_and_publishers_to_the_front_door():
+    (ingress,) = [document for document in rendered("development") if document["kind"] == "Ingress"]
+    assert "annotations" not in ingress["metadata"], "it is for any controller"
     (rule,) = ingress["spec"]["rules"]
-    backend = rule["http"]["paths"][0]["backend"]["service"]
-    assert backend == {"name": "sse-redis-service", "port": {"name": "http"}}
+    assert {path["path"] for path in rule["http"]["paths"]} == ROUTED
+    for path in rule["http"]["paths"]:
+        assert path["backend"]["service"] == {"name": "sse-redis-front-door", "port": {"name": "http"}}
+
+
+def test_an_httproute_routes_devices_and_publishers_to_the_front_door():
+    (route,) = [document for document in rendered("production") if document["kind"] == "HTTPRoute"]
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["spec"]["parentRefs"]
+    streams, others = route["spec"]["rules"]
+    assert {match["path"]["value"] for rule in (streams, others) for match in rule["matches"]} == ROUTED
+    assert [match["path"] for match in streams["matches"]] == [{"type": "PathPrefix", "value": "/events"}]
+    assert streams["timeouts"] == {"request": "0s", "backendRequest": "0s"}
+    for rule in (streams, others):
+        assert rule["backendRefs"] == [{"name": "sse-redis-front-door", "port": 80}]
+
+
+def test_every_alert_leads_to_where_the_overlay_says_that_the_runbook_is():
+    (rules,) = [document for document in rendered("production") if document["kind"] == "PrometheusRule"]
+    runbook = rules["metadata"]["annotations"]["runbook"]
+    assert runbook.startswith("https://")
+    urls = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(urls) > 10
+    assert {url.partition("#")[0] for url in urls} == {runbook}
+
+
+def test_the_prometheus_of_a_chart_finds_the_pods():
+    """kube-prometheus-stack takes what carries the name of its release, and nothing else."""
+    for document in rendered("production"):
+        if document["kind"] in CRDS:
+            assert document["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
 def test_only_development_brings_its_own_redis():

@@ -61,6 +61,10 @@ def test_every_target_that_is_named_exists(page: Path):
 
 QUOTED = (
     "Cannot reach",
+    "Cannot use",
+    "it is a read-only replica, and its primary is",
+    "its name now means",
+    "another Redis answers there now",
     "Hearing the other pods",
     "Cannot hear the other pods",
     "Redis refused:",
@@ -77,6 +81,7 @@ QUOTED = (
     "at its limit of",
     "asks for it again and again",
     "here and a device on pod",
+    "Another pod calls itself",
     "not on this pod",
     "cannot be used",
     "disconnected (",

@@ -9,6 +9,7 @@ from streams.delivery.notices import FAREWELLS
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.history.progress import MAX_LAG_SECONDS
+from streams.logs import FIELDS
 from streams.management.commands.publish_event import EXAMPLES
 from streams.urls import urlpatterns
 from streams.wire.events import ACTIONS
@@ -74,9 +75,15 @@ def test_make_targets_are_those_of_the_makefile():
 
 
 def test_log_prefixes_are_those_of_the_loggers():
-    named = {prefix.strip("[]") for row in rows(LOGS.read_text()) for prefix in words(row[0])}
+    first = {word for row in rows(LOGS.read_text()) for word in words(row[0])}
+    named = {word.strip("[]") for word in first if word.startswith("[")}
     loggers = re.findall(r'getLogger\("sse\.(\w+)"\)', sources("streams"))
     assert named == {name.upper() for name in loggers} | {"PUBLISHED"}
+
+
+def test_log_fields_are_those_of_the_code():
+    named = {word for row in rows(LOGS.read_text()) for word in words(row[0]) if not word.startswith("[")}
+    assert named == set(FIELDS)
 
 
 def test_waits_that_clients_are_told_of_are_those_of_the_code():

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -176,7 +177,41 @@ def test_says_when_no_pod_was_listening(run: Run):
     finished = run("a", "alert", "2")
     assert finished.returncode == 0, "it was published"
     assert "no pod" in one_line(finished.stderr)
-    assert "received by 0 pod" in finished.stdout
+    assert "handed to 0 pods; delivery is not known" in finished.stdout
+
+
+def test_does_not_call_delivered_what_pods_were_handed(run_here: Run, listener: redis.client.PubSub):
+    finished = run_here("NOBODY", "alert", "--strict")
+    assert finished.returncode == 0
+    assert re.fullmatch(
+        r"\[PUBLISHED\] alert to NOBODY: evt-\w{16}, handed to 1 pod; delivery is not known\n", finished.stdout
+    )
+    finished = run_here("NOBODY", "alert", "--durable")
+    assert re.search(r"in the journal as \d+-\d+; delivery is not known\n$", finished.stdout)
+
+
+def test_publishes_any_action_with_data(run_here: Run, listener: redis.client.PubSub):
+    assert run_here("a", "dance", "--data", "1").returncode == 0
+    (message,) = heard(listener)
+    assert (message["action"], message["data"]) == ("dance", 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "hint"),
+    [("sign", "did you mean signature?"), ("dance", "there are samples of signature, payment")],
+)
+def test_an_action_without_sample_is_two_lines_at_most(run: Run, action: str, hint: str):
+    finished = run("a", action)
+    assert finished.returncode == 2
+    assert hint in finished.stderr
+    assert "--data" in finished.stderr
+    assert len(finished.stderr.splitlines()) <= 2
+
+
+def test_usage_is_one_line(run: Run):
+    usage, error = run("a").stderr.splitlines()
+    assert usage == "usage: manage.py publish_event CLIENT ACTION [COUNT] [INTERVAL_MS] [options; -h lists them]"
+    assert "ACTION" in error
 
 
 @pytest.mark.parametrize("arguments", [["1"], ["--json"], ["50", "10"]])

@@ -6,18 +6,19 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 import redis
 
-from streams.broker import publisher
+from streams.broker import clients, publisher
 from streams.broker.publisher import Receipt, apublish, publish
 from streams.conf import StreamSettings
-from streams.errors import InvalidEvent, RedisUnavailable
+from streams.errors import InvalidEvent, PublishUnknown, RedisUnavailable
 from tests.support.pods import environment, run_python
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.waiting import eventually
 
 Publish = Callable[..., Awaitable[Receipt]]
 
@@ -91,8 +92,57 @@ async def test_a_server_that_is_away_is_named(put: Publish, conf: StreamSettings
     finally:
         publisher._client.cache_clear()
     assert f"127.0.0.1:{port}" in str(refused.value)
+    assert not isinstance(refused.value, PublishUnknown), "there was no connection that could have taken it"
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@both
+@pytest.mark.parametrize("durable", [True, False], ids=["journal", "channel"])
+async def test_without_an_answer_it_is_not_known_whether_redis_took_it(
+    put: Publish, durable: bool, conf: StreamSettings, settings: Any, mortal_redis: RedisServer, monkeypatch: Any
+):
+    """Redis that stands still takes what is in its socket when it goes on: nobody may say that it did not."""
+    mortal_redis.start()
+    settings.STREAMS = msgspec.structs.replace(conf, redis_url=mortal_redis.url)
+    client = clients.blocking_client(mortal_redis.url, reply_seconds=0.2)
+    monkeypatch.setattr(publisher, "_client", lambda: client)
+    async_client = clients.async_client(mortal_redis.url, reply_seconds=0.2)
+    monkeypatch.setattr(publisher, "_async_client", lambda: async_client)
+    await put("a", "alert")
+    mortal_redis.freeze()
+    try:
+        with pytest.raises(PublishUnknown) as unknown:
+            await put("a", "alert", event_id="evt-retry", durable=durable)
+    finally:
+        mortal_redis.thaw()
+    assert unknown.value.event_id == "evt-retry"
+    assert "not known whether it took the event" in str(unknown.value)
+    assert "did not take" not in str(unknown.value)
+    if durable:
+        log = f"{conf.redis_channel}:log"
+        await eventually("the event to be taken all the same", lambda: mortal_redis.client.xlen(log))
+        ((_id, fields),) = cast("Any", mortal_redis.client.xrange(log))
+        message = json.loads(fields[b"event"])
+        assert (message["eventId"], message["timestamp"]) == ("evt-retry", unknown.value.timestamp)
+    client.close()
+    await async_client.aclose()
+
+
+@both
+async def test_what_redis_refuses_was_surely_not_taken(
+    put: Publish, conf: StreamSettings, settings: Any, mortal_redis: RedisServer, client_name: str
+):
+    mortal_redis.start()
+    settings.STREAMS = msgspec.structs.replace(conf, redis_url=mortal_redis.url)
+    mortal_redis.client.set(f"{conf.redis_channel}:log", "no stream")
+    publisher._client.cache_clear()
+    try:
+        with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
+            await put(client_name, "alert", durable=True)
+    finally:
+        publisher._client.cache_clear()
+    assert not isinstance(refused.value, PublishUnknown)
 
 
 def test_both_can_be_called_from_a_plain_script(redis_server: RedisServer, client_name: str):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.pods import ROOT, documented_variables, environment, run_manage, run_python
+from tests.support.pods import PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
 from tests.support.redis_server import free_port
 
 
@@ -28,7 +32,7 @@ def test_no_module_reads_a_variable_that_is_not_declared():
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     read = set().union(*(variables_read(path) for path in [*paths, ROOT / "manage.py"]))
     assert "DRAIN_SECONDS" in read, "what reads the environment is no longer found"
-    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "PATH"}
+    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD", "PATH"}
 
 
 def test_env_example_as_it_stands_is_a_usable_env():
@@ -115,3 +119,66 @@ def test_an_address_that_cannot_be_listened_on_is_one_line(host: str, word: str)
     assert finished.returncode != 0
     assert word in finished.stderr.strip().splitlines()[-1]
     assert "Traceback" not in finished.stderr
+
+
+def settings_with(env_file: bytes, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Load the settings in a copy of the project that has this `.env`, and no variable set."""
+    shutil.copytree(ROOT / "sseproject", directory / "sseproject")
+    (directory / ".env").write_bytes(env_file)
+    script = "import sseproject.settings as s; print(s.STREAMS.environment, s.STREAMS.redis_channel)"
+    unset = {name: value for name, value in os.environ.items() if name not in documented_variables()}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=directory,
+        env=unset | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+SECRET = b"SECRET_KEY=abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n"
+
+
+@pytest.mark.parametrize(
+    ("env_file", "said"),
+    [
+        (b"\xef\xbb\xbfENVIRONMENT=production\n" + SECRET, "production events-to-store"),
+        (b"ENVIRONMENT = production\n" + SECRET, "production events-to-store"),
+        (b"ENVIRONMENT='production' # for real\n" + SECRET, "production events-to-store"),
+        (b"REDIS_CHANNEL=lane-events # ours\n", "development lane-events"),
+        (b'export REDIS_CHANNEL="lane-events"\n', "development lane-events"),
+    ],
+)
+def test_an_env_file_is_read_as_people_mean_it(env_file: bytes, said: str, tmp_path: Path):
+    finished = settings_with(env_file, tmp_path)
+    assert (finished.stdout.strip(), finished.stderr) == (said, "")
+
+
+@pytest.mark.parametrize("line", [b"ENVIRONMENT production", b"ENVIRONMENT:production", b"POD_NAME=caf\xe9"])
+def test_a_line_of_an_env_file_that_cannot_be_read_stops_the_start(line: bytes, tmp_path: Path):
+    """A pod that skipped it would start in development, with its pages open to everybody."""
+    finished = settings_with(SECRET + line, tmp_path)
+    assert finished.returncode == 1
+    (sentence,) = finished.stderr.splitlines()
+    assert sentence.startswith("Line 2 of .env cannot be read: ")
+
+
+def test_an_auditor_finds_nothing_in_production():
+    """`check --deploy` knows Django's own middlewares by name, and not those of this project."""
+    finished = run_manage(
+        "check", "--deploy", "--fail-level", "WARNING", env=environment(**PRODUCTION, POD_NAME="pod-1")
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"), [({}, "2592000 True True"), ({"SECURE_COOKIES": "off"}, "0 False False")]
+)
+def test_production_is_for_tls_unless_somebody_says_otherwise(variables: dict[str, str], told: str):
+    script = (
+        "import sseproject.settings as s; print(s.SECURE_HSTS_SECONDS, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE)"
+    )
+    finished = run_python("-c", script, env=environment(**PRODUCTION, **variables))
+    assert finished.stdout.strip() == told, finished.stderr

@@ -51,6 +51,9 @@ class Device:
         self.last_event_id: str | None = None
         # The number of each event that was read -> how often.
         self.read: dict[int, int] = {}
+        # What was read on this stream, and what was read twice on any one.
+        self._read_here: set[int] = set()
+        self.twice: list[int] = []
         # (from, to) in simulated seconds.
         self.gaps: list[tuple[float, float]] = []
         # Events published before this moment are not owed: the device was new then.
@@ -74,6 +77,7 @@ class Device:
             self._retry(self._session)
             return
         self._session += 1
+        self._read_here.clear()
         self.link = Link(self.world, self.world.rng.choice((0.0005, 0.0005, 0.02)))
         pod = self._pod = self.world.rng.choice(taking)
         if self.last_event_id is None:
@@ -137,6 +141,9 @@ class Device:
             self.owed_from = min(self.owed_from, self.world.now)
         elif "number" in message:
             number = message["number"]
+            if number in self._read_here:
+                self.twice.append(number)
+            self._read_here.add(number)
             self.read[number] = self.read.get(number, 0) + 1
             self.world.tell(self.name, "reads", number)
 

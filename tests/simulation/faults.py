@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.pod import SimulatedPod
+from tests.simulation.redis_model import RedisModel
 
 if TYPE_CHECKING:
     from tests.simulation.run import Cluster
@@ -23,6 +24,7 @@ FAULTS = (
     "slow",
     "freeze_redis",
     "restart_redis",
+    "fail_over",
     "step_clock",
     "delete_journal",
     "trim_journal",
@@ -30,7 +32,8 @@ FAULTS = (
     "freeze_pod",
     "move_all",
 )
-# Where a pod never heard the first of two events with one id, the second passes for it: a limit that is stated.
+# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
+# is stated.
 GENTLE = ("slow", "freeze_redis", "freeze_pod", "move_all")
 
 
@@ -40,10 +43,12 @@ class Faults:
     def __init__(self, cluster: Cluster, without: frozenset[int], kinds: tuple[str, ...]) -> None:
         self.count = 0
         self._cluster = cluster
-        self._world, self._redis = cluster.world, cluster.redis
+        self._world = cluster.world
+        # A former primary, which pods may still be connected to.
+        self._old: RedisModel | None = None
         # The faults, by their number, that are left out of this telling of the seed.
         self._without = without
-        self._kinds = kinds or (GENTLE if cluster.repeats else FAULTS)
+        self._kinds = kinds or (GENTLE if cluster.repeats or cluster.retries else FAULTS)
         self._kills = True
 
     def draw_some(self, until: float) -> None:
@@ -53,6 +58,10 @@ class Faults:
             if self.count not in self._without:
                 getattr(self, fault)()
             self._world.after(self._world.rng.expovariate(1.0), self.draw_some, until)
+
+    @property
+    def _redis(self) -> RedisModel:
+        return self._cluster.redis
 
     def _some_pod(self) -> SimulatedPod:
         return self._world.rng.choice(self._cluster.pods)
@@ -101,11 +110,32 @@ class Faults:
             self._world.after(seconds, self._redis.thaw)
 
     def restart_redis(self) -> None:
-        if self._redis.up:
+        # One that restarts before pods have found it is taken for the one that they know: a limit that is stated.
+        if self._redis.up and all(pod.redis is self._redis for pod in self._cluster.pods):
             lost = self._world.rng.choice((0, 0, 10**6) if self._redis.durable else (0, 0, 1, 3, 10**6))
             self._world.tell("redis dies, and loses so many entries:", lost)
             self._redis.die()
             self._world.after(self._world.rng.uniform(0.01, 2.0), self._cluster.start_redis, lost)
+
+    def fail_over(self) -> None:
+        """Promote a replica that publishers and new connections move to, while pods stay with the old primary."""
+        # A pod that starts after it does not know what the replica lacks: a limit that is stated.
+        served = all(pod.alive and pod.journal.cursor.caught_up for pod in self._cluster.pods)
+        if not self._redis.up or self._redis.frozen or not served:
+            return
+        self._kills = False
+        self.demote()
+        lag = self._world.rng.choice((0, 0, 1, 5, 30))
+        self._world.tell("a replica is promoted that lacks so many commands:", lag)
+        self._old, self._cluster.redis = self._redis, self._redis.promoted(lag)
+        self._world.after(self._world.rng.choice((0.0, 0.5, 3.0, 15.0)), self.demote, self._old)
+
+    def demote(self, old: RedisModel | None = None) -> None:
+        """Make a replica of the former primary, of this one where it is named, if there is one."""
+        if self._old is not None and old in (None, self._old):
+            self._world.tell("the old primary becomes a replica")
+            self._old.demote(self._redis)
+            self._old = None
 
     def step_clock(self) -> None:
         step = self._world.rng.choice((-7200.0, -5.0, -0.5, 0.5, 5.0, 7200.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.broker.journal_cursor import Facts, JournalCursor
+from streams.broker.side import Standing
 from tests.simulation.redis_model import Blocked, Reply, parse_id
 from tests.simulation.world import Link
 
@@ -24,32 +25,33 @@ class JournalLink(Link):
         # Another object is another connection.
         self._connection: object = None
         self._pod = pod
-        self._redis = pod.redis
 
     def forget(self) -> None:
-        self._redis.forget(self._connection)
+        self._pod.redis.forget(self._connection)
 
     def lose(self) -> None:
         self._pod.run(self._lose_journal, self._connection)
 
     def connect(self) -> None:
+        if self._pod.moves():
+            return
         connection = self._connection = object()
         self.drop()
-        if self._pod.cuts["journal"] or not self._redis.up:
+        if self._pod.cuts["journal"] or not self._pod.redis.up:
             self._pod.later(self._pod.world.rng.uniform(0.1, 0.5), self._retry_journal, connection)
             return
         self._pod.later(READ_TIMEOUT_SECONDS, self._give_up_connect, connection)
         asked, position = self._pod.clock.monotonic(), self.cursor.position
 
         def answer() -> None:
-            held = self._redis.holds(parse_id(position)) if position else False
-            redis, world = self._redis, self._pod.world
+            held = self._pod.redis.holds(parse_id(position)) if position else False
+            redis, world = self._pod.redis, self._pod.world
             facts = Facts(
                 str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
             )
-            self.send(self._pod.run, self._connected, connection, facts, asked)
+            self.send(self._pod.run, self._connected, connection, facts, redis.standing(), asked)
 
-        self._pod.world.after(self.delay, self._redis.execute, answer, connection)
+        self._pod.world.after(self.delay, self._pod.redis.execute, answer, connection)
 
     def _retry_journal(self, connection: object) -> None:
         if self._connection is connection:
@@ -61,12 +63,13 @@ class JournalLink(Link):
 
     def _lose_journal(self, connection: object) -> None:
         if self._connection is connection:
-            self._redis.forget(connection)
+            self._pod.redis.forget(connection)
             self.connect()
 
-    def _connected(self, connection: object, facts: Facts, asked: float) -> None:
+    def _connected(self, connection: object, facts: Facts, standing: Standing, asked: float) -> None:
         if self._connection is not connection:
             return
+        self._pod.opened(standing, asked)
         since = self.cursor.connected(facts, asked, self._pod.clock.monotonic())
         if since is not None:
             self._pod.miss_journal(since)
@@ -83,7 +86,7 @@ class JournalLink(Link):
         )
         block = None if read.block_ms is None else read.block_ms / 1000
         self._pod.world.after(
-            self.delay, self._redis.execute, lambda: self._redis.read(connection, blocked, block), connection
+            self.delay, self._pod.redis.execute, lambda: self._pod.redis.read(connection, blocked, block), connection
         )
         self._pod.later(READ_TIMEOUT_SECONDS, self._time_out, connection, asked)
 
@@ -98,10 +101,10 @@ class JournalLink(Link):
         was_caught_up = self.cursor.caught_up
         taken = self.cursor.took(reply.entries, reply.held, reply.time, asked, self.answered_at)
         if taken.displaced:
-            self.cursor.relocated(self._redis.newest())
+            self.cursor.relocated(self._pod.redis.newest())
         self._pod.taken(taken)
         if self.cursor.caught_up and not was_caught_up:
-            redis = self._redis
+            redis = self._pod.redis
             self.cursor.begins_at(redis.first(), redis.newest(), self._pod.clock.monotonic(), intact=redis.intact)
         self._pod.come_back()
         self._read(connection)

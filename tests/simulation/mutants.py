@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 from unittest import mock
 
 from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.side import Side
+from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery
 from streams.delivery.resumption import Resumption
 from streams.history.coverage import Ingress
 from streams.history.messages import History
+from streams.history.progress import Progress
+from streams.history.retries import Retries
+from streams.wire.events import Event
 
 
 @contextlib.contextmanager
@@ -119,6 +125,61 @@ def newest_of_an_id() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def known_is_given() -> Iterator[None]:
+    """A message that this pod remembers is taken for one that the client was given."""
+
+    def remembered(self: Retries, connection: Connection, event: Event, message: bytes, *_: Any) -> bool:
+        return any(copy == message for _, copy in self._history.with_id(connection.client_name, event.event_id))
+
+    with mock.patch.object(Retries, "is_repeated", remembered):
+        yield
+
+
+@contextlib.contextmanager
+def role_is_never_asked() -> Iterator[None]:
+    """A demoted primary is as good as any."""
+    with mock.patch.object(Side, "checked", return_value=""):
+        yield
+
+
+@contextlib.contextmanager
+def given_from_its_first_place() -> Iterator[None]:
+    """A connection is taken to have been given all that was heard before it opened."""
+    begin = Retries.begin
+
+    def sooner(self: Retries, connection: Connection, last_event_id: str | None = None) -> None:
+        begin(self, connection, last_event_id)
+        connection.live_from = 0
+
+    with mock.patch.object(Retries, "begin", sooner):
+        yield
+
+
+@contextlib.contextmanager
+def role_is_all_that_is_asked() -> Iterator[None]:
+    """Whoever says that it is a primary is the only one."""
+    with mock.patch.object(Side, "_parted_at", return_value=inf):
+        yield
+
+
+@contextlib.contextmanager
+def retries_are_events() -> Iterator[None]:
+    """A message that comes again is written again."""
+    with (
+        mock.patch.object(Retries, "is_repeated", return_value=False),
+        mock.patch.object(Retries, "is_replayed_again", return_value=False),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def order_proves_all() -> Iterator[None]:
+    """An id is a position, whoever wrote its event."""
+    with mock.patch.object(Progress, "trusted_until", lambda _self, moment: moment):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,
@@ -128,4 +189,10 @@ MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F8": never_begins_anew,
     "F9": nothing_read_nothing_lost,
     "F11": newest_of_an_id,
+    "known is given": known_is_given,
+    "given from the first": given_from_its_first_place,
+    "retries are events": retries_are_events,
+    "never-asked": role_is_never_asked,
+    "role-alone": role_is_all_that_is_asked,
+    "order-proves": order_proves_all,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.side import Side, Standing
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
@@ -31,8 +32,12 @@ SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected"
 class SimulatedPod:
     """A life of a pod; a restarted one is another."""
 
-    def __init__(self, world: World, redis: RedisModel, number: int, life: int, limits: tuple[float, int, int]) -> None:
-        self.world, self.redis, self.name = world, redis, f"pod-{number}"
+    def __init__(
+        self, world: World, primary: Callable[[], RedisModel], number: int, life: int, limits: tuple[float, int, int]
+    ) -> None:
+        self.world, self.name = world, f"pod-{number}"
+        # Where new connections go, and where those that there are went.
+        self._primary, self.redis = primary, primary()
         self.alive, self.frozen = True, False
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         zero = world.rng.uniform(1e3, 1e6)
@@ -45,6 +50,7 @@ class SimulatedPod:
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
         self.recovery.resumption.on_due = self._look
+        self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))
         self.received = 0
         self.subscribed, self._subscribed_at = False, 0.0
@@ -94,7 +100,32 @@ class SimulatedPod:
 
     # The channel
 
+    def moves(self) -> bool:
+        """Leave a server that is no primary any more, with all connections."""
+        if (server := self._primary()) is self.redis:
+            return False
+        self.redis.forget(self._subscription)
+        self.journal.forget()
+        if self.subscribed:
+            self.subscribed = False
+            self.recovery.disconnected()
+        self.redis = server
+        self._connect_channel()
+        self.journal.connect()
+        return True
+
+    def opened(self, standing: Standing, asked: float) -> None:
+        opened = self.side.opened(standing, asked, self.clock.monotonic())
+        if opened.wrong_since is not None:
+            zero = self.clock.monotonic() - self.world.now
+            self.world.tell(self.name, "finds another primary, wrong since", f"{opened.wrong_since - zero:.4f}")
+            self.recovery.distrust(opened.wrong_since)
+            self.later(1.0, setattr, self.redis, "loss_marked", True)
+            self._tell()
+
     def _connect_channel(self) -> None:
+        if self.moves():
+            return
         connection = self._subscription = object()
         self.channel.drop()
         if self.cuts["channel"] or not self.redis.up:
@@ -102,12 +133,14 @@ class SimulatedPod:
             return
         self.later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
 
+        asked = self.clock.monotonic()
+
         def subscribe() -> None:
             if self._subscription is connection and self.alive:
                 self.redis.subscribers[connection] = lambda kind, message: self.channel.send(
                     self.run, self._channel_data, connection, kind, message
                 )
-                self.channel.send(self.run, self._on_subscribed, connection)
+                self.channel.send(self.run, self._on_subscribed, connection, self.redis.standing(), asked)
 
         self.world.after(self.channel.delay, self.redis.execute, subscribe, connection)
 
@@ -133,8 +166,9 @@ class SimulatedPod:
             self.recovery.disconnected()
         self._connect_channel()
 
-    def _on_subscribed(self, connection: object) -> None:
+    def _on_subscribed(self, connection: object, standing: Standing, asked: float) -> None:
         if self._subscription is connection:
+            self.opened(standing, asked)
             self.subscribed, self._subscribed_at = True, self.world.now
             self.recovery.subscribed()
             self._look()
@@ -184,17 +218,28 @@ class SimulatedPod:
     # Both
 
     def _state(self) -> None:
-        self.say([self.recovery.statement(self.name)])
+        asked = self.clock.monotonic()
+        self.say([self.recovery.statement(self.name)], lambda standing: self._checked(standing, asked))
         self.history.expire(self.clock.monotonic())
         self.later(STATE_SECONDS * self.world.rng.uniform(0.9, 1.1), self._state)
 
-    def say(self, messages: list[PodMessage]) -> None:
+    def say(self, messages: list[PodMessage], check: Callable[[Standing], None] | None = None) -> None:
         if not self.cuts["publishing"]:
-            self.publishing.send(self.redis.execute, lambda: self._published(messages))
+            redis = self.redis
+            self.publishing.send(redis.execute, lambda: self._published(redis, messages, check))
 
-    def _published(self, messages: list[PodMessage]) -> None:
-        self.redis.publish("pods", messages)
-        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(self.redis.subscribers))
+    def _published(
+        self, redis: RedisModel, messages: list[PodMessage], check: Callable[[Standing], None] | None
+    ) -> None:
+        redis.publish("pods", messages)
+        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(redis.subscribers))
+        if check is not None:
+            self.world.after(self.publishing.delay, self.run, check, redis.standing())
+
+    def _checked(self, standing: Standing, asked: float) -> None:
+        if self.side.checked(standing, asked):
+            self.world.tell(self.name, "finds that its redis is no primary")
+            self.moves()
 
     def _look(self) -> None:
         if messages := self.recovery.handover.outgoing:

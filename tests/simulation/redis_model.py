@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from streams.broker.side import PRIMARY, REPLICA, Standing
 from tests.simulation.world import World
 
 Entry = tuple[tuple[int, int], bytes]
@@ -36,6 +37,13 @@ class RedisModel:
         self.frozen = False
         self.up = True
         self.run_id = 1
+        # Its history goes on with each command; as a replica it had that of another, up to an offset.
+        self.history, self.offset = 1, 0
+        self.former_history, self.former_end = 0, 0
+        self.primary: RedisModel | None = None
+        self.replica: RedisModel | None = None
+        # How far its history was when it took each entry.
+        self._offsets: dict[tuple[int, int], int] = {}
         self.started_at = -1000.0
         self.clock_offset = 0.0
         self.subscribers: dict[object, Callable[[str, Any], None]] = {}
@@ -62,15 +70,25 @@ class RedisModel:
             command()
 
     def publish(self, kind: str, message: Any) -> None:
+        self.offset += 1
+        if self.replica is not None:
+            self.replica.publish(kind, message)
         for deliver in list(self.subscribers.values()):
             deliver(kind, message)
 
     def add(self, message: bytes) -> None:
         milliseconds = int(self.time() * 1000)
         last_ms, last_number = self.last_id
-        self.last_id = (milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1)
-        self.entries.append((self.last_id, message))
+        self.offset += 1
+        self._append((milliseconds, 0) if milliseconds > last_ms else (last_ms, last_number + 1), message)
+
+    def _append(self, entry_id: tuple[int, int], message: bytes) -> None:
+        self.last_id = entry_id
+        self._offsets[entry_id] = self.offset
+        self.entries.append((entry_id, message))
         self.added += 1
+        if self.replica is not None:
+            self.replica._append(entry_id, message)
         for connection, blocked in list(self._blocked.items()):
             del self._blocked[connection]
             self._answer(blocked)
@@ -134,10 +152,40 @@ class RedisModel:
     def trim(self, kept: int) -> None:
         self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
 
+    def standing(self) -> Standing:
+        """Return what it says of itself."""
+        former = str(self.former_history) if self.former_history else ""
+        role = REPLICA if self.primary else PRIMARY
+        uptime = float(int(self.world.now - self.started_at))
+        return Standing(role, "", str(self.run_id), str(self.history), former, self.former_end, self.offset, uptime)
+
+    def promoted(self, lag: int) -> RedisModel:
+        """Return a replica that becomes a primary, without the last commands; the old one goes on."""
+        new = RedisModel(self.world)
+        new.run_id = new.history = self.run_id + 1
+        new.offset = new.former_end = max(0, self.offset - lag)
+        new.former_history = self.history
+        new.started_at, new.clock_offset = self.started_at, self.clock_offset
+        new.loss_marked, new.used, new.on_lost = self.loss_marked, self.used, self.on_lost
+        new._offsets = dict(self._offsets)
+        new.entries = [entry for entry in self.entries if self._offsets[entry[0]] <= new.offset]
+        new.added = self.added - len(self.entries) + len(new.entries)
+        new.last_id = new.entries[-1][0] if new.entries else (0, 0)
+        self.on_lost = []
+        return new
+
+    def demote(self, primary: RedisModel) -> None:
+        """Become a replica of another: its entries are the other's, and so is what comes."""
+        self.primary, primary.replica = primary, self
+        self.entries, self.last_id, self.added = list(primary.entries), primary.last_id, primary.added
+        if self.replica is not None:
+            self.replica.demote(self)
+
     def die(self) -> None:
         """Lose all connections, and what waited."""
         self.up = False
         self.frozen = False
+        self.replica = None
         self._blocked.clear()
         self._waiting.clear()
         self.subscribers.clear()
@@ -148,6 +196,7 @@ class RedisModel:
         """Come back as another process, without the last entries; all of them, too, where it kept no data."""
         self.up = True
         self.run_id += 1
+        self.history, self.former_history = self.run_id, 0
         self.started_at = self.world.now
         if lost_entries >= len(self.entries):
             self.delete()

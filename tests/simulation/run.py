@@ -35,9 +35,12 @@ class Cluster:
         # Some publishers use ids twice; most do not, and some use one ingress only.
         self.repeats = rng.random() < 0.15
         both = rng.random() < 0.5 and not self.repeats
+        # Others publish a message again, byte for byte, where they do not know whether Redis took it.
+        self.retrying = random.Random(f"{seed} retries")
+        self.retries = not self.repeats and self.retrying.random() < 0.3
         self.ingresses = ("channel", "journal") if both else (rng.choice(("channel", "journal")),)
         # Where the first of two events with one id is forgotten, the second passes for it: a limit that is stated.
-        self.limits = rng.choice(LARGE if self.repeats else LIMITS)
+        self.limits = rng.choice(LARGE if self.repeats or self.retries else LIMITS)
         self._lives = 0
         self.pods: list[SimulatedPod] = []
         for number in range(rng.choice((2, 2, 3))):
@@ -47,6 +50,8 @@ class Cluster:
         self.published: list[Published] = []
         self._number = 0
         self._ids: list[str] = []
+        # What may be published again: the message, and what it is.
+        self._sent: list[tuple[bytes, Published]] = []
         # The first use of the channel ever, while no pod hears it, is not known to any: a limit that is stated.
         self.redis.used = "channel" in self.ingresses
         self.redis.durable = rng.random() < 0.5
@@ -55,7 +60,7 @@ class Cluster:
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
-        return SimulatedPod(self.world, self.redis, number, self._lives, self.limits)
+        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits)
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
@@ -80,8 +85,20 @@ class Cluster:
         elif draw < 0.06:
             self._take(ingress, rng.choice((b"{", b'{"clientName":3}', b"[]", b"\xff")))
         self._ids.append(event_id)
-        self._take(ingress, json.dumps(message).encode(), Published(number, name, ingress, 0.0, has_id))
+        written, event = json.dumps(message).encode(), Published(number, name, ingress, 0.0, has_id)
+        self._take(ingress, written, event)
+        if has_id:
+            self._sent = [*self._sent[-3:], (written, event)]
+        if self.retries and self.retrying.random() < 0.3 and self._sent:
+            self._publish_again()
         return number
+
+    def _publish_again(self) -> None:
+        """Publish one of the last messages a second time, on any ingress, soon or later."""
+        written, event = self.retrying.choice(self._sent)
+        ingress = self.retrying.choice(self.ingresses)
+        seconds = self.retrying.choice((0.0, 0.001, 0.5, 3.0))
+        self.world.after(seconds, self._take, ingress, written, event._replace(ingress=ingress))
 
     def _take(self, ingress: str, message: bytes, event: Published | None = None) -> None:
         def taken() -> None:
@@ -138,6 +155,7 @@ class Cluster:
         if self.redis.frozen:
             self.redis.thaw()
         self.start_redis(0)
+        self.faults.demote()
         for number, pod in enumerate(self.pods):
             if not pod.alive:
                 self.restart(number)

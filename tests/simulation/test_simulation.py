@@ -16,7 +16,13 @@ RUNS = 300
 # A mutant is found within so many runs, or the simulation is no good.
 MOST_RUNS = 20_000
 # Of all kinds of faults drawn alike these two are found after a thousand runs and more.
-KINDS = {"F4": ("cut_one_longer", "cut", "slow", "swallow"), "F6": ("flap", "flap", "cut_one_longer")}
+KINDS = {
+    "F4": ("cut_one_longer", "cut", "slow", "swallow"),
+    "F6": ("flap", "flap", "cut_one_longer"),
+    "never-asked": ("fail_over",),
+    "role-alone": ("fail_over",),
+    "order-proves": ("fail_over",),
+}
 
 
 @pytest.fixture(autouse=True)

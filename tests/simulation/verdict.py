@@ -36,6 +36,7 @@ class Result:
 
     def judge(self, device: Device, published: Sequence[Published]) -> None:
         """Look what became of each event for one device."""
+        self.problems += [f"{number} was written to {device.name} twice on one stream" for number in device.twice]
         for event in published:
             if event.name != device.name:
                 continue

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+from ipaddress import ip_address
 
 import msgspec
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings, redis_place
-from streams.conf.variables import Period, Port, Variable, declared
+from streams.conf.variables import PLACEHOLDERS, Period, Port, Variable, declared
 from streams.errors import ConfigurationError
 from tests.support.pods import ROOT, documented_variables
 
@@ -97,6 +99,10 @@ UNUSABLE = [
     ("CORS_ALLOWED_ORIGINS", "https://", "origins"),
     ("CORS_ALLOWED_ORIGINS", "https://[", "origins"),
     ("DURABLE_LOG", "maybe", "on"),
+    ("TRUSTED_PROXIES", "nginx", "networks"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", "networks"),
+    ("TRUSTED_PROXIES", "10.0.0.0/33", "networks"),
+    ("TRUSTED_PROXIES", "*", "networks"),
 ]
 
 
@@ -128,6 +134,16 @@ def test_redis_url_wins_and_nothing_is_asked_of_host_and_port():
     """Kubernetes sets REDIS_PORT=tcp://… in every pod beside a Service that is named redis."""
     conf = read_settings({"REDIS_URL": "redis://a", "REDIS_HOST": "no/host", "REDIS_PORT": "tcp://10.0.0.1:6379"})
     assert conf.redis_url == "redis://a"
+
+
+def test_trusted_proxies_are_addresses_and_networks():
+    proxies = read_settings({"TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,fd00::/8"}).trusted_proxies
+    inside = map(ip_address, ("10.255.0.1", "192.0.2.1", "fd00::1"))
+    outside = map(ip_address, ("11.0.0.1", "192.0.2.2", "fe80::1"))
+    assert all(address in proxies for address in inside)
+    assert not any(address in proxies for address in outside)
+    assert "10.0.0.1" not in proxies, "text is no address"
+    assert not read_settings({}).trusted_proxies
 
 
 def test_a_copy_with_another_redis_url_is_at_that_one():
@@ -204,6 +220,7 @@ def test_number_of_thousands_of_digits_is_refused():
         ("host:6379", "host:6379"),
         ("scheme://user:secret@host:99999", "scheme://…"),
         ("user:secret@host", "…"),
+        ("scheme:secret", "…"),
     ],
 )
 def test_shown_never_holds_a_password(name: str, text: str, shown: str):
@@ -217,10 +234,76 @@ def test_django_settings_default_to_those_of_development():
     assert DjangoSettings().allowed_hosts == ("*",)
 
 
-def test_django_settings_need_a_secret_key_in_production():
-    with pytest.raises(ConfigurationError, match=r"^SECRET_KEY is '', but it must be a long random string"):
-        read_django_settings({}, production=True)
-    assert read_django_settings({"SECRET_KEY": "x"}, production=True).secret_key == "x"
+# The same in every process: it is in the names of tests.
+STRONG = "pHmjQ959MUmBZPGYqcLO8xj-30YELIXw2n7Rk4TtVd6sCa1uGeJbQ0yFz8"
+PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG}
+
+
+def read_all(values: dict[str, str]) -> DjangoSettings:
+    conf = read_settings(values)
+    return read_django_settings(values, production=conf.production)
+
+
+def test_production_takes_secrets_that_are_none_of_the_examples():
+    values = {
+        **PRODUCTION,
+        "ADMIN_TOKEN": secrets.token_urlsafe(12),
+        "DJANGO_SUPERUSER_PASSWORD": "four words of its own",
+    }
+    assert read_all(values).secret_key == STRONG
+
+
+@pytest.mark.parametrize(
+    ("variable", "held"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "replace-me"),
+        ("SECRET_KEY", STRONG[:31]),
+        ("SECRET_KEY", "x" * 50),
+        ("SECRET_KEY", "django-insecure-" + STRONG),
+        ("SECRET_KEY", "please-replace-me-please-replace-me"),
+        ("ADMIN_TOKEN", "x-1"),
+        ("ADMIN_TOKEN", "replace-me"),
+        ("ADMIN_TOKEN", STRONG[:15]),
+        ("DJANGO_SUPERUSER_PASSWORD", "admin"),
+        ("DJANGO_SUPERUSER_PASSWORD", "changeme"),
+        ("DJANGO_SUPERUSER_PASSWORD", "short"),
+        ("REDIS_URL", "rediss://user:replace-me@redis.example:6379/0"),
+    ],
+)
+def test_production_refuses_placeholders_and_short_secrets(variable: str, held: str):
+    with pytest.raises(ConfigurationError, match=f"^{variable} is ") as refused:
+        read_all({**PRODUCTION, variable: held})
+    assert len(str(refused.value).splitlines()) == 1
+    if held not in PLACEHOLDERS:
+        assert not held or held not in str(refused.value), "what may be half of a secret stands in no log"
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "ADMIN_TOKEN", "DJANGO_SUPERUSER_PASSWORD"])
+def test_development_takes_any_secret(variable: str):
+    read_all({variable: "replace-me"})
+
+
+def test_production_refuses_debug_pages():
+    with pytest.raises(ConfigurationError, match=r"^DEBUG is 'on', but it must be off"):
+        read_all({**PRODUCTION, "DEBUG": "on"})
+
+
+def test_every_secret_of_the_shipped_examples_is_refused():
+    """Whoever deploys the example as it is must learn so at the start."""
+    example = (ROOT / "deploy/k8s/base/secret.example.yaml").read_text()
+    examples = dict(re.findall(r"(?m)^  ([A-Z_]+): (\S+)$", example))
+    named = {"SECRET_KEY", "ADMIN_TOKEN", "REDIS_URL", "DJANGO_SUPERUSER_PASSWORD"}
+    assert named <= examples.keys()
+    for variable in named:
+        with pytest.raises(ConfigurationError, match=f"^{variable} is "):
+            read_all({**PRODUCTION, variable: examples[variable]})
+
+
+def test_cookies_are_for_tls_in_production_unless_somebody_says_otherwise():
+    assert read_all(PRODUCTION).secure_cookies
+    assert not read_all({**PRODUCTION, "SECURE_COOKIES": "off"}).secure_cookies
+    assert not read_all({}).secure_cookies
 
 
 def test_django_settings_hold_the_database_as_django_wants_it():

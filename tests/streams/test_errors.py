@@ -6,7 +6,7 @@ import re
 import pytest
 
 from streams import errors
-from streams.errors import CloseReason, ConfigurationError, StreamError
+from streams.errors import CloseReason, ConfigurationError, PublishUnknown, RedisUnavailable, StreamError
 
 CLASSES = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
 
@@ -32,3 +32,9 @@ def test_close_reasons_are_words_for_logs_metrics_and_pages():
 @pytest.mark.parametrize("reason", CloseReason)
 def test_close_reason_says_what_happened_in_one_sentence(reason: CloseReason):
     assert re.fullmatch(r"[A-Z][^.\n|]+\.", reason.sentence)
+
+
+def test_publish_unknown_has_what_another_try_needs():
+    error = PublishUnknown("no answer", "evt-1", "2026-01-05T12:00:00.000Z")
+    assert (str(error), error.event_id, error.timestamp) == ("no answer", "evt-1", "2026-01-05T12:00:00.000Z")
+    assert isinstance(error, RedisUnavailable), "who caught that before catches this too"

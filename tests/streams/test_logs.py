@@ -4,29 +4,76 @@ import json
 import logging
 import logging.config
 import sys
+from typing import Any
 
 import pytest
 
+from streams.errors import CloseReason
 from streams.logs import JsonFormatter, Sparingly, TextFormatter, configuration
 
+NOON = 1767614400.0
 
-def record(name: str, message: str, *arguments: object, exc_info: bool = False) -> logging.LogRecord:
+
+def record(name: str, message: str, *arguments: object, exc_info: bool = False, **fields: object) -> logging.LogRecord:
     error = sys.exc_info() if exc_info else None
-    return logging.LogRecord(name, logging.WARNING, __file__, 1, message, arguments, error)
+    made = logging.LogRecord(name, logging.WARNING, __file__, 1, message, arguments, error)
+    made.created = NOON
+    if fields:
+        made.fields = fields
+    return made
 
 
 @pytest.fixture
 def text() -> TextFormatter:
-    return TextFormatter("[{prefix}] {message}", style="{")
+    return TextFormatter()
 
 
 @pytest.mark.parametrize("prefix", ["SERVER", "REGISTRY", "SSE", "REDIS", "DISCONNECT", "HEARTBEAT", "PUBLISHED"])
 def test_text_has_the_prefixes_that_it_always_had(text: TextFormatter, prefix: str):
-    assert text.format(record(f"sse.{prefix.lower()}", "Hello %s", "world")) == f"[{prefix}] Hello world"
+    assert (
+        text.format(record(f"sse.{prefix.lower()}", "Hello %s", "world"))
+        == f"2026-01-05T12:00:00.000Z [{prefix}] Hello world"
+    )
 
 
 def test_other_loggers_keep_their_name(text: TextFormatter):
-    assert text.format(record("django.request", "Hello")) == "[django.request] Hello"
+    assert text.format(record("django.request", "Hello")) == "2026-01-05T12:00:00.000Z [django.request] Hello"
+
+
+def test_text_says_what_the_sentence_does_not(text: TextFormatter):
+    line = text.format(
+        record(
+            *("sse.disconnect", "Client %s disconnected (evicted)", "LANE1"),
+            clientName="LANE1",
+            reason="evicted",
+            address="[::1]:5000",
+            userAgent='Till "3"\n\x1b[31m',
+            seconds=1.5,
+            evictedBy="pod-2",
+        )
+    )
+    assert line == (
+        "2026-01-05T12:00:00.000Z [DISCONNECT] Client LANE1 disconnected (evicted) "
+        'address=[::1]:5000 userAgent="Till \\"3\\"\\n\\u001b[31m" evictedBy=pod-2'
+    )
+
+
+def test_json_has_a_field_for_each_fact():
+    facts: dict[str, Any] = {
+        "clientName": "LANE1",
+        "reason": CloseReason.EVICTED,
+        "address": "",
+        "seconds": 1.5,
+        "events": 3,
+    }
+    fields = json.loads(JsonFormatter("pod-1").format(record("sse.disconnect", "Gone", **facts)))
+    assert {**fields, **facts} == fields
+    assert fields["reason"] == "evicted"
+
+
+def test_json_takes_what_no_utf8_holds():
+    fields = json.loads(JsonFormatter("pod-1").format(record("sse.sse", "Not JSON: %s", "caf\ud83d")))
+    assert fields["message"] == "Not JSON: caf\ud83d"
 
 
 def test_json_is_one_object_on_one_line():

@@ -31,15 +31,25 @@ AS_IN_THE_IMAGE = {
     "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
 }
 
+# What a pod has to be told to start in production, beside its Redis.
+PRODUCTION: dict[str, Any] = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+}
+
 # Where tests.support.introspection answers.
 OBSERVED = "/observed"
 # Where the view of tests.support.failing raises.
 FAILING = "/failing"
+# Where it fails before Django looks at the request.
+OUTSIDE_DJANGO = "/failing-outside-django"
 
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 
 
-def command(start: str, port: int, application: str = "sseproject.asgi:application", host: str = HOST) -> list[str]:
+def command(
+    start: str, port: int, application: str = "sseproject.asgi:application", host: str = HOST, root_path: str = ""
+) -> list[str]:
     """Return the command line of one way to start a pod; manage.py always serves its own application."""
     python = sys.executable
     commands = {
@@ -53,7 +63,7 @@ def command(start: str, port: int, application: str = "sseproject.asgi:applicati
             application,
         ],
     }
-    return commands[start]
+    return [*commands[start], *(("--root-path", root_path) if root_path else ())]
 
 
 def documented_variables() -> list[str]:

@@ -25,6 +25,9 @@ CHANNEL = "events-to-store"
 JOURNAL = CHANNEL + JOURNAL_SUFFIX
 
 
+# A primary waits for more replicas before it sends its data to one.
+FOLLOWED_AT_ONCE = {"repl-diskless-sync-delay": "0"}
+
 # Below those that the kernel gives to outgoing connections, which would take the port of a
 # server that is away for a moment; above the ones that the service defaults to.
 PORTS = range(10_000, 32_000)
@@ -87,7 +90,7 @@ class RedisServer:
     def __init__(self, **options: str) -> None:
         """Take options of its configuration file: without any it keeps nothing on disk."""
         self.port = free_port()
-        self._server = Valkey(port=self.port, host="127.0.0.1", config=options)
+        self._server = Valkey(port=self.port, host="127.0.0.1", config={**FOLLOWED_AT_ONCE, **options})
         self._client: redis.Redis | None = None
         self._pid = 0
 
@@ -132,6 +135,15 @@ class RedisServer:
 
     def thaw(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
+
+    def replicate(self, primary: RedisServer) -> None:
+        """Make it a replica of another, and wait until it is as far."""
+        self.client.replicaof("127.0.0.1", str(primary.port))
+        wait_until("the replica to follow", lambda: self.client.info("replication")["master_link_status"] == "up")
+
+    def promote(self) -> None:
+        """Make it a primary; whatever it replicated until then goes on."""
+        self.client.replicaof("NO", "ONE")
 
     def publish(self, message: bytes | str | dict[str, Any], channel: str = CHANNEL) -> int:
         """Publish one message as it stands; return how many pods Redis handed it to."""

@@ -22,10 +22,11 @@ class Relay:
     each way. Use it as a context manager.
     """
 
-    def __init__(self, targets: Sequence[int], delay_seconds: float = 0.0) -> None:
+    def __init__(self, targets: Sequence[int], delay_seconds: float = 0.0, *, host: str = HOST, port: int = 0) -> None:
         self.targets = list(targets)
         self.delay_seconds = delay_seconds
-        self.port = 0
+        self.host = host
+        self.port = port
         self.passed = 0
         self._swallowing = False
         self._refusing = False
@@ -33,7 +34,7 @@ class Relay:
         self._links: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -1,5 +1,7 @@
 // The list of what came over one stream: events and notes, newest first.
 
+import { setTime } from "./times.js";
+
 const MAX_ITEMS = 500;
 
 function element(name, className, text) {
@@ -24,7 +26,9 @@ function pretty(text) {
 }
 
 function time(date) {
-  return date.toTimeString().slice(0, 8) + "." + String(date.getMilliseconds()).padStart(3, "0");
+  const made = element("time", "time");
+  setTime(made, date.toISOString());
+  return made;
 }
 
 function latency(timestamp, now) {
@@ -56,7 +60,7 @@ export class EventList {
     const details = element("details", "");
     const summary = element("summary", "");
     summary.append(
-      element("time", "time", time(now)),
+      time(now),
       element("strong", "action", asText(message.action) || asText(message.type) || "event"),
       element("code", "id", event.id && asText(message.eventId) ? asText(message.eventId) : "no id"),
       element("span", "latency", latency(message.timestamp, now)),
@@ -69,7 +73,7 @@ export class EventList {
 
   addNote(text, level = "info") {
     const item = element("li", `note ${level}`);
-    item.append(element("time", "time", time(new Date())), element("span", "words", text));
+    item.append(time(new Date()), element("span", "words", text));
     this.add(item, text);
   }
 

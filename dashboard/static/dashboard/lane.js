@@ -2,6 +2,7 @@
 
 import { EventList } from "./event_list.js";
 import { EventStream } from "./event_stream.js";
+import { setTime } from "./times.js";
 import { describe, isFinal, isWarning, parse, seconds } from "./notes.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -149,7 +150,9 @@ export class Lane {
     // Reading a layout value lets the animation begin anew.
     void pulse.offsetWidth;
     pulse.classList.add("beat");
-    this.find("heartbeat").textContent = new Date().toTimeString().slice(0, 8);
+    const time = document.createElement("time");
+    setTime(time, new Date().toISOString());
+    this.find("heartbeat").replaceChildren(time);
   }
 
   pause() {

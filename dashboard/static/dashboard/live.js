@@ -1,13 +1,21 @@
 // Keeps a page live: one stream of content that the server has already put into words.
 // Every string is set as text, so that nothing in it can become markup.
 
+import { setTime } from "./times.js";
+
 const page = document.querySelector("[data-live]");
 const state = document.querySelector("[data-live-state]");
 const RETRY_MS = 5000;
 
 function setText(element, text) {
-  if (element.textContent !== text) {
+  const time = element.matches("time") ? element : element.querySelector(":scope > time");
+  if (time) {
+    setTime(time, text);
+  } else if (element.textContent !== text) {
     element.textContent = text;
+  }
+  if (element.dataset.href) {
+    element.setAttribute("href", element.dataset.href + encodeURIComponent(text));
   }
 }
 
@@ -31,9 +39,6 @@ function fillRow(element, row) {
   for (const cell of cells) {
     const text = row[Number(cell.dataset.cell)];
     setText(cell, text);
-    if (cell.dataset.href) {
-      cell.setAttribute("href", cell.dataset.href + encodeURIComponent(text));
-    }
   }
 }
 

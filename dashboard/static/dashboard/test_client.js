@@ -10,6 +10,8 @@ const lanes = [];
 const place = document.querySelector("[data-lanes]");
 const template = document.querySelector("[data-lane]");
 const serverInput = document.querySelector("[data-server]");
+// This server, below the path by which it was reached.
+const ownServer = window.location.origin + serverInput.dataset.server.replace(/\/+$/, "");
 const publishForm = document.querySelector("[data-publish]");
 
 function stored(key) {
@@ -29,11 +31,11 @@ function store(key, value) {
 }
 
 function server() {
-  return serverInput.value.trim().replace(/\/+$/, "") || window.location.origin;
+  return serverInput.value.trim().replace(/\/+$/, "") || ownServer;
 }
 
 function remember() {
-  store(SERVER_KEY, server() === window.location.origin ? "" : server());
+  store(SERVER_KEY, server() === ownServer ? "" : server());
   store(NAMES_KEY, JSON.stringify(lanes.map((lane) => lane.name)));
   offerNames();
 }
@@ -95,7 +97,7 @@ async function publish(event) {
   }
 }
 
-serverInput.value = stored(SERVER_KEY) || window.location.origin;
+serverInput.value = stored(SERVER_KEY) || ownServer;
 serverInput.addEventListener("change", remember);
 document.querySelector("[data-add]").addEventListener("click", () => {
   addLane(nextName()).input.select();

@@ -30,6 +30,10 @@ SETTINGS_HEAD = """\
 Settings are environment variables. A file `.env` beside `manage.py` is read when there is one; the environment wins
 over it, and `.env.example` lists every variable with its default. An empty value counts as not set. A value that
 cannot be used stops the start with one line that names the variable, what it holds and what it may hold.
+
+A line of `.env` is `NAME=value`; blanks around `=`, quotes, `export` and a comment after ` #` are no part of the value.
+The file is UTF-8. A line that cannot be read stops the start with one line too.
+
 `manage.py check` looks at the settings together and warns about combinations that deserve a second look.
 """
 METRICS_HEAD = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 import time
 from typing import Any
@@ -33,6 +34,9 @@ MAX_COUNT = 10_000_000
 MAX_INTERVAL_MS = 86_400_000
 MAX_TTL_MS = 7 * 86_400_000
 UNHEARD_STATUS = 3
+# Redis tells how many pods listen, and nothing of their clients.
+UNKNOWN = "delivery is not known"
+USAGE = "%(prog)s CLIENT ACTION [COUNT] [INTERVAL_MS] [options; -h lists them]"
 # A shorter run is over before a bar would be read.
 PROGRESS_COUNT = 20
 
@@ -45,12 +49,15 @@ class Command(BaseCommand):
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Keep the line breaks of the examples."""
         kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        return super().create_parser(prog_name, subcommand, **kwargs)
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Beside an error Django's own options would be seven lines about nothing that is wrong.
+        parser.usage = USAGE
+        return parser
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take what the original's test publisher took, and a few options."""
         parser.add_argument("client", metavar="CLIENT", help="client name, such as STORE001-LANE01")
-        parser.add_argument("action", metavar="ACTION", choices=ACTIONS, help="one of " + ", ".join(ACTIONS))
+        parser.add_argument("action", metavar="ACTION", help=f"one of {', '.join(ACTIONS)}; or any other, with --data")
         parser.add_argument("count", metavar="COUNT", nargs="?", type=whole(1, MAX_COUNT), default=1)
         parser.add_argument("interval", metavar="INTERVAL_MS", nargs="?", type=whole(0, MAX_INTERVAL_MS), default=0)
         # Suppressed, since `null` is data too.
@@ -65,9 +72,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ttl-ms", metavar="MS", type=whole(1, MAX_TTL_MS), help="never deliver it later than this"
         )
-        parser.add_argument(
-            "--durable", action="store_true", help="into the journal, which pods that are away catch up on"
-        )
+        parser.add_argument("--durable", action="store_true", help="into the journal, which pods catch up on")
         parser.add_argument("--strict", action="store_true", help="exit with 3 where no pod was listening")
         parser.add_argument("--json", action="store_true", help="one JSON object per event on standard output")
 
@@ -76,6 +81,8 @@ class Command(BaseCommand):
         count: int = options["count"]
         if options["event_id"] is not None and count != 1:
             raise CommandError("--event-id names one event, so COUNT must be 1.", returncode=2)
+        if "data" not in options and options["action"] not in ACTIONS:
+            raise CommandError(no_sample(options["action"]), returncode=2)
         # Stands on standard error and only where a person looks at it.
         bar = tqdm(total=count, unit="event", disable=None if count >= PROGRESS_COUNT else True)
         unheard = 0
@@ -120,11 +127,18 @@ class Command(BaseCommand):
                 "logId": receipt.log_id,
             }
             line = msgspec.json.encode(fields).decode()
-        elif receipt.log_id is not None:
-            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, in the journal as {receipt.log_id}"
         else:
-            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, received by {receipt.receivers} pod(s)"
+            pods = f"handed to {receipt.receivers} pod{'' if receipt.receivers == 1 else 's'}"
+            where = pods if receipt.log_id is None else f"in the journal as {receipt.log_id}"
+            line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, {where}; {UNKNOWN}"
         bar.write(line, file=sys.stdout)
+
+
+def no_sample(action: str) -> str:
+    """Say what to do about an action that there is no sample of."""
+    near = difflib.get_close_matches(action, ACTIONS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are samples of {', '.join(ACTIONS)}."
+    return f"There is no sample of the action {action!r}: {hint} Any other action needs --data."
 
 
 def whole(low: int, high: int) -> Any:

@@ -25,7 +25,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 async def publisher(mortal_redis: RedisServer, ledger: Ledger) -> AsyncIterator[Publisher]:
     mortal_redis.start()
-    publisher = Publisher(mortal_redis.port, ledger)
+    publisher = Publisher(lambda: mortal_redis.port, ledger)
     yield publisher
     publisher.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,7 +48,7 @@ def test_an_update_keeps_focus_and_selection(browser: Browser, visit: Callable[[
     visit("/admin")
     browser.execute_script(
         "window.row = document.querySelector('[data-key=STORE002-LANE01]');"
-        "row.querySelector('a').focus(); getSelection().selectAllChildren(row.cells[1])"
+        "row.querySelector('a').focus(); getSelection().selectAllChildren(row.cells[0])"
     )
     clients.connect("STORE001-LANE02")
     wait_until("the new connection", lambda: len(names(browser)) == 4)
@@ -100,7 +101,7 @@ def test_a_test_event_reaches_the_client(browser: Browser, visit: Callable[[str]
     browser.button("Prepare").click()
     browser.wait_url("/send")
     browser.button("send it").click()
-    assert "hear" in browser.wait_texts(".messagelist li")[0]
+    assert "is connected to this one" in browser.wait_texts(".messagelist li")[0]
     wait_until("the count", lambda: browser.one("[data-text=event_count]").text == "1")
 
 
@@ -149,3 +150,30 @@ def test_nothing_that_a_stranger_sends_becomes_markup(
     assert browser.texts("[data-rows=ends] .wordy") == [SCRIPT]
     assert not browser.find_elements(By.CSS_SELECTOR, "img, main script")
     assert browser.console() == []
+
+
+def test_times_go_on_and_are_shown_as_somebody_likes(
+    browser: Browser, visit: Callable[[str], None], clients: Clients
+) -> None:
+    visit("/admin")
+    since = "[data-key=STORE001-LANE01] td[data-cell='2'] time"
+    wait_until("time to pass", lambda: re.fullmatch(r"(2|3|4) s ago|.* min ago", browser.one(since).text), 10)
+    switch = browser.one("[data-times]")
+    assert switch.text == "Times: ago"
+    switch.click()
+    shown = browser.one(since)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", shown.text)
+    moment = shown.get_attribute("datetime")
+    assert moment is not None
+    assert shown.text == shown_as(moment)
+    assert shown.get_attribute("title") == f"{shown.text} UTC"
+    visit("/admin/clients/STORE001-LANE01")
+    assert browser.one("[data-times]").text == "Times: UTC", "it is remembered"
+    assert browser.one("time[data-text=since]").text == shown_as(moment)
+    browser.one("[data-times]").click()
+    browser.one("[data-times]").click()
+    assert browser.one("[data-times]").text == "Times: ago"
+
+
+def shown_as(moment: str) -> str:
+    return moment[:19].replace("T", " ")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from dashboard.content import formats
+from dashboard.templatetags import times
 from tests.dashboard.browsers.browser import Browser
 from tests.support.http import HOST
 from tests.support.pods import Pod
@@ -31,6 +33,13 @@ DESCRIBE = """
 const [event, done] = arguments;
 import("/static/dashboard/notes.js").then(
   ({ describe, isFinal }) => done([describe(event), isFinal(event)]),
+  (error) => done(String(error)),
+);
+"""
+TIMES = """
+const [seconds, moment, done] = arguments;
+import("/static/dashboard/times.js").then(
+  ({ ago, utc }) => done([seconds.map(ago), utc(Date.parse(moment))]),
   (error) => done(String(error)),
 );
 """
@@ -83,3 +92,11 @@ def test_what_the_service_says_is_told_in_words(
     assert words in sentence
     assert "(pod-1)" in sentence
     assert stays_away is final
+
+
+def test_times_are_the_same_words_as_the_servers(page: Browser) -> None:
+    seconds = [-5, 0, 1.9, 2, 59.9, 60, 599, 600, 3599, 3600, 7325, 86399, 86400, 200_000]
+    at = "2026-01-05T12:00:07.123Z"
+    words, moment = page.execute_async_script(TIMES, seconds, at)
+    assert words == [formats.ago(each) for each in seconds]
+    assert f"{moment} UTC" == times.moment(at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -13,7 +14,7 @@ from tests.dashboard.browsers.browser import Browser
 from tests.dashboard.browsers.lanes import LaneOnScreen
 from tests.dashboard.clients import connected
 from tests.support.http import HOST
-from tests.support.pods import Pod
+from tests.support.pods import Pod, environment
 from tests.support.redis_server import CHANNEL, RedisServer, event
 from tests.support.waiting import wait_until
 
@@ -119,8 +120,13 @@ def test_the_heartbeat_is_seen(
     pod = start_pod(REDIS_URL=redis_server.url, HEARTBEAT_SECONDS=1)
     lane = open_client(pod.port)
     lane.connect()
-    first = lane.part("heartbeat").text
-    wait_until("a later heartbeat", lambda: lane.part("heartbeat").text > first)
+
+    def heard_at() -> str:
+        (shown,) = lane.part("heartbeat").find_elements(By.TAG_NAME, "time")
+        return shown.get_attribute("datetime") or ""
+
+    first = heard_at()
+    wait_until("a later heartbeat", lambda: heard_at() > first)
     assert "beat" in (lane.part("pulse").get_attribute("class") or "").split()
 
 
@@ -215,3 +221,35 @@ def test_nothing_in_an_event_becomes_markup(
     assert lane.wait_item(SCRIPT)
     assert not browser.find_elements(By.CSS_SELECTOR, "main img, main script")
     assert browser.console() == []
+
+
+def test_works_in_production(browser: Browser, start_pod: StartPod, redis_server: RedisServer):
+    """A browser says that the page is of this site, and the stream opens."""
+    pod = start_pod(
+        REDIS_URL=redis_server.url,
+        ENVIRONMENT="production",
+        SECRET_KEY="only-for-tests-" + "x" * 50,
+        ADMIN_TOKEN="only-for-tests-" + "y" * 50,
+        ALLOWED_HOSTS=HOST,
+    )
+    browser.get(f"http://{HOST}:{pod.port}/")
+    lane = LaneOnScreen(browser)
+    lane.connect()
+    redis_server.publish(event("STORE001-LANE01", 1))
+    lane.wait_item("evt-00000001")
+
+
+def test_works_below_a_path(browser: Browser, redis_server: RedisServer, tmp_path: Path):
+    pod = Pod("streamworker", tmp_path / "log", environment(REDIS_URL=redis_server.url), root_path="/sse")
+    pod.wait_ready()
+    try:
+        browser.get(f"http://{HOST}:{pod.port}/sse/")
+        lane = LaneOnScreen(browser)
+        lane.connect()
+        redis_server.publish(event("STORE001-LANE01", 1))
+        lane.wait_item("evt-00000001")
+        browser.get(f"http://{HOST}:{pod.port}/sse/admin")
+        wait_until("the page to be live", lambda: browser.one("[data-live-state]").text == "Live", 20)
+    finally:
+        pod.terminate()
+    pod.assert_no_traceback()

@@ -8,6 +8,8 @@ from dashboard.content.verdict import judge
 from dashboard.live.board import Board
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
+from streams.wire.complaints import Fault
+from tests.dashboard.conftest import hear
 
 Connect = Callable[..., Connection]
 
@@ -55,8 +57,31 @@ def test_a_few_lost_devices_are_noted_and_many_are_a_warning(board: Board, conne
 
 def test_unusable_messages_and_outages_are_noted(board: Board) -> None:
     board.sampler.take()
-    board.pod.router.unusable += 1
+    board.pod.router.complaints.counts[Fault.UNUSABLE] += 1
     board.pod.subscriber.outages.count = 2
     notices = " ".join(judge(board.pod, board.sampler).notices)
     assert "1 message on the channel" in notices
     assert "lost 2 times" in notices
+
+
+def test_one_pod_of_several_says_that_it_shows_its_own_clients(board: Board, connect: Connect) -> None:
+    connect("STORE001-LANE01")
+    board.sampler.take()
+    hear(board.pod, "two", "pod-2")
+    hear(board.pod, "three", "pod-3")
+    verdict = judge(board.pod, board.sampler)
+    assert verdict == (
+        "good",
+        "All is well: 1 client connected to this pod, events are heard.",
+        ["This is local-pod alone, one of several pods: other clients are connected to pod-2, pod-3."],
+    )
+    for number in range(4, 11):
+        hear(board.pod, str(number), f"pod-{number}")
+    (notice,) = judge(board.pod, board.sampler).notices
+    assert notice.endswith("pod-10, pod-2, pod-3, pod-4, pod-5 and 4 more.")
+
+
+def test_a_pod_with_the_name_of_this_one_is_noticed(board: Board) -> None:
+    hear(board.pod, "other", "local-pod")
+    (notice,) = judge(board.pod, board.sampler).notices
+    assert notice.startswith("Another pod calls itself local-pod too")

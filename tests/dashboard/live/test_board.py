@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from dashboard.content.pages import ClientPage, PodPage
-from dashboard.content.tables import Roster, View
 from dashboard.live import board as board_module
 from dashboard.live.board import Board
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
+from streams.http.listing import Roster, View
 from streams.tasks import cancel
 from tests.dashboard.conftest import FakeWriter
 from tests.support.event_stream import parse

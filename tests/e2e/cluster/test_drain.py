@@ -257,6 +257,13 @@ async def test_those_that_leave_by_themselves_do_not_hurry_the_others(start_pod:
     assert time.monotonic() - began < 3
 
 
+async def test_a_few_do_not_wait_for_their_turn_as_long_as_thousands(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=600)
+    streams = await hold(pod, 2)
+    pod.process.send_signal(signal.SIGTERM)
+    await end_of(pod, streams, 5)
+
+
 async def test_plain_daphne_says_farewell(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod("daphne", REDIS_URL=redis_server.url)
     streams = await hold(pod, 60)

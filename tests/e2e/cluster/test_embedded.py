@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.http import HOST, open_stream
-from tests.support.pods import environment, run_manage
+from tests.support.pods import PRODUCTION, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
 
@@ -32,7 +32,7 @@ async def test_brings_a_redis_that_ends_with_the_pod(start_pod: StartPod):
     async with await open_stream(pod.port, "STORE001-LANE01") as stream:
         published = run_manage("publish_event", "STORE001-LANE01", "signature", env=environment(REDIS_PORT=port))
         assert published.returncode == 0, published.stderr
-        assert "received by 1 pod" in published.stdout
+        assert "handed to 1 pod;" in published.stdout
         event = await stream.next_json()
         assert (event["clientName"], event["action"]) == ("STORE001-LANE01", "signature")
 
@@ -69,7 +69,7 @@ def test_production_brings_none(start_pod: StartPod):
         "streamworker",
         "--port",
         str(free_port()),
-        env=environment(ENVIRONMENT="production", SECRET_KEY="x" * 50, REDIS_PORT=port, POD_NAME="pod-1"),
+        env=environment(**PRODUCTION, REDIS_PORT=port, POD_NAME="pod-1"),
         timeout=20,
     )
     assert finished.returncode != 0

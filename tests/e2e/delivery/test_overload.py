@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import socket
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from streams.conf import SPARE_DESCRIPTORS
 from tests.conftest import StartPod
 from tests.support.http import HOST, EventStream, open_response, open_stream, request_bytes
 from tests.support.pods import Pod
@@ -101,7 +105,34 @@ async def test_one_address_does_not_take_every_place(start_pod: StartPod, redis_
         await stream.close()
 
 
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP"])
+async def test_who_replaces_its_own_connection_is_not_one_too_many(
+    limit: str, start_pod: StartPod, redis_server: RedisServer
+):
+    """As a lane does that came back over another network before its old connection was found dead."""
+    limits: dict[str, Any] = {limit: 1}
+    pod = start_pod(REDIS_URL=redis_server.url, **limits)
+    first = await open_stream(pod.port, "LANE")
+    second = await open_stream(pod.port, "LANE", headers={"Prefer": "status"})
+    assert [farewell.type for farewell in await first.rest()] == ["evicted"]
+    await assert_told_overloaded(await open_response(pod.port, "OTHER"))
+    await assert_all_receive(redis_server, {"LANE": second}, 1)
+    assert pod.connections() == 1
+    await second.close()
+
+
+async def test_who_comes_from_another_address_is_one_more_there(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS_PER_IP=1)
+    streams = {"HERE": await open_stream(pod.port, "HERE"), "THERE": await open_from("127.0.0.2", pod, "THERE")}
+    await assert_told_overloaded(await open_from("127.0.0.2", pod, "HERE"))
+    await assert_all_receive(redis_server, streams, 1)
+    for stream in streams.values():
+        await stream.close()
+
+
 DESCRIPTORS = 128
+# The part of them that connections may take which wait for a further request.
+IDLE_SHARE = 16
 
 
 @pytest.fixture
@@ -112,6 +143,21 @@ def poor_pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
     resource.prlimit(pod.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     pod.wait_ready()
     return pod
+
+
+def test_few_connections_are_kept_that_ask_for_nothing_more(poor_pod: Pod):
+    """The longest idle ends first."""
+    kept = (DESCRIPTORS - SPARE_DESCRIPTORS) // IDLE_SHARE
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((HOST, poor_pod.port), 5)) for _ in range(kept + 3)]
+        for client in clients:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        for client in clients[:3]:
+            assert client.recv(1) == b""
+        for client in clients[3:]:
+            client.sendall(request_bytes("GET", "/health/live"))
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_few_descriptors_are_a_limit_too(poor_pod: Pod, redis_server: RedisServer):
@@ -183,3 +229,23 @@ async def test_streams_end_at_their_age_each_at_its_own(start_pod: StartPod, red
     assert len({retry_ms for _, retry_ms in lives}) > count / 2
     assert pod.metric(MAX_LIFE) == count
     print(f"MAX_STREAM_SECONDS={limit:g}: {count} streams ended between {seconds[0]:.1f} and {seconds[-1]:.1f} s")
+
+
+async def test_a_limit_for_each_device_behind_a_trusted_front_door(
+    start_pod: StartPod, redis_server: RedisServer, client_names: Callable[[int], list[str]]
+):
+    """Without TRUSTED_PROXIES all of them have the front door's address."""
+    pod = start_pod(REDIS_URL=redis_server.url, MAX_CONNECTIONS_PER_IP=1, TRUSTED_PROXIES="127.0.0.1")
+    one, two, three = client_names(3)
+    streams = [
+        await open_stream(pod.port, one, headers={"X-Forwarded-For": "203.0.113.7"}),
+        await open_stream(pod.port, two, headers={"X-Forwarded-For": "198.51.100.9, 203.0.113.8"}),
+        # Written in a way that the server's short path does not read.
+        await open_stream(pod.port, three, headers={"X-Forwarded-For": "203.0.113.9", "X-Other": "1"}),
+    ]
+    for name, address in zip((one, two, three), ("203.0.113.7", "203.0.113.8", "203.0.113.9"), strict=True):
+        page = pod.fetch(f"/admin/clients/{name}").body.decode()
+        assert re.search(rf"\b{re.escape(address)}\s*<", page), "the page has the device's address, without a port"
+    await assert_told_overloaded(await open_response(pod.port, f"{one}-2", headers={"X-Forwarded-For": "203.0.113.7"}))
+    for stream in streams:
+        await stream.close()

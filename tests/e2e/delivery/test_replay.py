@@ -97,7 +97,7 @@ async def test_since_replays_the_last_seconds(start_pod: StartPod, redis_server:
         assert await ids_until(stream, "evt-00000003") == ids(1, 3)
 
 
-@pytest.mark.parametrize("since", ["abc", "-1", "nan", "inf", "-inf", "1e999", "1,5", "%00"])
+@pytest.mark.parametrize("since", ["abc", "-1", "nan", "inf", "-inf", "1,5", "%00"])
 async def test_a_since_that_is_no_duration_is_refused(since: str, pod: Pod, client_name: str):
     answer = pod.fetch(f"/events/{client_name}?since={since}")
     assert answer.status == 400

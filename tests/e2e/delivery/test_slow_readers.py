@@ -223,12 +223,11 @@ async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod:
 async def test_a_small_backlog_is_given_up_when_it_stalls(start: str, start_pod: StartPod, redis_server: RedisServer):
     stall_seconds = 1.0
     pod = start_pod(start, REDIS_URL=redis_server.url, STALL_SECONDS=stall_seconds, LOG_LEVEL="info")
-    # Too small an amount for MAX_BACKLOG_BYTES: only the time can tell.
-    large = event("STALLED", data="x" * 20_000)
+    # They add up to too small an amount for MAX_BACKLOG_BYTES: only the time can tell.
     async with await open_stream(pod.port, "GOOD") as good:
         with silent_clients(pod, ["STALLED"], RECEIVE_BYTES):
             for number in range(1, 1000):
-                redis_server.publish(large)
+                redis_server.publish(event("STALLED", number, data="x" * 20_000))
                 await eventually("the event to be heard", lambda: pod.metric("sse_events_delivered_total") == number)  # noqa: B023
                 # A single one may only be on its way.
                 if pod.metric("sse_backlog_bytes") > 2 * 20_000:

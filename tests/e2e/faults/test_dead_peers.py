@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEFAULTS
-from tests.support.http import PATIENCE_SECONDS, open_stream, request_bytes
+from tests.support.http import PATIENCE_SECONDS, open_response, open_stream, request_bytes
 from tests.support.pods import Pod, environment
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -191,3 +191,22 @@ async def test_a_dead_machine_is_not_called_a_slow_reader(
     assert "Client FAR disconnected (dead-peer)" in far_pod.log
     assert far_pod.metric(DEAD) == 1
     assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("far_pod", [{"DUEL_LIMIT": 1}], indirect=True)
+async def test_a_name_that_a_silent_machine_has_is_given_to_who_asks_for_it(
+    far: Far, far_pod: Pod, devices: list[subprocess.Popen[str]]
+):
+    """A device whose line was lost comes back more often than two devices may, and has its name within 5 s."""
+    devices.append(open_far(far, far_pod, ["ROAMING"] * 2))
+    assert far_pod.metric('sse_closes_total{reason="evicted"}') == 1
+    far.swallow_everything()
+    began = time.monotonic()
+    async with await open_stream(far_pod.port, "ROAMING"):
+        assert time.monotonic() - began < 5
+        assert far_pod.metric(DEAD) == 1
+        assert far_pod.metric('sse_closes_total{reason="duel"}') == 0
+        assert "Client ROAMING disconnected (dead-peer)" in far_pod.log
+        # One that answers keeps its name.
+        async with await open_response(far_pod.port, "ROAMING") as refused:
+            assert [received.json()["reason"] for received in await refused.rest()] == ["duel"]

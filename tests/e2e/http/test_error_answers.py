@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import Answer
-from tests.support.pods import FAILING, Pod
+from tests.support.http import Answer, exchange, parse_answer
+from tests.support.pods import FAILING, OUTSIDE_DJANGO, Pod
 from tests.support.redis_server import RedisServer
 
 MANY_FIELDS = "&".join(f"a={number}" for number in range(1500))
@@ -21,6 +21,14 @@ def failing_pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
     return pod
 
 
+@pytest.fixture(scope="module")
+def shared_failing_pod(start_shared_pod: StartPod, redis_server: RedisServer) -> Pod:
+    """The same for tests that do not count what is logged."""
+    pod = start_shared_pod("daphne", application="tests.support.failing:application", REDIS_URL=redis_server.url)
+    pod.may_log_tracebacks = True
+    return pod
+
+
 def assert_error(answer: Answer, status: int) -> None:
     assert answer.status == status, answer
     assert list(answer.json()) == ["success", "error", "timestamp"]
@@ -31,7 +39,7 @@ def assert_error(answer: Answer, status: int) -> None:
 def test_too_many_fields_are_400_in_json(failing_pod: Pod):
     assert_error(failing_pod.fetch(f"/admin?{MANY_FIELDS}"), 400)
     # Django logs what it takes for an attack, and that is all.
-    assert failing_pod.log.count("\n[django.") == 1
+    assert failing_pod.log.count(" [django.") == 1
     assert "AttributeError" not in failing_pod.log
 
 
@@ -40,6 +48,60 @@ def test_a_view_that_raises_is_500_in_json_with_one_traceback(failing_pod: Pod):
     assert_error(answer, 500)
     assert b"this view raises" not in answer.body
     failing_pod.wait_log("RuntimeError: this view raises")
-    assert failing_pod.log.count("\n[django.") == 1
+    assert failing_pod.log.count(" [django.") == 1
     assert failing_pod.log.count(TRACEBACK) == 1
     assert failing_pod.status("/health") == 200
+
+
+# What Daphne refuses by itself, and a page would say under the plain command.
+DAPHNES_OWN = {
+    "a path beyond ASCII": b"GET /caf\xa9 HTTP/1.1\r\nHost: x\r\n",
+    "a header's name": b"GET / HTTP/1.1\r\nHost: x\r\nX(odd): 1\r\n",
+    "a header's bytes": b"GET / HTTP/1.1\r\nHost: x\r\nX-Odd: \x85\r\n",
+}
+
+
+@pytest.mark.parametrize("head", DAPHNES_OWN.values(), ids=DAPHNES_OWN.keys())
+def test_what_plain_daphne_answers_by_itself_is_json(shared_failing_pod: Pod, head: bytes):
+    answer = parse_answer(exchange(shared_failing_pod.port, head + b"Connection: close\r\n\r\n"))
+    assert_error(answer, 400)
+
+
+@pytest.mark.parametrize("start", ["daphne", "uvicorn"])
+def test_what_fails_outside_of_django_is_500_in_json(start: str, start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(start, application="tests.support.failing:application", REDIS_URL=redis_server.url)
+    pod.may_log_tracebacks = True
+    assert_error(pod.fetch(OUTSIDE_DJANGO), 500)
+    pod.wait_log("RuntimeError: this fails before Django")
+    assert pod.log.count(TRACEBACK) == 1
+    assert pod.status("/health") == 200
+
+
+LINKS = [b'href="/admin"', b'href="/"', b'href="/health"', b'href="/metrics"']
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "words"),
+    [
+        ("/docs", 404, "/docs"),
+        ("/events", 404, "/events/NAME"),
+        ("/healthz", 404, "/health/live"),
+        ("/dashboard", 404, "/admin"),
+        ("/<b>", 404, "/&lt;b&gt;"),
+        (f"/admin?{MANY_FIELDS}", 400, "cannot be understood"),
+        (FAILING, 500, "log"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_browser_reads_a_page_with_links(shared_failing_pod: Pod, target: str, status: int, words: str):
+    page = shared_failing_pod.fetch(target, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert words.encode() in page.body
+    for link in LINKS:
+        assert link in page.body
+    assert shared_failing_pod.fetch(target, headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("target", ["/events/-bad", "/register", "/admin/client/NOBODY"])
+def test_a_path_for_programs_is_json_for_a_browser_too(shared_failing_pod: Pod, target: str):
+    assert shared_failing_pod.fetch(target, headers={"Accept": "text/html"}).json()["error"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from streams import VERSION
 from tests.conftest import StartPod
 from tests.e2e.http.expected import TIMESTAMP, assert_error
 from tests.support.http import HOST, open_stream
@@ -21,6 +22,7 @@ def test_health_has_the_keys_that_it_always_had(pod: Pod, redis_server: RedisSer
     assert health["podName"] == "pod-streamworker"
     assert health["environment"] == "development"
     assert isinstance(health["uptime"], int)
+    assert health["version"] == VERSION
     assert TIMESTAMP.fullmatch(health["timestamp"])
     assert health["redis"] == {
         "connected": True,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from urllib.parse import quote
 
 import pytest
 
 from tests.e2e.http.expected import BAD_NAMES, GOOD_NAMES, assert_error
-from tests.support.http import HOST, EventStream, open_response, open_stream
+from tests.support.http import HOST, EventStream, open_response, open_stream, request_bytes
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -109,3 +111,15 @@ async def test_stream_ignores_a_body(pod: Pod, redis_server: RedisServer, client
     async with await open_stream(pod.port, client_name, headers={"Content-Length": "0"}) as stream:
         redis_server.publish(event(client_name, 1))
         assert (await stream.next_json())["eventId"] == "evt-00000001"
+
+
+def test_stream_can_be_asked_about_before_it_is_opened(pod: Pod, client_name: str):
+    """HEAD and OPTIONS end, and leave their connection to the next request."""
+    asked = b"".join(request_bytes(method, f"/events/{client_name}") for method in ("HEAD", "OPTIONS", "GET"))
+    with socket.create_connection((HOST, pod.port), 10) as client:
+        client.sendall(asked)
+        received = b""
+        while b'"connected"' not in received:
+            received += client.recv(65536)
+    heads = re.findall(rb"HTTP/1\.1 (\d+)", received)
+    assert heads == [b"200", b"204", b"200"]

@@ -156,7 +156,8 @@ FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
 def test_a_flood_of_head_is_ended(bare_pod: Pod, flood: Callable[[], Iterator[bytes]]):
     with connected(bare_pod) as client:
         received = send_until_answered(client, flood())
-    assert received in (b"", b"reset") or received.startswith(b"HTTP/1.1 400 "), received[:200]
+    # A client that goes on sending to a server that has closed may lose the answer.
+    assert received == b"reset" or received.startswith(b"HTTP/1.1 4"), received[:200]
     assert bare_pod.status("/health") == 200
 
 
@@ -260,7 +261,9 @@ def test_slow_requests_are_ended_however_steadily_they_drip(streamworker: Pod, c
                 try:
                     client.sendall(drips[name][at : at + 1])
                     client.settimeout(0.01)
-                    gone = client.recv(1) == b""
+                    said = client.recv(65536)
+                    assert not said or said.startswith(b"HTTP/1.1 408 ")
+                    gone = True
                 except TimeoutError:
                     gone = False
                 except ConnectionError:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from streams.broker.journal_cursor import (
+    AT_ONCE_SECONDS,
     BLOCK_MS,
     EVENT_FIELD,
     MAX_READ_COUNT,
     MIN_READ_COUNT,
+    PAUSE_SECONDS,
     READ_BYTES,
     Entry,
     entry_parts,
@@ -163,3 +165,53 @@ def test_reads_the_replies_of_both_protocols():
 def test_an_id_is_a_time_and_a_number():
     assert entry_parts(b"1700000000123-4") == (1_700_000_000_123, 4)
     assert entry_parts(b"9-0") < entry_parts(b"10-0")
+
+
+# How often it reads
+
+
+def test_an_answer_that_came_at_once_with_entries_is_followed_by_a_pause():
+    journal = Journal(HandClock())
+    journal.catch_up()
+    assert journal.cursor.pause_seconds == 0.0
+    journal.add("1")
+    journal.read(late=AT_ONCE_SECONDS / 2)
+    assert journal.cursor.pause_seconds == PAUSE_SECONDS
+    journal.read()
+    assert journal.cursor.pause_seconds == 0.0, "nothing came"
+    journal.add("2")
+    journal.read(late=AT_ONCE_SECONDS * 2)
+    assert journal.cursor.pause_seconds == 0.0, "it waited for that one"
+
+
+def test_a_full_read_is_followed_by_another_at_once():
+    journal = Journal(HandClock())
+    journal.catch_up()
+    for number in range(MIN_READ_COUNT + 1):
+        journal.add(str(number))
+    journal.read()
+    assert journal.cursor.pause_seconds == 0.0
+    journal.read()
+    assert journal.cursor.pause_seconds == PAUSE_SECONDS
+
+
+def test_a_journal_from_before_is_read_without_a_pause():
+    journal = Journal(HandClock())
+    journal.add("1")
+    journal.connect()
+    journal.read()
+    assert journal.cursor.pause_seconds == 0.0
+
+
+def test_the_next_read_has_room_for_twice_as_many_as_the_last_one_brought():
+    journal = Journal(HandClock())
+    journal.catch_up()
+    for number in range(3 * MIN_READ_COUNT):
+        journal.add(str(number))
+    journal.read()
+    assert journal.cursor.next_read().limit == 2 * MIN_READ_COUNT
+    journal.read()
+    assert journal.cursor.next_read().limit == 4 * MIN_READ_COUNT
+    journal.add("next")
+    journal.read()
+    assert journal.cursor.next_read().limit == MIN_READ_COUNT

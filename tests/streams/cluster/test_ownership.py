@@ -22,6 +22,7 @@ from streams.cluster.ownership import (
     Order,
 )
 from streams.delivery.connection import Connection
+from streams.delivery.probes import ANSWER_SECONDS
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect
@@ -111,6 +112,7 @@ class Channel:
             quiet = not any(pod.inbox for pod in self.pods)
             for pod in self.pods:
                 self.listen(pod)
+                pod.registry.probes.settle()
 
     def settle(self) -> None:
         """Let as much time go by as a pod takes to see what it missed, and to call its roll."""
@@ -131,6 +133,7 @@ def test_the_older_one_is_evicted():
     channel.exchange()
     assert channel.holders() == [second]
     assert older.close_reason is CloseReason.EVICTED
+    assert older.evicted_by == second.registry.pod_name
     assert writer.types[-1] == "evicted"
     assert newer.clustered
     assert first.order.evicted_elsewhere == 1
@@ -517,6 +520,78 @@ def test_a_duel_across_pods_ends(caplog: pytest.LogCaptureFixture):
     assert "Duel for STORE001-LANE01 between" in caplog.text
     assert "on pod pod-1: the one here is kept" in caplog.text
     assert "on pod pod-0: the one here is sent away" in caplog.text
+
+
+DEVICES = ("one", "other")
+
+
+def come(pod: Pod, device: str) -> tuple[Connection, Recorder]:
+    """Let a device of its own origin come to a pod."""
+    writer = Recorder()
+    connection = Connection(NAME, writer, "10.0.0.1:5000", user_agent=device)
+    pod.registry.open(connection, [])
+    connection.opened_at = pod.now
+    return connection, writer
+
+
+def take_turns(channel: Channel, pods: list[Pod], turns: int) -> list[tuple[Connection, Recorder]]:
+    """Let two polite devices take a name from each other, each time on the next of these pods."""
+    came = []
+    for turn in range(turns):
+        came.append(come(pods[turn % len(pods)], DEVICES[turn % 2]))
+        channel.exchange()
+        channel.now += BEAT_SECONDS
+        channel.exchange()
+    return came
+
+
+@pytest.mark.parametrize("count", [2, 3], ids=["each on its pod", "each on any pod"])
+def test_polite_devices_on_several_pods_are_found_at_their_third_turn(count: int, caplog: pytest.LogCaptureFixture):
+    channel = Channel()
+    came = take_turns(channel, channel.pods[:count], 4)
+    reasons = [connection.close_reason for connection, _ in came]
+    assert reasons == [CloseReason.EVICTED, CloseReason.EVICTED, None, CloseReason.DUEL]
+    _, refused = came[-1]
+    assert refused.types == ["evicted"], "it was not greeted, and so given no replay"
+    assert "Duel for STORE001-LANE01 between 10.0.0.1:5000 (one) here" in caplog.text
+    assert "Duel for STORE001-LANE01 between 10.0.0.1:5000 (other) here" in caplog.text
+
+
+def test_an_incumbent_on_another_pod_that_does_not_answer_gives_way():
+    channel = Channel()
+    (_, _, (incumbent, writer)) = take_turns(channel, channel.pods[:2], 3)
+    writer.silent = 1e9
+    newcomer, _ = come(channel.pods[1], DEVICES[1])
+    channel.exchange()
+    assert channel.holders() == channel.pods[:2], "until it is known"
+    (asked,) = channel.pods[0].registry.probes._asked.values()
+    asked.at -= ANSWER_SECONDS
+    channel.exchange()
+    channel.pods[0].registry.probes.settle()
+    assert incumbent.close_reason is CloseReason.DEAD_PEER
+    assert channel.holders() == [channel.pods[1]]
+    assert newcomer.close_reason is None
+
+
+def test_an_incumbent_that_leaves_while_it_is_asked_keeps_nothing():
+    channel = Channel()
+    (_, _, (incumbent, writer)) = take_turns(channel, channel.pods[:2], 3)
+    writer.silent = 1e9
+    come(channel.pods[1], DEVICES[1])
+    channel.exchange()
+    channel.pods[0].registry.close(incumbent, CloseReason.CLIENT_CLOSED)
+    channel.exchange()
+    channel.pods[0].registry.probes.settle()
+    assert incumbent.close_reason is CloseReason.CLIENT_CLOSED
+    assert channel.holders() == [channel.pods[1]]
+
+
+def test_announcements_of_an_earlier_version_name_no_origins():
+    channel = Channel()
+    older, _ = come(channel.pods[0], "one")
+    channel.exchange()
+    channel.pods[0].order.hear(Announcement("open", "old", "pod-old", 1, 0, [NAME], [0.0]), channel.pods[0].now)
+    assert older.close_reason is CloseReason.EVICTED
 
 
 operations = st.lists(

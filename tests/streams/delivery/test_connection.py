@@ -32,6 +32,14 @@ def test_a_snapshot_is_detached():
     assert snapshot == ConnectionSnapshot("a", "10.0.0.1:5000", "Lane/2.0", at, at, 3, 100, 7)
 
 
+def test_the_facts_say_who_took_the_name_once_somebody_did():
+    connection = Connection("a", Recorder(), "10.0.0.1:5000", user_agent="Lane/2.0")
+    facts = connection.facts()
+    assert facts == {"clientName": "a", "address": "10.0.0.1:5000", "userAgent": "Lane/2.0"}
+    connection.evicted_by = "pod-2"
+    assert connection.facts() == {**facts, "evictedBy": "pod-2"}
+
+
 def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
     turns: list[bytes] = []
 
@@ -39,7 +47,7 @@ def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
         turns.append(message)
         return framed(message)
 
-    pending = Pending([b"1", b"2", b"3"], frame, 100)
+    pending = Pending([b"1", b"2", b"3"], frame, 5.0)
     assert pending.take(4) == b"<1><2>"
     assert turns == [b"1", b"2"]
     assert pending.take(4) == b"<3>"
@@ -47,7 +55,7 @@ def test_takes_messages_in_batches_each_framed_when_its_turn_comes():
 
 
 def test_what_comes_meanwhile_goes_behind_frames_as_they_are():
-    pending = Pending([b"1"], framed, 100)
+    pending = Pending([b"1"], framed, 5.0)
     pending.add(b": heartbeat", is_message=False)
     pending.add(b"2", is_message=True)
     pending.add(b"late", is_message=True)
@@ -55,19 +63,34 @@ def test_what_comes_meanwhile_goes_behind_frames_as_they_are():
     assert pending.take(100) == b""
 
 
-def test_what_comes_meanwhile_takes_room_and_a_replay_does_not():
-    pending = Pending([b"x" * 1000], framed, 10)
+def test_what_comes_meanwhile_waits_until_it_is_taken_and_a_replay_does_not_count():
+    pending = Pending([b"x" * 1000], framed, 5.0)
+    assert (pending.waiting_bytes, pending.taken_at) == (0, 5.0)
     pending.add(b"12345", is_message=True)
-    assert pending.room_bytes == 5
     pending.add(b"123456", is_message=False)
-    assert pending.room_bytes == -1
+    assert pending.waiting_bytes == 11
+    pending.take(1000)
+    assert pending.waiting_bytes == 11
+    pending.take(1)
+    assert pending.waiting_bytes == 6
+    pending.take(100)
+    assert pending.waiting_bytes == 0
 
 
 def test_a_release_lets_out_the_frames_that_waited_then_the_messages():
-    pending = Pending([], framed, 10)
+    pending = Pending([], framed, 5.0)
     pending.held = True
     pending.add(b": heartbeat", is_message=False)
-    pending.release([b"1", b"2"], 10)
-    assert not pending.held
-    assert pending.room_bytes == 10
+    pending.release([b"1", b"2"], 6.0)
+    assert (pending.held, pending.taken_at) == (False, 6.0)
     assert pending.take(100) == b": heartbeat<1><2>"
+    assert pending.waiting_bytes == 0
+
+
+def test_an_origin_is_of_a_host_and_what_the_client_calls_itself():
+    def origin(address: str, user_agent: str) -> str:
+        return Connection("a", Recorder(), address, user_agent=user_agent).origin
+
+    assert origin("10.0.0.1:5000", "Lane/2.0") == origin("10.0.0.1:6000", "Lane/2.0")
+    assert len({origin(host, agent) for host in ("10.0.0.1:5", "[::1]:5") for agent in ("Lane/2.0", "", "\udc80")}) == 6
+    assert origin("", "Lane/2.0") == ""

@@ -46,6 +46,7 @@ def test_farewell_has_a_name_that_clients_know_and_the_reason(notices: Notices, 
     low, high = EVICTED_RETRY_MS if reason in (CloseReason.EVICTED, CloseReason.DUEL) else RETRY_MS
     assert retry_ms is not None
     assert low <= retry_ms <= high
+    assert read(notices.farewell(reason, 12_345))[1] == 12_345
 
 
 @pytest.mark.parametrize("reason", set(CloseReason) - FAREWELLS.keys())

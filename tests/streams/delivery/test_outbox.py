@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from streams.delivery import outbox
 from streams.delivery.connection import Connection
-from streams.delivery.outbox import REPLAY_BATCH_BYTES, Outbox
+from streams.delivery.outbox import BURST_SECONDS, REPLAY_BATCH_BYTES, Outbox
 from streams.errors import CloseReason
 from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, unwritable
 from tests.support.waiting import eventually
@@ -52,10 +53,16 @@ def test_a_frame_goes_out_at_once(room: Room):
     assert room.outbox.backlog_bytes() == 0
 
 
-def test_who_lets_too_much_wait_is_closed(room: Room):
-    connection, writer = room.client(reading=False)
+def fill(room: Room, connection: Connection) -> None:
+    """Let as much wait for a client that does not read as may."""
     for _ in range(MAX_BACKLOG_BYTES // len(FRAME)):
         room.outbox.write(connection, FRAME)
+
+
+def test_who_lets_too_much_wait_is_closed(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    fill(room, connection)
+    now[0] += BURST_SECONDS
     assert room.outbox.backlog_bytes() == MAX_BACKLOG_BYTES
     assert room.closed == {}
     room.outbox.write(connection, FRAME)
@@ -65,6 +72,51 @@ def test_who_lets_too_much_wait_is_closed(room: Room):
     room.outbox.write(connection, FRAME)
     room.outbox.close_stalled()
     assert room.outbox.backlog_bytes() == 0, "who is closed is not watched any more"
+
+
+def test_who_had_no_time_to_read_a_burst_is_not_closed(room: Room, now: list[float]):
+    """One that was behind a little before, and takes the burst as soon as it can."""
+    connection, writer = room.client(reading=False)
+    room.outbox.write(connection, FRAME)
+    now[0] += 1
+    writer.waiting = 0
+    for _ in range(3):
+        room.outbox.write(connection, b"x" * MAX_BACKLOG_BYTES)
+    assert room.closed == {}
+    now[0] += 0.1
+    writer.waiting = 10
+    room.outbox.close_stalled()
+    assert room.outbox._excess_bytes == 0, "the room of the burst is given back"
+    now[0] += BURST_SECONDS
+    room.outbox.close_stalled()
+    assert room.closed == {}
+
+
+def test_who_does_not_read_a_burst_in_time_is_closed(room: Room, now: list[float]):
+    connection, writer = room.client(reading=False)
+    room.outbox.write(connection, b"x" * 3 * MAX_BACKLOG_BYTES)
+    now[0] += BURST_SECONDS - 0.01
+    # Some of it is not all of it.
+    writer.waiting -= MAX_BACKLOG_BYTES
+    room.outbox.close_stalled()
+    assert room.closed == {}
+    now[0] += 0.01
+    room.outbox.close_stalled()
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+def test_bursts_have_a_bound_for_all_together(room: Room, now: list[float], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "BURST_BYTES", 2 * MAX_BACKLOG_BYTES)
+    clients = {name: room.client(name, reading=False)[0] for name in ("a", "b", "c")}
+    for connection in clients.values():
+        room.outbox.write(connection, b"x" * 2 * MAX_BACKLOG_BYTES)
+    assert room.closed == {"c": CloseReason.SLOW_READER}, "for the third there was no room"
+    room.outbox.write(clients["a"], b"x")
+    assert room.closed.keys() == {"a", "c"}
+    room.outbox.write(clients["b"], b"x")
+    assert room.closed.keys() == {"a", "c"}, "there is again"
+    room.close(clients["b"], CloseReason.OPERATOR)
+    assert (room.outbox._excess, room.outbox._excess_bytes) == ({}, 0)
 
 
 def test_who_takes_nothing_for_too_long_is_closed(room: Room, now: list[float]):
@@ -187,20 +239,52 @@ def test_what_comes_during_a_replay_goes_behind_it(room: Room):
     assert connection.pending is None
 
 
-def test_who_lets_too_much_come_behind_a_replay_is_closed(room: Room):
+def test_who_lets_too_much_come_behind_a_replay_is_closed(room: Room, now: list[float]):
     connection, _ = room.client(reading=False)
     room.outbox.write(connection, FRAME)
     room.outbox.replay(connection, [b"1"], framed)
     room.outbox.queue(connection, b"x" * MAX_BACKLOG_BYTES)
+    now[0] += BURST_SECONDS
     assert room.closed == {}
     room.outbox.queue(connection, b"x")
     assert room.closed == {"a": CloseReason.SLOW_READER}
     assert connection.pending is None
 
 
-def test_a_batch_of_a_replay_counts_as_a_backlog(room: Room):
+def test_who_takes_a_long_replay_may_be_sent_a_burst_behind_it(room: Room, now: list[float]):
+    """The replay goes out no faster than it is let, which is no fault of its client."""
+    room.outbox = Outbox(room.close, max_backlog_bytes=REPLAY_BATCH_BYTES, stall_seconds=STALL_SECONDS)
+    connection, writer = room.client()
+    writer.reading = False
+    room.outbox.replay(connection, [LONG] * 6, framed)
+    for _ in range(3):
+        room.outbox.queue(connection, b"x" * REPLAY_BATCH_BYTES)
+        writer.waiting = 0
+        room.outbox._continue_replay(connection)
+        now[0] += BURST_SECONDS - 0.1
+    assert room.closed == {}
+    assert room.outbox._excess_bytes > 0
+    writer.reading, writer.waiting = True, 0
+    room.outbox._continue_replay(connection)
+    assert connection.pending is None
+    assert room.outbox._excess_bytes == 0
+
+
+def test_bursts_behind_replays_have_the_same_bound(room: Room, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "BURST_BYTES", MAX_BACKLOG_BYTES)
+    connection, _ = room.client()
+    room.outbox.hold(connection, framed)
+    room.outbox.write(connection, b"x" * 2 * MAX_BACKLOG_BYTES)
+    assert room.closed == {}
+    room.outbox.write(connection, b"x")
+    assert room.closed == {"a": CloseReason.SLOW_READER}
+
+
+def test_a_batch_of_a_replay_counts_as_a_backlog(room: Room, now: list[float]):
     connection, _ = room.client(reading=False)
     room.outbox.replay(connection, [b"x" * MAX_BACKLOG_BYTES], framed)
+    now[0] += BURST_SECONDS
+    room.outbox.close_stalled()
     assert room.closed == {"a": CloseReason.SLOW_READER}
 
 

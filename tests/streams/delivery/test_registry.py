@@ -129,26 +129,25 @@ def test_one_line_for_each_connection_and_end(registry: Registry, caplog: pytest
     assert "client-closed" in closed
 
 
+def test_lines_of_a_connection_are_found_by_its_facts(registry: Registry, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "sse"):
+        older = Connection("a", Recorder(), "10.0.0.1:5000", user_agent="Lane/2.0")
+        registry.open(older, [])
+        older.event_count = 3
+        registry.open(Connection("a", Recorder(), "10.0.0.2:5000", user_agent="Lane/3.0"), [])
+    opened, closed, opened_again = (record.fields for record in caplog.records)  # type: ignore[attr-defined]
+    assert opened == {"clientName": "a", "address": "10.0.0.1:5000", "userAgent": "Lane/2.0"}
+    assert closed.pop("seconds") >= 0
+    assert closed == {**opened, "reason": "evicted", "events": 3, "evictedBy": "pod-1 10.0.0.2:5000"}
+    assert opened_again["address"] == "10.0.0.2:5000"
+
+
 def test_a_connection_is_not_opened_by_being_made(registry: Registry):
     Connection("a", Recorder())
     assert len(registry) == 0
 
 
 # Who may come in
-
-
-def test_a_name_that_is_evicted_too_often_is_kept_by_who_has_it(registry: Registry, caplog: pytest.LogCaptureFixture):
-    for _ in range(5):
-        connect(registry, "a")
-    incumbent, incumbent_writer = connect(registry, "a")
-    newcomer, newcomer_writer = connect(registry, "a")
-    assert registry.get("a") is incumbent
-    assert not incumbent_writer.finished
-    assert newcomer.close_reason is CloseReason.DUEL
-    assert newcomer_writer.types == ["evicted"]
-    assert newcomer_writer.events[0].json()["reason"] == "duel"
-    assert newcomer_writer.finished
-    assert "Duel for a" in caplog.text
 
 
 def test_who_is_refused_is_told_why_and_is_never_in(registry: Registry):

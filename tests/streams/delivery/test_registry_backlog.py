@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from streams.delivery.outbox import BURST_SECONDS
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from tests.streams.builders import FRAME, MAX_BACKLOG_BYTES, STALL_SECONDS, connect
 
 
-def test_a_backlog_over_the_limit_is_the_end(registry: Registry):
+def test_a_backlog_over_the_limit_is_the_end(registry: Registry, now: list[float]):
     connection, writer = connect(registry, "a")
     writer.reading = False
+    registry.write(connection, FRAME)
+    now[0] += BURST_SECONDS
     while connection.close_reason is None:
         assert writer.waiting <= MAX_BACKLOG_BYTES
         registry.write(connection, FRAME)

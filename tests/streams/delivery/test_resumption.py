@@ -188,6 +188,25 @@ def test_without_an_answer_what_is_doubtful_is_sent_again(hands: HandClock):
     assert story(writer) == ["connected", "j"]
 
 
+def test_a_message_from_before_a_client_was_there_is_sent_when_it_was_published_again(hands: HandClock):
+    """What its old pod had of it was the first copy, which the client never read."""
+    one, two = two_pods(hands)
+    for pod in (one, two):
+        pod.journal("j")
+    live(one, two, seconds=5)
+    connection, writer = one.connect()
+    publish("c", one, two)
+    assert story(writer) == ["connected", "c"]
+    one.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    hands.turn(0.5)
+    for pod in (one, two):
+        pod.journal("j")
+    _, writer = two.connect(last_event_id="c")
+    talk(one, two, state=False)
+    two.settle()
+    assert story(writer) == ["connected", "j"]
+
+
 @pytest.mark.parametrize("writer_is_there", [True, False])
 def test_an_id_that_a_pod_missed_is_no_reason_to_send_everything_again(hands: HandClock, writer_is_there: bool):
     """It had the whole history sent again; any pod that heard the event knows when that was."""

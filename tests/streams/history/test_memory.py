@@ -194,3 +194,9 @@ def test_a_place_is_the_same_after_the_columns_closed_up():
     assert history.statistics().events == len(history._messages) == 5
     assert history.end == 8
     assert history.after("a", "6", STARTED + SECONDS + 2.5, all_heard).first == 6
+
+
+def test_limits_can_be_asked_for():
+    history = make_history(seconds=5.0, max_bytes=1000)
+    assert (history.seconds, history.max_bytes) == (5.0, 1000)
+    assert make_history(seconds=5.0, max_bytes=0).seconds == 0, "nothing is remembered"

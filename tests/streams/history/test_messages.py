@@ -282,3 +282,33 @@ def test_marks_of_an_event_are_one_for_each_ingress():
     assert history.marks_of("a", "j", heard, proved) == (STARTED + 48, STARTED + 51 - CLOCK_DOUBT_SECONDS)
     assert history.marks_of("a", "x", heard, proved) is None
     assert history.marks_of("b", "c", heard, proved) is None
+
+
+# What a client was given before
+
+
+def test_with_id_finds_every_event_with_an_id_and_its_place():
+    history = make_history()
+    first, other, again = fill(history, "1", "2", "1")
+    mention = b'{"clientName":"a","eventId":"3","data":{"eventId":"1"}}'
+    escaped = rb'{"clientName":"a","eventId":"\u0031"}'
+    history.extend(["a", "a"], [mention, escaped], STARTED + 3, CHANNEL)
+    assert history.with_id("a", "1") == [(0, first), (2, again), (4, escaped)]
+    assert history.with_id("a", "2") == [(1, other)]
+    assert history.with_id("a", "4") == history.with_id("b", "1") == []
+
+
+def test_ids_of_a_client_are_those_that_are_text():
+    history = make_history()
+    fill(history, "1", "2", "1")
+    history.extend(["a", "a"], [b'{"clientName":"a","eventId":5}', b'{"clientName":"a"}'], STARTED + 3, CHANNEL)
+    assert history.ids_of("a") == ["1", "2", "1"]
+    assert history.ids_of("b") == []
+
+
+def test_moment_of_a_message_is_that_of_its_last_copy():
+    history = make_history()
+    first, _, _ = fill(history, "1", "2", "1")
+    assert history.moment_of("a", first) == STARTED + 2
+    assert history.moment_of("a", b"unknown") is None
+    assert history.moment_of("b", first) is None

@@ -208,3 +208,15 @@ def test_what_was_lost_behind_an_event_that_was_read_late_is_told_from_its_publi
     assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50, STARTED + 51), "the journal's moments are Redis' own"
     early = history.after("a", "c", STARTED + 60, all_heard, lambda _place, _moment: -inf)
     assert early.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 48, STARTED + 51), "this pod was there all the time"
+
+
+def test_an_id_of_a_wrong_redis_tells_less_of_its_own_ingress_too():
+    """The pod that wrote its event may not have been sent those before it."""
+    history = make_history()
+    _one, two, _three, four = (fill(history, name, now=STARTED + 50 + number)[0] for number, name in enumerate("1234"))
+    replay = history.after("a", "3", STARTED + 60, all_heard, trusted_until=lambda moment: moment - 1.5)
+    assert (replay.messages, replay.known) == ([two, four], True)
+    history.coverage[CHANNEL].miss(STARTED + 49, STARTED + 51.5)
+    replay = history.after("a", "3", STARTED + 60, all_heard, trusted_until=lambda moment: moment - 1.5)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50.5, STARTED + 51.5)
+    assert history.after("a", "3", STARTED + 60, all_heard).gap is None

@@ -15,6 +15,7 @@ from django.conf import settings
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.http import consumers
+from streams.http.answers import SERVICE_FAILED
 from streams.http.consumers import EventStreamConsumer
 from streams.pod import Pod
 from tests.streams.builders import Recorder
@@ -274,3 +275,38 @@ async def test_options_is_answered_for_any_name(pod: Pod, writers: list[Recorder
     assert client.status == 204
     assert b"GET" in client.headers[b"Access-Control-Allow-Methods"]
     assert client.headers[b"Allow"] == b"GET, HEAD, OPTIONS"
+
+
+OTHER_PAGES: list[dict[str, Any]] = [
+    {"origin": b"https://evil.example"},
+    {"sec_fetch_site": b"cross-site"},
+    {"origin": b"null"},
+]
+
+
+@pytest.mark.parametrize("headers", OTHER_PAGES, ids=str)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_stream_that_another_sites_page_asks_for_evicts_nobody(
+    pod: Pod, writers: list[Recorder], headers: dict[str, Any], method: str
+):
+    pod.conf = msgspec.structs.replace(pod.conf, cors_allowed_origins=frozenset({"https://shop.example"}))
+    incumbent = Client(pod, "A")
+    connection = await opened(pod, "A")
+    stranger = Client(pod, "A", method=method, host=b"sse.example", **headers)
+    await asyncio.wait_for(stranger.task, 5)
+    assert stranger.status == 403
+    assert "another site" in stranger.error()
+    assert pod.registry.get("A") is connection
+    assert len(writers) == 1
+    await incumbent.leave()
+
+
+async def test_request_that_fails_before_its_stream_is_500_in_json(
+    pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(pod, "refusal", lambda *_arguments: 1 / 0)
+    client = Client(pod, "A")
+    await asyncio.wait_for(client.task, 5)
+    assert (client.status, client.error()) == (500, SERVICE_FAILED)
+    assert "ZeroDivisionError" in caplog.text
+    assert (len(pod.registry), writers) == (0, [])

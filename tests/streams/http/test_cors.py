@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streams.http.cors import cors_headers
+from streams.http.cors import cors_headers, is_origin_of, may_open
 
 SHOP = "https://shop.example"
 
@@ -39,3 +41,68 @@ def test_a_preflight_from_elsewhere_is_told_nothing():
 def test_credentials_are_never_allowed():
     for allowed in (frozenset({"*"}), frozenset({SHOP})):
         assert "Access-Control-Allow-Credentials" not in cors_headers(SHOP, allowed, preflight=True)
+
+
+HOST = "sse.example"
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "opens"),
+    [
+        # What is no page, and an old browser's own page.
+        ("", "", True),
+        ("https://sse.example", "", True),
+        ("http://SSE.example", "", True),
+        # Nobody can set Sec-Fetch-Site but the browser.
+        ("", "same-origin", True),
+        ("", "same-site", True),
+        ("", "none", True),
+        ("https://other.sse.example", "same-site", True),
+        ("", "cross-site", False),
+        ("https://evil.example", "cross-site", False),
+        ("https://evil.example", "", False),
+        ("https://sse.example", "cross-site", False),
+        ("https://sse.example.evil.example", "", False),
+        ("null", "", False),
+        ("", "else", False),
+        (SHOP, "cross-site", True),
+        (SHOP, "", True),
+    ],
+)
+def test_who_may_open_a_stream(origin: str, site: str, opens: bool):
+    assert may_open(origin, site, HOST, frozenset({SHOP})) is opens
+
+
+@pytest.mark.parametrize(("origin", "site"), [("https://evil.example", "cross-site"), ("null", ""), ("", "cross-site")])
+def test_every_page_may_where_any_origin_is_allowed(origin: str, site: str):
+    assert may_open(origin, site, HOST, frozenset({"*"}))
+    assert not may_open(origin, site, HOST, NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "own"),
+    [
+        ("https://a", "a", True),
+        ("https://a", "a:443", True),
+        ("https://a:443", "a", True),
+        ("http://a", "a:80", True),
+        ("http://a:3000", "a:3000", True),
+        ("http://[::1]:3000", "[::1]:3000", True),
+        ("http://a:3000", "a", False),
+        ("http://a", "a:443", False),
+        ("https://b", "a", False),
+        ("a", "a", False),
+        ("ftp://a", "a", False),
+        ("http://", "", False),
+        ("http://[", "[", False),
+        ("null", "null", False),
+    ],
+)
+def test_is_origin_of_a_host(origin: str, host: str, own: bool):
+    assert is_origin_of(origin, host) is own
+
+
+@given(st.text(), st.text(), st.text())
+def test_who_may_open_is_always_known(origin: str, site: str, host: str):
+    assert may_open(origin, site, host, NOBODY) in (True, False)

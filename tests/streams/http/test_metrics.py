@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams import VERSION
 from streams.conf import read_settings
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
@@ -50,6 +51,13 @@ def test_render_shows_what_is_declared_and_nothing_else(local_pod: Pod):
     ]
     text = render(local_pod)[0].decode()
     assert not [metric.exposed for metric in METRICS if f"# TYPE {metric.exposed} {metric.kind}\n" not in text]
+
+
+def test_render_tells_which_build_this_is(local_pod: Pod):
+    (sample,) = families(local_pod)["sse_build_info"].samples
+    assert sample.value == 1
+    assert sample.labels.keys() == {"version", "python", "django"}
+    assert sample.labels["version"] == VERSION
 
 
 def test_render_shows_every_reason_from_the_start(local_pod: Pod):

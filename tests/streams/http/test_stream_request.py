@@ -16,6 +16,7 @@ from streams.http.stream_request import (
     STREAM_REQUEST_HEADERS,
     StreamRequest,
     client_user_agent,
+    place,
     since_seconds,
 )
 
@@ -48,9 +49,31 @@ def test_parse_reads_a_plain_request():
     )
 
 
+def test_parse_reads_the_name_below_the_root_path():
+    assert parse(root_path="/sse", path="/sse/events/A").name == "A"
+
+
+def test_place_has_brackets_around_an_ipv6_address():
+    """RFC 3986, section 3.2.2."""
+    assert parse(client=["::1", 5000]).address == "[::1]:5000"
+    assert place("127.0.0.1", 80) == "127.0.0.1:80"
+
+
 def test_parse_needs_no_header_and_no_peer():
     assert parse() == StreamRequest("STORE001-LANE01", None, "", "", "", prefers_status=False)
     assert parse(client=None).address == ""
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        (["::1", 5000], "[::1]:5000"),
+        (["10.0.0.7", 0], "10.0.0.7"),
+        (["2001:db8::7", 0], "[2001:db8::7]"),
+    ],
+)
+def test_parse_writes_an_address_as_in_a_url(client: list[object], address: str):
+    assert parse(client=client).address == address
 
 
 def test_parse_takes_head_like_get():
@@ -123,7 +146,7 @@ def test_parse_reads_an_id_as_utf_8_wherever_it_stands():
     assert parse(last_event_id=b"evt-\xff").resume == Resume("evt-\ufffd", None)
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=soon", "since=nan", "since=1e999", "since=1_0", "since=%00"])
+@pytest.mark.parametrize("query", ["since=-1", "since=soon", "since=nan", "since=inf", "since=1_0", "since=%00"])
 def test_parse_refuses_a_since_that_is_no_duration(query: str):
     error = refused(query=query)
     assert (error.status, error.sentence) == (400, "since must be a number of seconds, 0 or more.")
@@ -145,6 +168,8 @@ def test_parse_refuses_a_since_that_is_no_duration(query: str):
         ("1e10", math.inf),
         ("1767614400000", math.inf),
         ("1e300", math.inf),
+        ("1e999", math.inf),
+        ("9" * 400, math.inf),
     ],
 )
 def test_since_seconds_is_everything_beyond_the_history(text: str, seconds: float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,14 @@ from twisted.python.failure import Failure
 from streams.errors import InvalidName
 from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
 from streams.http.stream_request import STREAM_REQUEST_HEADERS
-from streams.server.http_channel import MAX_BODY_BYTES, PLAIN_HEADERS, STREAM_HEAD, RequestReader
+from streams.server.http_channel import (
+    KEEP_ALIVE_SECONDS,
+    MAX_BODY_BYTES,
+    PLAIN_HEADERS,
+    REQUEST_SECONDS,
+    STREAM_HEAD,
+    RequestReader,
+)
 from streams.wire.events import valid_name
 from tests.support.http import Answer, parse_answer, request_bytes
 
@@ -53,6 +61,7 @@ class Server:
     def __init__(self) -> None:
         self.server = self
         self.deadlines: dict[Any, float] = {}
+        self.idle: dict[Any, None] = {}
         self.scopes: list[dict[str, Any]] = []
         self.requests: list[Any] = []
 
@@ -69,6 +78,9 @@ class Server:
     def log_action(self, *_action: Any) -> None:
         pass
 
+    def keep_alive(self, reader: Any) -> None:
+        self.idle[reader] = None
+
     def log(self, _request: Any) -> None:
         pass
 
@@ -78,11 +90,16 @@ def server() -> Server:
     return Server()
 
 
-@pytest.fixture
-def reader(server: Server) -> Iterator[RequestReader]:
+def made_reader(server: Server) -> RequestReader:
     reader = RequestReader()
     reader.factory, reader.timeOut = server, None
-    reader.makeConnection(Transport(peerAddress=IPv4Address("TCP", "10.0.0.7", 5000)))
+    reader.makeConnection(Transport(IPv4Address("TCP", "10.0.0.5", 3000), IPv4Address("TCP", "10.0.0.7", 5000)))
+    return reader
+
+
+@pytest.fixture
+def reader(server: Server) -> Iterator[RequestReader]:
+    reader = made_reader(server)
     yield reader
     reader.connectionLost(Failure(ConnectionDone()))
 
@@ -131,7 +148,7 @@ def test_a_stream_is_the_same_however_its_head_is_read(reader: RequestReader, se
         reader.dataReceived(request[start : start + len(request) // pieces + 1])
     (scope,) = server.scopes
     read = {name: value for name, value in scope.pop("headers") if name in STREAM_REQUEST_HEADERS}
-    assert read == {b"origin": b"https://shop.example", b"user-agent": b"Lane"}
+    assert read == {b"host": b"x", b"origin": b"https://shop.example", b"user-agent": b"Lane"}
     assert scope == {
         "type": "http",
         "http_version": "1.1",
@@ -139,6 +156,7 @@ def test_a_stream_is_the_same_however_its_head_is_read(reader: RequestReader, se
         "path": "/events/STORE001-LANE01",
         "query_string": b"",
         "client": ["10.0.0.7", 5000],
+        "server": ["10.0.0.5", 3000],
     }
     assert server.deadlines == {}, "a stream has no end of its own"
 
@@ -147,6 +165,13 @@ def test_a_stream_with_a_query_has_it_beside_its_path(reader: RequestReader, ser
     reader.dataReceived(request_bytes("GET", "/events/a%2Db?since=5&t=%31"))
     (scope,) = server.scopes
     assert (scope["path"], scope["query_string"]) == ("/events/a-b", b"since=5&t=%31")
+
+
+@pytest.mark.parametrize(("value", "kept"), [("keep-alive", True), ("Close", False)])
+def test_a_plain_head_says_whether_its_connection_is_kept(reader: RequestReader, value: str, kept: bool):
+    """A stream that is refused leaves a connection that may serve further requests."""
+    reader.dataReceived(request_bytes("GET", "/events/A", {"Connection": value}))
+    assert bool(reader.persistent) is kept
 
 
 def test_an_announced_body_that_is_too_large_is_refused_in_json(reader: RequestReader, server: Server):
@@ -176,12 +201,90 @@ def test_a_request_that_breaks_http_is_refused_in_json(reader: RequestReader):
     assert list(answer.json()) == ["success", "error", "timestamp"]
 
 
-def test_a_head_on_which_daphne_fails_is_500_in_json(reader: RequestReader, server: Server):
-    reader.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\nDaphne-Root-Path: \xff\r\nConnection: close\r\n\r\n")
+def test_a_header_moves_no_root_path(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/health", {"Daphne-Root-Path": "\xff"}))
+    assert server.scopes[0]["root_path"] == ""
+    assert b"daphne-root-path" not in dict(server.scopes[0]["headers"])
+
+
+def test_a_stream_below_the_root_path_goes_the_short_way_too(reader: RequestReader, server: Server):
+    server.root_path = "/sse"
+    reader.dataReceived(request_bytes("GET", "/sse/events/a?since=5"))
+    (scope,) = server.scopes
+    assert (scope["path"], scope["query_string"]) == ("/sse/events/a", b"since=5")
+    assert "raw_path" not in scope
+
+
+LONG = b"z" * 17_000
+TOO_LONG = {
+    "a line": (b"GET /health?" + LONG + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "request line"),
+    "a line without an end": (LONG, 414, "request line"),
+    "a header": (b"GET /health HTTP/1.1\r\nHost: x\r\nCookie: " + LONG + b"\r\n\r\n", 431, "16 KiB"),
+    "a header without an end": (b"GET /health HTTP/1.1\r\nCookie: " + LONG, 431, "16 KiB"),
+    "many headers": (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 501 + b"\r\n", 431, "500 headers"),
+    "a head": (b"GET / HTTP/1.1\r\n" + (b"X: " + b"y" * 1000 + b"\r\n") * 17, 431, "16 KiB"),
+    "a length": (b"POST /register HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 413, "65536"),
+}
+
+
+@pytest.mark.parametrize(("data", "status", "word"), TOO_LONG.values(), ids=TOO_LONG.keys())
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_what_is_too_long_is_refused_in_json(
+    reader: RequestReader, server: Server, data: bytes, status: int, word: str, size: int
+):
+    for start in range(0, len(data), size):
+        reader.dataReceived(data[start : start + size])
     answer = answer_of(reader)
-    assert answer.status == 500
-    assert answer.json()["error"].endswith(".")
+    assert answer.status == status
+    assert word in answer.json()["error"]
+    assert answer.headers["date"]
     assert server.scopes == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\n", request_bytes("POST", "/register", {"Content-Length": "9"})],
+)
+def test_a_request_that_does_not_come_in_time_is_408_in_json(reader: RequestReader, part: bytes):
+    reader.dataReceived(part)
+    reader.timeoutConnection()
+    answer = answer_of(reader)
+    assert answer.status == 408
+    assert "20 s" in answer.json()["error"]
+    reader.transport.clear()
+    reader.timeoutConnection()
+    assert reader.transport.value() == b"", "the second time is the end"
+    assert reader.transport.disconnecting
+
+
+def test_a_connection_that_asks_for_nothing_ends_without_a_word(reader: RequestReader):
+    reader.timeoutConnection()
+    assert reader.transport.value() == b""
+    assert reader.transport.disconnecting
+
+
+def test_a_connection_is_kept_for_longer_after_an_answer(
+    reader: RequestReader, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    reader.factory.timeOut = REQUEST_SECONDS
+    reader.setTimeout(REQUEST_SECONDS)
+    for _ in range(2):
+        reader.dataReceived(request_bytes("GET", "/health")[:-2])
+        assert (server.deadlines[reader], list(server.idle)) == (1000.0 + REQUEST_SECONDS, [])
+        reader.dataReceived(b"\r\n")
+        assert server.deadlines == {}
+        server.requests[-1].basic_error(404, b"", "Nothing")
+        assert (server.deadlines[reader], list(server.idle)) == (1000.0 + KEEP_ALIVE_SECONDS, [reader])
+    reader.setTimeout(None)
+    assert server.idle == {}
+
+
+def test_daphnes_own_answers_have_a_date(reader: RequestReader):
+    reader.dataReceived(request_bytes("GET", "/a%20b?\xa0", {"Connection": "close"}))
+    answer = answer_of(reader)
+    assert (answer.status, bool(answer.headers["date"])) == (400, True)
+    assert answer.json()["error"].endswith(".")
 
 
 def test_an_application_that_fails_is_500_in_json(reader: RequestReader, server: Server):

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from streams.transport import daphne_writer
 from streams.transport.daphne_writer import DISCARDED, NO_HEADERS, SocketWriter, daphne_request
 from streams.transport.socket_options import SocketOptions
 from streams.transport.writer import open_writer
 
 HEADERS = [(b"Content-Type", b"text/event-stream")]
 OPTIONS = SocketOptions(30, 15)
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+DATE = b"Mon, 05 Jan 2026 12:00:00 GMT"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nDate: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % DATE
 
 
 class Transport:
@@ -77,6 +79,11 @@ class Request:
 
     def finish(self) -> None:
         self.finished += 1
+
+
+@pytest.fixture(autouse=True)
+def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daphne_writer, "http_date", lambda: DATE)
 
 
 @pytest.fixture
@@ -147,7 +154,7 @@ def test_start_without_chunks_for_http_1_0(request_: Request, client: socket.soc
     received = client.recv(65536)
     while not received.endswith(b"data: 2\n\n"):
         received += client.recv(65536)
-    assert received == b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\ndata: 2\n\n"
+    assert received == HEAD.replace(b"Transfer-Encoding: chunked\r\n", b"") + b"data: 1\n\ndata: 2\n\n"
 
 
 def test_start_lets_go_of_what_a_stream_does_not_need(request_: Request, writer: SocketWriter, transport: Transport):

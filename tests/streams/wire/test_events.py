@@ -9,7 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.errors import InvalidEvent, InvalidName, UnusableMessage
-from streams.wire.events import ACTIONS, decode_event, encode_event, payload_line, valid_name
+from streams.wire.events import (
+    ACTIONS,
+    CLIENT_NAME,
+    decode_event,
+    decode_remembered,
+    encode_event,
+    name_fault,
+    payload_line,
+    valid_event_id,
+    valid_name,
+)
 from tests.streams.builders import MAX_EVENT_BYTES, decode
 
 NAME_CHARACTERS = string.ascii_letters + string.digits + "._:-"
@@ -196,17 +206,125 @@ def test_payload_line_refuses_bytes_in_one_way(message: bytes):
     assert b"\r" not in line
 
 
-# Whole numbers that no float can hold, and more digits than Python turns into a number.
-@pytest.mark.parametrize("digits", ["1" + "0" * 400, "9" * 4300, "9" * 4301, "9" * 100_000], ids=len)
-@pytest.mark.parametrize("field", ["ttlMs", "deliverBy", "timestamp", "eventId", "clientName", "data"])
-def test_decode_event_refuses_huge_numbers_in_one_way(field: str, digits: str):
-    message = f'{{"clientName":"a","{field}":-{digits}}}'.encode()
+# Numbers that no float can hold, and with more digits than Python turns into a number.
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "9" * 4301, "9" * 100_000, "1e999", "1e-999"], ids=len)
+@pytest.mark.parametrize("field", ["ttlMs", "deliverBy", "timestamp", "eventId", "data"])
+@pytest.mark.parametrize("form", ["{}", "-{}", "[{}]", '{{"a":{}}}'])
+def test_a_number_of_any_size_is_usable_in_any_field(field: str, number: str, form: str):
+    message = f'{{"clientName":"a","{field}":{form.format(number)}}}'.encode()
+    event, line = decode(message, len(message))
+    assert (event.client_name, line) == ("a", message)
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "9" * 4301, "1e999"], ids=len)
+def test_a_number_is_no_client_name(number: str):
+    with pytest.raises(UnusableMessage, match=r"[Nn]ame"):
+        decode(f'{{"clientName":{number}}}'.encode(), 5000)
+
+
+LONE = [r"\ud83d", r"caf\ud83d", r"\uDE00", r"\ud83dabc", r"\ud83d\ud83d\ude00", r"\ud83d\n", r"\\\ud83d"]
+
+
+@pytest.mark.parametrize("text", LONE)
+@pytest.mark.parametrize("line_break", ["", "\n"])
+@pytest.mark.parametrize(
+    "form",
+    ['"data":"{}"', '"data":{{"{}":1}}', '"eventId":"{}"', '"timestamp":"{}"', '"ttlMs":"{}"', '"deliverBy":"{}"'],
+)
+def test_half_a_surrogate_pair_is_passed_through(text: str, line_break: str, form: str):
+    """JSON's grammar allows it, and JSON.stringify writes it."""
+    message = f'{{"clientName":"a",{line_break}{form.format(text)}}}'.encode()
+    event, line = decode(message)
+    assert event.client_name == "a"
+    assert line == message.replace(b"\n", b"")
+    assert type(event.event_id) is not str or not valid_event_id(event.event_id), "no id that is mended is used"
+
+
+def test_a_whole_pair_and_an_escaped_backslash_are_what_they_are():
+    event, _ = decode(rb'{"clientName":"a","eventId":"\\ud83d","x":"\ud83d","timestamp":"\ud83d\ude00"}')
+    assert (event.event_id, event.timestamp) == ("\\ud83d", "\U0001f600")
+
+
+def test_half_a_pair_in_a_name_breaks_the_rule():
+    event, _ = decode(rb'{"clientName":"a\ud83d"}')
+    assert not CLIENT_NAME.fullmatch(event.client_name)
+    assert "half a surrogate pair" in name_fault(event.client_name)
+
+
+surrogates = st.text(st.characters() | st.characters(categories=["Cs"]))
+numbers = st.from_regex(r"\A-?(0|[1-9][0-9]{0,400})(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,4})?\Z")
+any_json = st.recursive(
+    st.sampled_from(["null", "true", "false"]) | numbers | surrogates.map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: f"[{','.join(values)}]")
+        | st.lists(st.tuples(surrogates.map(json.dumps), inner), max_size=3).map(
+            lambda items: f"{{{', '.join(f'{key} : {value}' for key, value in items)}}}"
+        )
+    ),
+    max_leaves=8,
+)
+FIELDS = ("eventId", "timestamp", "ttlMs", "deliverBy", "action", "data")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), any_json), st.sampled_from(["", "\n", "\r\n  ", "\t"]))
+def test_any_json_value_in_any_field_is_usable(fields: dict[str, str], space: str):
+    """Whatever JSON's grammar allows is delivered: its bytes as they are, but for line breaks."""
+    items = [f'{space}"clientName": "a"', *(f'{space}"{key}":{value}' for key, value in fields.items())]
+    message = f"{{{','.join(items)}{space}}}".encode()
+    event, line = decode(message, len(message))
+    assert event.client_name == "a"
+    assert "".join(line.decode().split()) == "".join(message.decode().split())
+    if space in ("", "\t"):
+        assert line == message
+    assert decode_remembered(message) == event
+
+
+@given(any_json)
+def test_any_json_value_as_a_name_is_refused_or_a_name(value: str):
     try:
-        event = decode_event(message, len(message))
+        event, _ = decode(f'{{"clientName":{value}}}'.encode(), 10_000)
     except UnusableMessage:
-        assert field != "data", "nobody reads what is in it"
+        assert not value.startswith('"')
     else:
-        assert event.client_name == "a"
+        assert value.startswith('"')
+        assert isinstance(event.client_name, str)
+
+
+def at_depth(calls: int, decoded: Any) -> Any:
+    """Decode something inside of so many calls."""
+    return decoded() if not calls else at_depth(calls - 1, decoded)
+
+
+@pytest.mark.parametrize("levels", [700, 900, 1000])
+def test_decode_remembered_takes_what_was_taken_inside_of_fewer_calls(levels: int):
+    message = f'{{"clientName":"a","eventId":"x","data":{"[" * levels}{"]" * levels}}}'.encode()
+    event = decode_event(message, len(message))
+    assert at_depth(500, lambda: decode_remembered(message)) == event
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("", "clientName is empty"),
+        ("STORE007-LANE03 ", "clientName holds ' ': 'STORE007-LANE03 '"),
+        ("STORE007-*", "clientName holds '*': 'STORE007-*'"),
+        ("-a", "clientName begins with '-': '-a'"),
+        ("ünï", r"clientName holds '\xfc': '\xfcn\xef'"),
+        ("a\n", r"clientName holds '\n': 'a\n'"),
+        ("a\ufffd", r"clientName holds U+FFFD or half a surrogate pair: 'a\ufffd'"),
+        ("x" * 129, "clientName has 129 characters, more than 128: 'xxxxxxxxxxxxxxxxxxxx'…"),
+    ],
+)
+def test_name_fault_says_what_is_wrong(name: str, fault: str):
+    assert name_fault(name) == fault
+
+
+@given(st.text(max_size=300).filter(lambda name: not CLIENT_NAME.fullmatch(name)))
+def test_name_fault_of_any_name_is_a_short_line(name: str):
+    fault = name_fault(name)
+    assert fault.isascii() or "…" in fault
+    assert fault.isprintable()
+    assert len(fault) < 1500
 
 
 def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:

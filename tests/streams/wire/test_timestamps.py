@@ -3,12 +3,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.wire.timestamps import EARLIEST, LATEST, iso, now_iso, unix_seconds
+from streams.wire.timestamps import EARLIEST, EARLIEST_MS, LATEST, http_date, iso, now_iso, unix_seconds
 
 
 def test_a_known_time():
@@ -70,6 +71,29 @@ def test_unix_seconds_reads_any_text_or_refuses_it(text: str):
     assert seconds is None or EARLIEST - 86_400 <= seconds <= LATEST + 86_401
 
 
-@pytest.mark.parametrize("value", [None, 5, 1.5, True, b"2026-01-05", ["2026-01-05"], {}])
-def test_unix_seconds_of_no_text_is_none(value: object):
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"),
+    [(1_767_614_400_001, 1_767_614_400.001), (1_767_614_400_000.5, 1_767_614_400.0005), (EARLIEST_MS, 1e8)],
+)
+def test_unix_seconds_reads_epoch_milliseconds(milliseconds: float, seconds: float):
+    assert unix_seconds(milliseconds) == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 5, 1.5, True, -EARLIEST_MS, EARLIEST_MS - 1, 1_767_614_400, LATEST * 1000 + 1, 10**400),
+        *(math.inf, -math.inf, math.nan, b"2026-01-05", ["2026-01-05"], {}),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_unix_seconds_of_anything_else_is_none(value: object):
+    """Of epoch seconds too: they would be a time in 1970."""
     assert unix_seconds(value) is None
+
+
+def test_http_date_is_now_as_headers_have_it():
+    before = int(datetime.now(UTC).timestamp())
+    date = http_date().decode()
+    assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
+    assert before <= parsedate_to_datetime(date).timestamp() <= datetime.now(UTC).timestamp()

@@ -1,4 +1,4 @@
-"""The table of connections: which of them a page shows, and in what order."""
+"""Which of a pod's connections somebody asked to see, and in what order: on the dashboard, or in JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
 from streams.delivery.connection import Connection
+from streams.delivery.registry import Registry
 
 ROWS_PER_PAGE = 50
 MAX_QUERY = 128
+PARAMETERS = frozenset({"q", "store", "sort", "page"})
 
 COLUMNS: dict[str, Callable[[Connection], Any]] = {
     "name": attrgetter("client_name"),
@@ -23,7 +25,7 @@ COLUMNS: dict[str, Callable[[Connection], Any]] = {
 
 
 class View(NamedTuple):
-    """What an operator asked to see; the same words as in the page's address."""
+    """What an operator asked to see; the same words as in the page's address and in /admin/connections'."""
 
     query: str = ""
     store: str = ""
@@ -45,12 +47,16 @@ class View(NamedTuple):
             max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
 
+    @property
+    def order(self) -> str:
+        """The order as an address has it: empty where it is the usual one."""
+        return f"-{self.sort}" if self.descending else "" if self.sort == "name" else self.sort
+
     def address(self, **changes: Any) -> str:
         """Return the query string that asks for this view, with changes."""
         view = self._replace(**changes)
-        sort = f"-{view.sort}" if view.descending else "" if view.sort == "name" else view.sort
         page = view.page if view.page > 1 else ""
-        parameters = {"q": view.query, "store": view.store, "sort": sort, "page": page}
+        parameters = {"q": view.query, "store": view.store, "sort": view.order, "page": page}
         return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
     def sorted_by(self, column: str) -> str:
@@ -106,6 +112,12 @@ class Roster:
         if key not in self._sorted:
             self._sorted[key] = sorted(self._connections, key=COLUMNS[column], reverse=descending)
         return self._sorted[key]
+
+
+def similar_name(registry: Registry, name: str) -> str | None:
+    """Return the client that a person may have meant whose name differs in small and capital letters only."""
+    folded = name.casefold()
+    return next((each.client_name for each in registry if each.client_name.casefold() == folded), None)
 
 
 def store_of(client_name: str) -> str:

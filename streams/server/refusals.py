@@ -1,0 +1,31 @@
+"""What a client is answered whose request cannot be read at all."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from streams.http.answers import JSON_HEADERS, error_body
+from streams.wire.timestamps import http_date
+
+BROKEN = "The request cannot be understood: it breaks HTTP."
+LINE_TOO_LONG = "The request line is over 16 KiB."
+HEAD_TOO_LARGE = "The head of the request is over 16 KiB, or has over 500 headers."
+# int() takes no more than 4300 digits, and no body that anybody sends needs more than these.
+MAX_LENGTH_DIGITS = 18
+
+
+def refusal(status: HTTPStatus, sentence: str) -> bytes:
+    """Write the whole answer to a request that cannot be read; it is the connection's last."""
+    body = error_body(sentence)
+    headers = b"".join(b"%b: %b\r\n" % header for header in [*JSON_HEADERS, (b"Date", http_date())])
+    return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+        *(status, status.phrase.encode()),
+        *(headers, len(body), body),
+    )
+
+
+def announces_too_much(line: bytes) -> bool:
+    """Say whether a header announces a body of a length that is no number to reckon with."""
+    name, _colon, value = line.partition(b":")
+    digits = value.strip()
+    return name.lower() == b"content-length" and digits.isdigit() and len(digits) > MAX_LENGTH_DIGITS

@@ -1,0 +1,104 @@
+"""The rules for Redis users are taken by the Redis versions that the page names, and are enough for a pod."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.conftest import StartPod
+from tests.docs.pages import DOCS, section
+from tests.support.http import HOST, open_stream
+from tests.support.operators import Operator, make_databases
+from tests.support.pods import PRODUCTION, environment, run_manage
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.waiting import wait_until
+
+PAGE = DOCS / "howto/redis.md"
+PASSWORD = "of-the-test"
+# The first that knows CLIENT SETINFO.
+NEWER = (7, 2)
+
+
+def rules() -> list[list[str]]:
+    """Return the commands of the page, as redis-cli would send them."""
+    blocks = "".join(re.findall(r"(?ms)^```\n(.*?)^```$", section(PAGE, "A user for the pods")))
+    commands = re.sub(r"\n +", " ", blocks).splitlines()
+    return [shlex.split(line.replace(">PASSWORD", f"'>{PASSWORD}'")) for line in commands if line.startswith("ACL")]
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Iterator[str]:
+    """Start the oldest Redis that the page names; give its URL."""
+    server = shutil.which("redis-server")
+    version = subprocess.run([server, "--version"], capture_output=True, text=True).stdout if server else ""
+    if server is None or " v=7.0." not in version:
+        pytest.skip("there is no redis-server 7.0 here")
+    port = free_port()
+    process = subprocess.Popen(
+        [server, "--port", str(port), "--bind", HOST, "--save", "", "--dir", str(tmp_path)], stdout=subprocess.DEVNULL
+    )
+    client = redis.Redis(HOST, port)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    wait_until("Redis to answer", answers)
+    yield f"redis://{HOST}:{port}"
+    client.close()
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def newest(mortal_redis: RedisServer) -> str:
+    mortal_redis.start()
+    return mortal_redis.url
+
+
+@pytest.fixture(params=["oldest", "newest"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, client_name: str, tmp_path: Path):
+    """A pod and a publisher do all that they do, and Redis has nothing to refuse."""
+    admin: Any = redis.Redis.from_url(url)
+    version = tuple(int(part) for part in admin.info("server")["redis_version"].split(".")[:2])
+    first, newer = rules()
+    assert admin.execute_command(*first) == b"OK"
+    if version < NEWER:
+        with pytest.raises(redis.ResponseError, match="setinfo"):
+            admin.execute_command(*newer)
+    else:
+        assert admin.execute_command(*newer) == b"OK"
+        admin.acl_log_reset()
+    user = url.replace("redis://", f"redis://sse:{PASSWORD}@")
+    (database,) = make_databases(tmp_path, 1)
+    production = PRODUCTION | {"DATABASE_URL": database}
+    pods = [start_pod(REDIS_URL=user, POD_NAME=name, **production) for name in ("pod-1", "pod-2")]
+    for pod in pods:
+        pod.wait_log("Hearing the other pods")
+    async with await open_stream(pods[0].port, client_name) as stream:
+        for durable in ([], ["--durable"]):
+            published = run_manage("publish_event", client_name, "alert", *durable, env=environment(REDIS_URL=user))
+            assert published.returncode == 0, published.stderr
+            await stream.next_json()
+        async with await open_stream(pods[1].port, client_name):
+            assert [received.type for received in await stream.rest()] == ["evicted"]
+    operator = Operator()
+    assert operator.try_password(pods[0].port, "wrong").status == 200
+    operator.log_in(pods[0].port)
+    operator.log_out(pods[0].port)
+    assert admin.acl_log() == [], "and nothing is refused"
+    admin.close()

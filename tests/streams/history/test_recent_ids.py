@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from streams.history.recent_ids import RecentIds
+
+
+def known(ids: RecentIds, event_id: str) -> bool:
+    return event_id in ids.newer or event_id in ids.older
+
+
+def test_expire_lets_go_what_was_noted_twice_the_seconds_ago_and_nothing_sooner():
+    ids = RecentIds(10.0, 100, now=0.0)
+    ids.newer.add("a")
+    ids.expire(9.9)
+    assert "a" in ids.newer
+    ids.expire(10.0)
+    ids.newer.add("b")
+    ids.expire(19.9)
+    assert known(ids, "a")
+    ids.expire(20.0)
+    assert not known(ids, "a")
+    assert known(ids, "b")
+
+
+def test_expire_keeps_the_last_ones_where_there_are_too_many():
+    ids = RecentIds(1000.0, 100, now=0.0)
+    for number in range(1000):
+        ids.newer.add(str(number))
+        ids.expire(1.0)
+        assert all(known(ids, str(each)) for each in range(max(0, number - 99), number + 1))
+    assert len(ids.newer) + len(ids.older) <= 202
