@@ -6,7 +6,13 @@ version, ignores it.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+# Kept by the thousand: what is longer comes from no pod.
+Life = Annotated[str, msgspec.Meta(max_length=64)]
+Name = Annotated[str, msgspec.Meta(max_length=253)]
 
 
 class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
@@ -18,8 +24,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     set by a pod that has just subscribed: all others state at once, so that it knows who is there.
     """
 
-    life: str
-    pod_name: str
+    life: Life
+    pod_name: Name
     sent: float
     ages: tuple[float, float]
     journal_oldest: tuple[int, int] | None = None
@@ -32,10 +38,10 @@ class Question(msgspec.Struct, tag="question", omit_defaults=True):
     `marks` says whether some of those that have the event are to say how far whoever read it was.
     """
 
-    life: str
+    life: Life
     number: int
-    client_name: str
-    event_id: str
+    client_name: Name
+    event_id: Name
     marks: bool = False
 
 
@@ -47,7 +53,7 @@ class Answer(msgspec.Struct, tag="answer", omit_defaults=True):
     the journal, or was told what it lacks; None where that was not asked for, or is not known.
     """
 
-    life: str
+    life: Life
     number: int
     digests: list[str] | None
     ages: tuple[float, float] | None = None
