@@ -126,6 +126,7 @@ class History(Memory):
                 else self._moments[each] > sought
             )
         ]
+        forgotten = self._forgotten_after(read, own, client, now) if read < moment else None
         if own is Ingress.CHANNEL:
             # What was lost behind it was published before it was heard here, where this pod was late.
             read = min(read, max(published_after(self._base + index, moment), self.coverage[own].heard_since))
@@ -133,6 +134,7 @@ class History(Memory):
             self.coverage[own].missing_after(read),
             other.missed_after(heard) if other.from_the_first else other.missing_after(heard),
             self._forgotten_after(heard, own.other, client, now),
+            forgotten,
         )
         return self._replay(replayed, gap, own, moment)._replace(apart_seconds=moment - heard)
 

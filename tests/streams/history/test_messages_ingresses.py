@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import inf
 
 from streams.history.coverage import Gap, GapReason, Ingress
@@ -220,3 +221,13 @@ def test_an_id_of_a_wrong_redis_tells_less_of_its_own_ingress_too():
     replay = history.after("a", "3", STARTED + 60, all_heard, trusted_until=lambda moment: moment - 1.5)
     assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50.5, STARTED + 51.5)
     assert history.after("a", "3", STARTED + 60, all_heard).gap is None
+
+
+def test_what_is_forgotten_of_the_ids_own_ingress_is_told_where_it_does_not_tell_what_was_read():
+    """Another pod read it from a Redis that was no primary any more, and nothing of what was before it."""
+    history = make_history(per_client=2)
+    fill(history, "1", "2", "3", "4", now=STARTED + 50)
+    replay = history.after("a", "4", STARTED + 60, all_heard, trusted_until=lambda _moment: STARTED + 49)
+    assert [json.loads(each)["eventId"] for each in replay.messages] == ["3"]
+    assert replay.gap == Gap(GapReason.EXPIRED, STARTED + 49, STARTED + 51)
+    assert history.after("a", "4", STARTED + 60, all_heard).gap is None
