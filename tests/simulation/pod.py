@@ -101,9 +101,15 @@ class SimulatedPod:
     # The channel
 
     def moves(self) -> bool:
-        """Leave a server that is no primary any more, with all connections."""
-        if (server := self._primary()) is self.redis:
+        """Leave a server that is no primary any more."""
+        if self._primary() is self.redis:
             return False
+        self._leave()
+        return True
+
+    def _leave(self) -> None:
+        """Close all connections, and open them to the primary, which may be the same server."""
+        server = self._primary()
         self.redis.forget(self._subscription)
         self.journal.forget()
         if self.subscribed:
@@ -112,7 +118,6 @@ class SimulatedPod:
         self.redis = server
         self._connect_channel()
         self.journal.connect()
-        return True
 
     def opened(self, standing: Standing, asked: float) -> None:
         opened = self.side.opened(standing, asked, self.clock.monotonic())
@@ -239,7 +244,7 @@ class SimulatedPod:
     def _checked(self, standing: Standing, asked: float) -> None:
         if self.side.checked(standing, asked):
             self.world.tell(self.name, "finds that its redis is no primary")
-            self.moves()
+            self._leave()
 
     def _look(self) -> None:
         if messages := self.recovery.handover.outgoing:
