@@ -52,7 +52,6 @@ class PodPage(NamedTuple):
     def content(self, pod: Pod, roster: Roster) -> Content:
         """Return the table, which is this view's own; the rest is pod_content()."""
         selection = roster.select(self.view)
-        now = time.time()
         total = len(pod.registry)
         found = formats.count(selection.matched)
         of_total = "" if selection.matched == total else f" of {formats.count(total)}"
@@ -61,7 +60,7 @@ class PodPage(NamedTuple):
                 "matched": f"{found}{of_total} connection{'' if total == 1 else 's'}",
                 "page": f"Page {selection.page} of {selection.pages}",
             },
-            rows={"connections": [connection_row(connection, now) for connection in selection.connections]},
+            rows={"connections": [connection_row(connection) for connection in selection.connections]},
             shown={
                 "no_match": total > 0 and not selection.matched,
                 "no_connection": total == 0,
@@ -80,7 +79,6 @@ class ClientPage(NamedTuple):
     def content(self, pod: Pod, _roster: Roster | None = None) -> Content:
         """Return the client's state, its ends and, where the pod remembers them, its events."""
         connection = pod.registry.get(self.name)
-        now = time.time()
         ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
@@ -90,7 +88,7 @@ class ClientPage(NamedTuple):
         if connection is None:
             content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name})."
         else:
-            content.texts.update(connection_texts(connection, now))
+            content.texts.update(connection_texts(connection))
         events = recent_events(pod, self.name)
         if events is not None:
             content.rows["events"] = [list(event) for event in events]
@@ -98,14 +96,14 @@ class ClientPage(NamedTuple):
         return content
 
 
-def connection_texts(connection: Connection, now: float) -> dict[str, str]:
+def connection_texts(connection: Connection) -> dict[str, str]:
     """Describe an open connection in full."""
-    snapshot = connection.snapshot()
-    uptime = formats.duration(now - snapshot.connected_at)
+    snapshot = connection.snapshot(time.monotonic())
+    uptime = formats.duration(snapshot.open_seconds)
     return {
         "headline": f"Connected for {uptime}.",
         "since": f"{formats.moment(snapshot.connected_at)} UTC",
-        "activity": f"{formats.moment(snapshot.last_activity)} UTC, {formats.ago(now - snapshot.last_activity)}",
+        "activity": f"{formats.moment(snapshot.last_activity)} UTC, {formats.ago(snapshot.quiet_seconds)}",
         "event_count": formats.count(snapshot.event_count),
         "written": formats.size(snapshot.bytes_written),
         "backlog": formats.size(snapshot.backlog_bytes),
@@ -121,7 +119,7 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
     content = Content(
         texts={
             "headline": verdict.headline,
-            "uptime": formats.duration(time.time() - pod.started_at),
+            "uptime": formats.duration(pod.uptime_seconds),
             "redis": redis_text(pod),
             **figures(pod, sampler.samples),
         },
@@ -141,14 +139,14 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
     return content
 
 
-def connection_row(connection: Connection, now: float) -> Row:
+def connection_row(connection: Connection) -> Row:
     """Write one row of the table of connections."""
-    snapshot = connection.snapshot()
+    snapshot = connection.snapshot(time.monotonic())
     return [
         snapshot.client_name,
         snapshot.client_name,
         formats.moment(snapshot.connected_at),
-        formats.ago(now - snapshot.last_activity),
+        formats.ago(snapshot.quiet_seconds),
         formats.count(snapshot.event_count),
         formats.size(snapshot.backlog_bytes),
         snapshot.address,
@@ -162,10 +160,10 @@ def end_row(end: ConnectionEnd) -> Row:
         end.client_name,
         formats.clock(end.ended_at),
         end.reason.value,
-        formats.duration(end.ended_at - end.connected_at),
+        formats.duration(end.open_seconds),
         formats.count(end.event_count),
         end.address,
         formats.moment(end.ended_at),
-        formats.brief(end.ended_at - end.connected_at),
+        formats.brief(end.open_seconds),
         end.user_agent or NO_USER_AGENT,
     ]

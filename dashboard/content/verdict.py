@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 from dashboard.content import formats
@@ -34,7 +33,7 @@ def judge(pod: Pod, sampler: Sampler) -> Verdict:
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected."
         else:
-            away = formats.duration(time.time() - subscriber.changed_at)
+            away = formats.duration(subscriber.outages.present_seconds)
             headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if pod.draining:

@@ -40,7 +40,11 @@ class Writer(Protocol):
 
 
 class ConnectionSnapshot(NamedTuple):
-    """What an operator may know about a connection at one moment."""
+    """What an operator may know about a connection at one moment.
+
+    `connected_at` and `last_activity` are Unix times, as the machine's clock was then. The seconds since
+    both do not follow from them: that clock may have been set.
+    """
 
     client_name: str
     address: str
@@ -50,6 +54,8 @@ class ConnectionSnapshot(NamedTuple):
     event_count: int
     bytes_written: int
     backlog_bytes: int
+    open_seconds: float
+    quiet_seconds: float
 
 
 class Resume(NamedTuple):
@@ -104,6 +110,7 @@ class Connection:
     """
 
     __slots__ = (
+        "active_at",
         "address",
         "bytes_written",
         "client_name",
@@ -138,8 +145,8 @@ class Connection:
         # What the client calls itself, as it was sent: text from outside, to be escaped.
         self.user_agent = user_agent
         self.connected_at = self.last_activity = clock.wall()
-        # The same on the clock that never steps, to tell which of two connections is older.
-        self.opened_at = clock.monotonic()
+        # The same on the clock that never steps, for ages and for which of two connections is older.
+        self.opened_at = self.active_at = clock.monotonic()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
         self.greeted = False
@@ -158,8 +165,8 @@ class Connection:
         self.clustered = False
         self.slot = 0
 
-    def snapshot(self) -> ConnectionSnapshot:
-        """Return the connection's figures, detached from it."""
+    def snapshot(self, now: float) -> ConnectionSnapshot:
+        """Return the connection's figures at a moment in monotonic seconds, detached from it."""
         return ConnectionSnapshot(
             self.client_name,
             self.address,
@@ -169,4 +176,6 @@ class Connection:
             self.event_count,
             self.bytes_written,
             self.writer.backlog_bytes(),
+            now - self.opened_at,
+            now - self.active_at,
         )

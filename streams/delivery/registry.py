@@ -158,14 +158,14 @@ class Registry:
             sse_logger.exception("The stream of %s did not end cleanly", connection.client_name)
 
     def close_aged(self, max_stream_seconds: float, now: float) -> None:
-        """Close the connections that have lived long enough; call it every second, with Unix time.
+        """Close the connections that have lived long enough; call it every second, with monotonic seconds.
 
         The age at which each goes is drawn from the last part of the limit.
         """
         aged: list[Connection] = []
         # The dict holds them by age.
         for connection in self._connections.values():
-            age = now - connection.connected_at
+            age = now - connection.opened_at
             if age < (1 - AGE_SPREAD) * max_stream_seconds:
                 break
             if age >= max_stream_seconds * (1 - AGE_SPREAD * self.slots.share(connection)):
@@ -195,7 +195,7 @@ class Registry:
             end.client_name,
             reason,
             self.pod_name,
-            end.ended_at - end.connected_at,
+            end.open_seconds,
             end.event_count,
             connection.bytes_written,
             len(self),

@@ -124,7 +124,7 @@ async def health(_request: HttpRequest) -> HttpResponse:
         {
             "status": status,
             "podName": conf.pod_name,
-            "uptime": int(time.time() - pod.started_at),
+            "uptime": int(pod.uptime_seconds),
             "connections": len(pod.registry),
             "redis": {
                 "connected": connected,
@@ -165,10 +165,10 @@ async def ready(_request: HttpRequest) -> HttpResponse:
 async def connections(_request: HttpRequest) -> HttpResponse:
     """List this pod's connections in the original's shape."""
     pod = get_pod()
-    pod_name, now = pod.conf.pod_name, time.time()
+    pod_name = pod.conf.pod_name
     listed: list[dict[str, Any]] = []
     for number, connection in enumerate(pod.registry, 1):
-        listed.append(connection_json(connection.snapshot(), pod_name, now))
+        listed.append(connection_json(connection.snapshot(time.monotonic()), pod_name))
         if number % LISTED_AT_ONCE == 0:
             # Thousands take long; events go out between.
             await asyncio.sleep(0)
@@ -195,11 +195,11 @@ async def client(_request: HttpRequest, name: str) -> HttpResponse:
             },
             HTTPStatus.NOT_FOUND,
         )
-    found = connection_json(connection.snapshot(), pod_name, time.time())
+    found = connection_json(connection.snapshot(time.monotonic()), pod_name)
     return json_response({"found": True, "podName": pod_name, "client": found, "timestamp": now_iso()})
 
 
-def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> dict[str, Any]:
+def connection_json(snapshot: ConnectionSnapshot, pod_name: str) -> dict[str, Any]:
     """Describe a connection with the original's keys; `uptime` is in seconds."""
     return {
         "clientName": snapshot.client_name,
@@ -208,7 +208,7 @@ def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> 
         "lastActivity": iso(snapshot.last_activity),
         "eventCount": snapshot.event_count,
         "isAlive": True,
-        "uptime": int(now - snapshot.connected_at),
+        "uptime": int(snapshot.open_seconds),
     }
 
 

@@ -46,9 +46,9 @@ def test_the_store_is_the_part_before_the_first_hyphen(local_pod: Pod, connect: 
     ],
 )
 def test_sorting(local_pod: Pod, connect: Connect, sort: str, expected: list[str]) -> None:
-    connect("A", event_count=2, connected_at=30.0, last_activity=90.0, backlog=5, address="3")
-    connect("B", event_count=9, connected_at=10.0, last_activity=50.0, address="2")
-    connect("C", event_count=0, connected_at=20.0, last_activity=70.0, backlog=7, address="1")
+    connect("A", event_count=2, opened_at=30.0, active_at=90.0, backlog=5, address="3")
+    connect("B", event_count=9, opened_at=10.0, active_at=50.0, address="2")
+    connect("C", event_count=0, opened_at=20.0, active_at=70.0, backlog=7, address="1")
     assert names(local_pod, sort=sort) == expected
 
 
