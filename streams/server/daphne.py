@@ -17,7 +17,9 @@ with without_unspoken_protocols():
     from daphne.server import Server
 # isort: on
 
+import errno
 import logging
+import resource
 import signal
 import time
 from functools import partial
@@ -25,17 +27,27 @@ from typing import Any
 
 from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
+from twisted.logger import STDLibLogObserver, globalLogBeginner
 from twisted.python.failure import Failure
 
-from streams.pod import Pod
+from streams.pod import Pod, possible_connections
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.server.idle import Idle
 from streams.server.inbox import Inbox
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
+from streams.transport.reactor_clock import keep_time
 
 logger = logging.getLogger("sse.server")
+keep_time()
 
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
+
+
+def log_everything() -> None:
+    """Let what Twisted and Python have to say go where the log goes, which waits for no reader."""
+    globalLogBeginner.beginLoggingTo([STDLibLogObserver()], redirectStandardIO=False)
+    logging.captureWarnings(True)
 
 
 class ListenError(Exception):
@@ -57,8 +69,7 @@ class StreamServer(Server):
             server_name="",
         )
         self._pod = pod
-        # Connections that may still send a request, and until when.
-        self.deadlines: dict[RequestReader, float] = {}
+        self.idle: Idle[RequestReader] = Idle(possible_connections())
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._listen_failure = ""
@@ -85,7 +96,10 @@ class StreamServer(Server):
 
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
-        self._listen_failure = failure.getErrorMessage()
+        reason = getattr(failure.value, "socketError", failure.value)
+        self._listen_failure = f"{getattr(reason, 'strerror', None) or reason}."
+        if getattr(reason, "errno", None) == errno.EADDRINUSE:
+            self._listen_failure += " Stop what listens there, or choose another with PORT or --port."
         self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
@@ -125,10 +139,16 @@ class StreamServer(Server):
 
     def timeout_checker(self) -> None:
         """End the connections whose requests take too long to come, and look again in a second."""
-        now = time.monotonic()
-        for reader in [reader for reader, deadline in self.deadlines.items() if now >= deadline]:
+        for reader in self.idle.overdue(time.monotonic()):
             reader.setTimeout(None)
             reader.timeoutConnection()
+        if count := self.idle.closed_early:
+            self.idle.closed_early = 0
+            logger.warning(
+                "Closed %d connection(s) that sent no request, to make room for others (ulimit -n is %g).",
+                count,
+                resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            )
         reactor.callLater(LOOK_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
@@ -146,20 +166,26 @@ class StreamServer(Server):
         # Daphne has made its factory by now, and the loop that accepts connections does not turn yet.
         self.http_factory.protocol = RequestReader
         self.http_factory.timeOut = REQUEST_SECONDS
+        log_everything()
         loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_on_signal, number)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # nohup has hang-ups ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop_on_signal, number)
         loop.call_soon(self._pod.start)
 
     def _stop_on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
+        if self._draining is not None and number == signal.SIGHUP:
+            # A terminal that closes sends one, and so does its shell.
+            return
         if self._draining is not None:
             logger.warning("%s again: stopping now", name)
             self._draining.cancel()
             return
         logger.info("%s: stopping; %d connection(s) open", name, len(self._pod.registry))
-        # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
-        drain = self._pod.drain() if number == signal.SIGTERM else asyncio.sleep(0)
+        # Ctrl-C is a person who waits; an orchestrator has planned for the drain, and who closed a terminal is gone.
+        drain = asyncio.sleep(0) if number == signal.SIGINT else self._pod.drain()
         self._draining = asyncio.ensure_future(drain)
         # A callback, because a task that is cancelled before its first step runs no line of its own.
         self._draining.add_done_callback(self._drained)
@@ -176,5 +202,5 @@ class StreamServer(Server):
             # Nobody awaits this task, and the server ends all the same.
             logger.exception("The stop failed")
         finally:
-            logger.info("Stopped after %.0f s", time.time() - self._pod.started_at)
+            logger.info("Stopped; this pod was up for %.0f s", self._pod.uptime_seconds)
             self.stop()

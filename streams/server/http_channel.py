@@ -13,10 +13,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from daphne.http_protocol import WebRequest
+from twisted.internet.error import ConnectionAborted
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.transport.daphne_writer import DISCARDED
 from streams.wire.events import CLIENT_NAME
 
 STREAM_PATH = PATH_PREFIX.encode()
@@ -126,6 +129,25 @@ class RequestReader(HTTPChannel):
         """Begin with a request of our own kind; Daphne's factory has just set its own."""
         self.requestFactory = Request
         super().connectionMade()
+        self.factory.server.idle.opened()
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
+        """Make room for another connection."""
+        self.factory.server.idle.closed()
+        super().connectionLost(reason)
+
+    def cut(self) -> None:
+        """Close the connection now; Twisted's own ways give its descriptor back on the next turn of the loop."""
+        self.transport.stopReading()
+        self.transport.stopWriting()
+        self.transport.connectionLost(Failure(ConnectionAborted()))
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802 - Twisted's name
+        """End a request, and let a client that does not take its answer hold the connection no longer than others."""
+        super().requestDone(request)
+        # The bytes that a stream leaves behind are the outbox' to watch.
+        if not self.persistent and self._dataBuffer is not DISCARDED:
+            self.setTimeout(REQUEST_SECONDS)
 
     def setTimeout(self, period: float | None) -> float | None:  # noqa: N802 - Twisted's name
         """Note when the time for a request is over, or that there is no limit; return the period before.
@@ -134,9 +156,9 @@ class RequestReader(HTTPChannel):
         """
         before, self.timeOut = self.timeOut, period
         if period is None:
-            self.factory.server.deadlines.pop(self, None)
+            self.factory.server.idle.forget(self)
         else:
-            self.factory.server.deadlines[self] = time.monotonic() + period
+            self.factory.server.idle.wait(self, time.monotonic() + period)
         return before
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name

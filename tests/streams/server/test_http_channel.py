@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -17,6 +17,7 @@ from streams.errors import InvalidName
 from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
 from streams.http.stream_request import STREAM_REQUEST_HEADERS
 from streams.server.http_channel import MAX_BODY_BYTES, PLAIN_HEADERS, STREAM_HEAD, RequestReader
+from streams.server.idle import Idle
 from streams.wire.events import valid_name
 from tests.support.http import Answer, parse_answer, request_bytes
 
@@ -52,7 +53,7 @@ class Server:
 
     def __init__(self) -> None:
         self.server = self
-        self.deadlines: dict[Any, float] = {}
+        self.idle: Idle[RequestReader] = Idle(10)
         self.scopes: list[dict[str, Any]] = []
         self.requests: list[Any] = []
 
@@ -140,7 +141,7 @@ def test_a_stream_is_the_same_however_its_head_is_read(reader: RequestReader, se
         "query_string": b"",
         "client": ["10.0.0.7", 5000],
     }
-    assert server.deadlines == {}, "a stream has no end of its own"
+    assert len(server.idle) == 0, "a stream has no end of its own"
 
 
 def test_a_stream_with_a_query_has_it_beside_its_path(reader: RequestReader, server: Server):
@@ -199,3 +200,24 @@ def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, s
     request.handle_exception(RuntimeError("secret"))
     assert reader.transport.aborted
     assert SERVICE_FAILED.encode() not in reader.transport.value()
+
+
+def test_a_client_that_does_not_take_its_answer_holds_its_connection_no_longer_than_others(
+    reader: RequestReader, server: Server
+):
+    reader.dataReceived(request_bytes("GET", "/metrics", {"Connection": "close"}))
+    assert len(server.idle) == 0, "the request is under way"
+    (request,) = server.requests
+    request.basic_error(200, b"", "Something to read")
+    assert len(server.idle) == 1
+    reader.connectionLost(Failure(ConnectionDone()))
+    assert len(server.idle) == 0
+
+
+def test_cut_gives_the_descriptor_back_at_once(reader: RequestReader, server: Server):
+    lost: list[Failure] = []
+    reader.transport.stopReading = reader.transport.stopWriting = lambda: None
+    reader.transport.connectionLost = lost.append
+    reader.cut()
+    (failure,) = lost
+    assert failure.check(ConnectionAborted)
