@@ -17,6 +17,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, parse_url
 
+from streams.broker.bounded_replies import ReplyLimit
 from streams.conf import redis_place
 from streams.errors import ConfigurationError, RedisUnavailable
 
@@ -73,13 +74,20 @@ def blocking_client(
 
 
 def async_client(
-    url: str, *, connect_seconds: float = CONNECT_SECONDS, reply_seconds: float = REPLY_SECONDS
+    url: str,
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    reply_seconds: float = REPLY_SECONDS,
+    reply_limit: ReplyLimit | None = None,
 ) -> redis.asyncio.Redis:
     """Return a client for the running event loop; it connects when it is first used.
 
-    A blocking command needs a `reply_seconds` that is longer than it blocks.
+    A blocking command needs a `reply_seconds` that is longer than it blocks. With a `reply_limit`,
+    commands raise ReplyTooLarge.
     """
     options = pool_options(url, connect_seconds=connect_seconds, reply_seconds=reply_seconds)
+    if reply_limit is not None:
+        options["parser_class"] = reply_limit.parser
     return redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**options))
 
 
