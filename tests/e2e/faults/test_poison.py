@@ -116,3 +116,22 @@ async def test_poison_through_both_ingresses_stops_nothing(start_pod: StartPod, 
         # One a second, and those of the probes' few connections are none.
         assert pod.log.count("\n") - lines <= seconds + 3
         assert "gap" not in pod.log
+
+
+def test_entries_that_are_far_larger_than_those_before_them_are_not_read_by_the_hundred(
+    start_pod: StartPod, mortal_redis: RedisServer
+):
+    mortal_redis.start()
+    usual = peak_memory(start_pod(REDIS_URL=mortal_redis.url, HISTORY_BYTES=HISTORY_BYTES))
+    small, large = b'{"clientName":"A"}', b'{"clientName":"A","data":"%b"}' % (b"x" * 4 * MIB)
+    with mortal_redis.client.pipeline(transaction=False) as pipeline:
+        for _ in range(2000):
+            pipeline.xadd("events-to-store:log", {"event": small})
+        pipeline.execute()
+    for _ in range(100):
+        mortal_redis.client.xadd("events-to-store:log", {"event": large})
+    pod = start_pod(REDIS_URL=mortal_redis.url, HISTORY_BYTES=HISTORY_BYTES)
+    assert pod.metric("sse_events_unusable_total") == 100
+    grown = peak_memory(pod) - usual
+    print(f"100 entries of 4 MiB: memory {grown / MIB:+.1f} MiB at its peak")
+    assert grown < 80 * MIB
