@@ -40,6 +40,7 @@ from streams.transport.reactor_clock import keep_time
 logger = logging.getLogger("sse.server")
 keep_time()
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
 
@@ -83,6 +84,9 @@ class StreamServer(Server):
         Raises ListenError where the address cannot be listened on.
         """
         super().run()
+        for number in STOP_SIGNALS:
+            # It has stopped: another one, such as a supervisor's, must not make a failure of that.
+            signal.signal(number, signal.SIG_IGN)
         if self._listen_failure:
             raise ListenError(self._listen_failure)
 
@@ -168,7 +172,7 @@ class StreamServer(Server):
         self.http_factory.timeOut = REQUEST_SECONDS
         log_everything()
         loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOP_SIGNALS:
             # nohup has hang-ups ignored.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, self._stop_on_signal, number)

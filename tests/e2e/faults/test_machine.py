@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import DEFAULTS
 from tests.support.http import HOST, EventStream, open_stream
-from tests.support.pods import Pod, environment
+from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
 
@@ -279,3 +279,14 @@ def test_a_command_without_standard_descriptors_still_says_by_its_status_how_it_
     with ended(pod):
         wait_until("the command to end", lambda: not pod.running)
         assert pod.process.returncode == 1
+
+
+def test_a_port_that_is_taken_is_told_once_and_with_what_to_do(redis_server: RedisServer):
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        finished = run_manage("streamworker", "--port", str(port), env=environment(REDIS_URL=redis_server.url))
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == (
+        f"CommandError: Port {port} on {HOST} cannot be used: Address already in use. "
+        "Stop what listens there, or choose another with PORT or --port."
+    )
