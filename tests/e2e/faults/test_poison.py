@@ -69,7 +69,8 @@ class Poisoner:
 
 async def assert_good_ones_arrive(stream: EventStream, first: int) -> None:
     """Read the good events of both ingresses, each in its own order, and nothing else."""
-    channel, journal = [], []
+    channel: list[int] = []
+    journal: list[int] = []
     for _ in range(2 * GOOD):
         received = await stream.next()
         assert received is not None, "the stream ended"
