@@ -22,7 +22,7 @@ from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
-from streams.transport.reactor_clock import keep_time  # noqa: E402
+from streams.transport.reactor_clock import use_steady_clock  # noqa: E402
 from streams.transport.writer import Send  # noqa: E402
 
 
@@ -77,5 +77,5 @@ class Application:
         await send({"type": "websocket.close"})
 
 
-keep_time()
+use_steady_clock()
 application = Application(get_pod(), get_board())

@@ -192,12 +192,10 @@ class Outages:
 
     @property
     def present_seconds(self) -> float:
-        """Return the length of the one under way, or 0."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     def begin(self) -> None:
-        self._since = time.monotonic()
-        self.count += 1
+        self._since, self.count = time.monotonic(), self.count + 1
 
     def end(self) -> None:
         self._seconds, self._since = self.seconds, None

@@ -35,10 +35,10 @@ from streams.server.http_channel import REQUEST_SECONDS, RequestReader
 from streams.server.idle import Idle
 from streams.server.inbox import Inbox
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
-from streams.transport.reactor_clock import keep_time
+from streams.transport.reactor_clock import use_steady_clock
 
 logger = logging.getLogger("sse.server")
-keep_time()
+use_steady_clock()
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # How often it is looked for requests that take too long.

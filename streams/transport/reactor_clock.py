@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 
-def keep_time() -> None:
+def use_steady_clock() -> None:
     """Let the timers of Twisted's reactor, where there is one, run on the clock that never steps.
 
     Its own is Unix time: set back by an hour, a timer of a second would ring an hour late. Call it

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from streams.transport.reactor_clock import keep_time
+from streams.transport.reactor_clock import use_steady_clock
 
 REACTOR = "twisted.internet.reactor"
 
@@ -22,21 +22,21 @@ class Reactor:
         return self._timers
 
 
-def test_keep_time_gives_the_reactor_the_clock_that_never_steps(monkeypatch: pytest.MonkeyPatch):
+def test_use_steady_clock_gives_the_reactor_the_clock_that_never_steps(monkeypatch: pytest.MonkeyPatch):
     reactor = Reactor()
     monkeypatch.setitem(sys.modules, REACTOR, reactor)
-    keep_time()
+    use_steady_clock()
     assert reactor.seconds is time.monotonic
 
 
-def test_keep_time_leaves_a_reactor_alone_whose_timers_are_set(monkeypatch: pytest.MonkeyPatch):
+def test_use_steady_clock_leaves_a_reactor_alone_whose_timers_are_set(monkeypatch: pytest.MonkeyPatch):
     reactor = Reactor("a timer")
     monkeypatch.setitem(sys.modules, REACTOR, reactor)
-    keep_time()
+    use_steady_clock()
     assert reactor.seconds is time.time
 
 
-def test_keep_time_needs_no_reactor(monkeypatch: pytest.MonkeyPatch):
+def test_use_steady_clock_needs_no_reactor(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, REACTOR, raising=False)
-    keep_time()
+    use_steady_clock()
     assert REACTOR not in sys.modules
