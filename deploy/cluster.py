@@ -56,7 +56,7 @@ class Cluster:
 
         Raises ProcessError where a part of it cannot be started; the others have ended by then.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         try:
             self._start()
@@ -67,9 +67,10 @@ class Cluster:
         finally:
             self._stop()
 
-    def _on_signal(self, *_: object) -> None:
-        # Nothing is printed here: the signal may have come in the middle of a print.
-        if self._stopping:
+    def _on_signal(self, number: int, _frame: object) -> None:
+        # Nothing is printed here: the signal may have come in the middle of a print. A terminal
+        # that closes hangs up, and its shell does once more.
+        if self._stopping and number != signal.SIGHUP:
             self._terminate_pods()
         self._stopping = True
 

@@ -32,6 +32,7 @@ from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.daphne_writer import request_behind  # noqa: E402
 from streams.transport.listen_queue import widen_queue_behind  # noqa: E402
+from streams.transport.reactor_clock import use_steady_clock  # noqa: E402
 from streams.transport.writer import Send  # noqa: E402
 from streams.wire.timestamps import http_date  # noqa: E402
 
@@ -126,4 +127,5 @@ if "daphne.http_protocol" in sys.modules:
 
     plain_daphne.mend()
 
+use_steady_clock()
 application = Application(get_pod(), get_board())

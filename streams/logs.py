@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from streams.log_sink import BackgroundHandler
 from streams.wire.timestamps import iso
 
 PREFIX_ROOT = "sse."
@@ -126,7 +127,7 @@ def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"text": text, "json": {"()": JsonFormatter, "pod_name": pod_name}},
         "filters": {"probes": {"()": ProbeFilter}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format, "filters": ["probes"]}},
+        "handlers": {"console": {"()": BackgroundHandler, "formatter": log_format, "filters": ["probes"]}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "sse": {"level": level.upper()},

@@ -9,6 +9,7 @@ import logging
 import resource
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import NamedTuple
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.conf import settings
 from streams import VERSION
 from streams.broker.ingress import Ingresses
 from streams.cluster.membership import Cluster
-from streams.conf import SPARE_DESCRIPTORS, StreamSettings
+from streams.conf import OWN_DESCRIPTORS, SPARE_DESCRIPTORS, StreamSettings
 from streams.delivery.connection import host_of
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
@@ -54,7 +55,9 @@ class Pod:
 
     def __init__(self, conf: StreamSettings) -> None:
         self.conf = conf
+        # Unix time, for whoever compares it with other clocks.
         self.started_at = time.time()
+        self._started = time.monotonic()
         self.draining = False
         self.registry = Registry(
             conf.pod_name,
@@ -101,6 +104,11 @@ class Pod:
                 VERSION,
                 self.conf.heartbeat_seconds,
             )
+
+    @property
+    def uptime_seconds(self) -> float:
+        """Return for how long this pod has been there, whatever became of the machine's clock."""
+        return time.monotonic() - self._started
 
     async def drain(self) -> None:
         """Send the clients away one by one, in an even flow over DRAIN_SECONDS at most.
@@ -168,7 +176,7 @@ class Pod:
             self.history.expire(time.monotonic())
             self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
-                self.registry.close_aged(self.conf.max_stream_seconds, time.time())
+                self.registry.close_aged(self.conf.max_stream_seconds, time.monotonic())
 
 
 def connection_limit(max_connections: int) -> int:
@@ -176,11 +184,21 @@ def connection_limit(max_connections: int) -> int:
 
     0 is no limit.
     """
-    descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
+    possible = without_descriptors(SPARE_DESCRIPTORS)
+    if possible == inf:
         return max_connections
-    possible = max(1, descriptors - SPARE_DESCRIPTORS)
-    return min(max_connections, possible) if max_connections else possible
+    return min(max_connections, int(possible)) if max_connections else int(possible)
+
+
+def possible_connections() -> float:
+    """Return how many connections of all kinds this process can hold, streams and others; math.inf for no limit."""
+    return without_descriptors(OWN_DESCRIPTORS)
+
+
+def without_descriptors(kept: int) -> float:
+    """Return how many files this process may open beside some, 1 at the least; math.inf for no limit."""
+    descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return inf if descriptors == resource.RLIM_INFINITY else max(1, descriptors - kept)
 
 
 def tune_garbage_collector() -> None:

@@ -1,16 +1,23 @@
-"""How a pod feels: the delay from publishing to writing, the event loop's lag, the collector's pauses."""
+"""How a pod feels: the delay from publishing to writing, the event loop's lag, the collector's pauses, the clock."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
 from bisect import bisect_left
 from typing import Any
 
+from streams.wire.clock import SYSTEM_CLOCK, Clock
+
+logger = logging.getLogger("sse.server")
+
 # Upper bounds in seconds, Prometheus's `le`.
 DELAY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_SECONDS = 0.25
+# What a clock is corrected by in passing is less.
+CLOCK_STEP_SECONDS = 1.0
 
 
 class DelayHistogram:
@@ -36,12 +43,15 @@ class DelayHistogram:
 
 
 class Vitals:
-    """Watches the event loop and the garbage collector of this process."""
+    """Watches the event loop and the garbage collector of this process, and the clock of its machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.loop_lag_seconds = 0.0
         self.gc_pause_seconds = 0.0
+        self.clock_steps = 0
         self._gc_started = 0.0
+        self._clock = clock
+        self._wall_ahead = clock.wall() - clock.monotonic()
 
     async def run(self) -> None:
         """Measure how late the loop wakes a sleeper, until cancelled."""
@@ -51,8 +61,21 @@ class Vitals:
                 due = time.monotonic() + LAG_SECONDS
                 await asyncio.sleep(LAG_SECONDS)
                 self.loop_lag_seconds = max(0.0, time.monotonic() - due)
+                self.look_at_clock()
         finally:
             gc.callbacks.remove(self._on_gc)
+
+    def look_at_clock(self) -> None:
+        """Say when the machine's clock was set: deadlines and times in answers are read by it, and no duration is."""
+        ahead = self._clock.wall() - self._clock.monotonic()
+        step, self._wall_ahead = ahead - self._wall_ahead, ahead
+        if abs(step) >= CLOCK_STEP_SECONDS:
+            self.clock_steps += 1
+            logger.warning(
+                "This machine's clock was set %s by %.0f s, or it slept; deadlines of events are read by that clock.",
+                "forward" if step > 0 else "back",
+                abs(step),
+            )
 
     def _on_gc(self, phase: str, _info: dict[str, Any]) -> None:
         if phase == "start":

@@ -81,7 +81,6 @@ class ClientPage(NamedTuple):
     def content(self, pod: Pod, _roster: Roster | None = None) -> Content:
         """Return the client's state, its ends and, where the pod remembers them, its events."""
         connection = pod.registry.get(self.name)
-        now = time.time()
         ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == self.name]
         content = Content(
             rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
@@ -96,7 +95,7 @@ class ClientPage(NamedTuple):
                 content.texts["similar"] = similar
                 content.shown["similar"] = True
         else:
-            content.texts.update(connection_texts(connection, now))
+            content.texts.update(connection_texts(connection))
         events = recent_events(pod, self.name)
         if events is not None:
             content.rows["events"] = [list(event) for event in events]
@@ -104,10 +103,10 @@ class ClientPage(NamedTuple):
         return content
 
 
-def connection_texts(connection: Connection, now: float) -> dict[str, str]:
+def connection_texts(connection: Connection) -> dict[str, str]:
     """Describe an open connection in full."""
-    snapshot = connection.snapshot()
-    uptime = formats.duration(now - snapshot.connected_at)
+    snapshot = connection.snapshot(time.monotonic())
+    uptime = formats.duration(snapshot.open_seconds)
     return {
         "headline": f"Connected for {uptime}.",
         "since": iso(snapshot.connected_at),
@@ -127,7 +126,7 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
     content = Content(
         texts={
             "headline": verdict.headline,
-            "uptime": formats.duration(time.time() - pod.started_at),
+            "uptime": formats.duration(pod.uptime_seconds),
             "redis": redis_text(pod),
             **figures(pod, sampler.samples),
         },
@@ -149,7 +148,7 @@ def pod_content(pod: Pod, sampler: Sampler) -> Content:
 
 def connection_row(connection: Connection) -> Row:
     """Write one row of the table of connections."""
-    snapshot = connection.snapshot()
+    snapshot = connection.snapshot(time.monotonic())
     return [
         snapshot.client_name,
         snapshot.client_name,
@@ -168,9 +167,9 @@ def end_row(end: ConnectionEnd) -> Row:
         end.client_name,
         iso(end.ended_at),
         end.reason.value,
-        formats.duration(end.ended_at - end.connected_at),
+        formats.duration(end.open_seconds),
         formats.count(end.event_count),
         end.address,
-        formats.brief(end.ended_at - end.connected_at),
+        formats.brief(end.open_seconds),
         end.user_agent or NO_USER_AGENT,
     ]

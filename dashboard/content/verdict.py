@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -38,7 +37,7 @@ def judge(pod: Pod, sampler: Sampler) -> Verdict:
         if subscriber.subscribed:
             headline = f"Events may be late or missing. {lanes} connected{here}."
         else:
-            away = formats.duration(time.time() - subscriber.changed_at)
+            away = formats.duration(subscriber.outages.present_seconds)
             headline = f"Disconnected from Redis for {away}, so no event arrives. {lanes} connected{here}."
         return Verdict("bad", headline, [f"{reason[0].upper()}{reason[1:]}.", *notices])
     if pod.draining:

@@ -17,6 +17,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 
+from streams.broker.bounded_replies import ReplyLimit
 from streams.conf import redis_place
 from streams.errors import ConfigurationError, PublishUnknown, RedisUnavailable
 
@@ -83,14 +84,18 @@ def async_client(
     connect_seconds: float = CONNECT_SECONDS,
     reply_seconds: float = REPLY_SECONDS,
     on_open: Callable[[AbstractConnection], Awaitable[None]] | None = None,
+    reply_limit: ReplyLimit | None = None,
 ) -> redis.asyncio.Redis:
     """Return a client for the running event loop; it connects when it is first used.
 
     A blocking command needs a `reply_seconds` that is longer than it blocks. `on_open(connection)` is
     awaited for each new connection instead of its `on_connect()`, and raises where it is not to be used.
+    With a `reply_limit`, commands raise ReplyTooLarge.
     """
     options = pool_options(url, connect_seconds=connect_seconds, reply_seconds=reply_seconds)
     options["redis_connect_func"] = on_open
+    if reply_limit is not None:
+        options["parser_class"] = reply_limit.parser
     return redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**options))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 from streams.broker.clients import supported_url
@@ -17,9 +19,37 @@ logger = logging.getLogger("sse.server")
 
 PROBE_SECONDS = 1.0
 START_SECONDS = 10.0
+# Waits for the end of its input, then ends a process.
+WATCH = 'read -r _; kill "$0"'
+SHELL = "/bin/sh"
 
 
-def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
+class Embedded:
+    """A Valkey that runs, and that ends with this process however that ends, killed or cut short."""
+
+    def __init__(self, server: ValkeyServer) -> None:
+        self._server = server
+        # Only this process has the end that writes, so that the kernel closes it whatever happens.
+        theirs, self._alive = os.pipe()
+        # In a session of its own: what a terminal sends to all would end it too soon.
+        self._watcher = subprocess.Popen(  # noqa: S603 - our own command
+            [SHELL, "-c", WATCH, str(server._process.pid)],  # noqa: SLF001 - it offers no public one
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def stop(self) -> None:
+        """End it; the watcher first, as its process' number may be another's afterwards."""
+        self._watcher.kill()
+        self._watcher.wait()
+        os.close(self._alive)
+        self._server.stop()
+
+
+def start_if_needed(conf: StreamSettings) -> Embedded | None:
     """Start a Valkey where development expects a Redis and nothing answers.
 
     Return it for the caller to stop, or None where there is one already or where the
@@ -40,6 +70,7 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
     try:
         server = ValkeyServer(port=conf.redis_port, host="127.0.0.1")
         server.start(START_SECONDS)
+        running = Embedded(server)
     except ValkeyBinaryNotFoundError:
         raise ConfigurationError(
             "REDIS_URL",
@@ -56,7 +87,7 @@ def start_if_needed(conf: StreamSettings) -> ValkeyServer | None:
         "For development only: set REDIS_URL to use your own.",
         conf.redis_port,
     )
-    return server
+    return running
 
 
 def is_listening(host: str, port: int) -> bool:

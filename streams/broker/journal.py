@@ -17,8 +17,9 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from streams.broker.bounded_replies import ReplyLimit, ReplyTooLarge
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, Facts, JournalCursor, Taken, read_entries
+from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, READ_BYTES, Facts, JournalCursor, Taken, read_entries
 from streams.broker.primary import Primary, WrongSide
 from streams.logs import Sparingly
 from streams.tasks import Backoff
@@ -33,6 +34,8 @@ LOSS_MARKED_SECONDS = 60
 JOURNAL_LENGTH = 100_000
 # Beyond the time that a read may block.
 REPLY_SECONDS = 3.0
+# Entries may be much larger than those before them, by which the cursor chooses how many to read.
+MAX_REPLY_BYTES = 4 * READ_BYTES
 RETRY_SECONDS = (0.1, 1.0)
 
 __all__ = ["EVENT_FIELD", "JOURNAL_LENGTH", "JOURNAL_SUFFIX", "JournalReader"]
@@ -67,6 +70,7 @@ class JournalReader:
         self._on_taken = on_taken
         self._on_lost = on_lost
         self._on_caught_up = on_caught_up
+        self._reply_limit = ReplyLimit()
         self._due = Sparingly()
         self._primary = primary
         # Ends the connection in use.
@@ -82,7 +86,12 @@ class JournalReader:
         """Connect, read, and begin again, until cancelled."""
         backoff = Backoff(*RETRY_SECONDS)
         while True:
-            client = async_client(self._url, reply_seconds=BLOCK_MS / 1000 + REPLY_SECONDS, on_open=self._primary.open)
+            client = async_client(
+                self._url,
+                reply_seconds=BLOCK_MS / 1000 + REPLY_SECONDS,
+                on_open=self._primary.open,
+                reply_limit=self._reply_limit,
+            )
             try:
                 await self._connect(client)
                 await self._read_on(client, backoff)
@@ -101,7 +110,10 @@ class JournalReader:
         try:
             async with asyncio.timeout(None) as self._life:
                 while True:
-                    await self._read(client)
+                    try:
+                        await self._read(client)
+                    except ReplyTooLarge:
+                        self.cursor.read_less()
                     backoff.reset()
                     if self.cursor.pause_seconds:
                         await asyncio.sleep(self.cursor.pause_seconds)
@@ -131,12 +143,17 @@ class JournalReader:
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
         read, asked = self.cursor.next_read(), time.monotonic()
+        # One entry is taken of whatever size it is: nothing tells its id without it.
+        self._reply_limit.bytes = MAX_REPLY_BYTES if read.limit > 1 else inf
         async with client.pipeline(transaction=False) as commands:
             commands.xread({self._key: read.after}, read.limit, read.block_ms)
             # Asked in the same breath: the journal may be trimmed faster than it is read.
             commands.xrange(self._key, read.held_from, read.held_to, count=1)
             commands.time()
-            reply, held, redis_time = await commands.execute()
+            try:
+                reply, held, redis_time = await commands.execute()
+            finally:
+                self._reply_limit.bytes = inf
         self.answered_at = time.monotonic()
         taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
         if taken.displaced:

@@ -147,6 +147,10 @@ class JournalCursor:
         block_ms = BLOCK_MS if self.caught_up else None
         return Read(after, self._count, block_ms, held or b"-", held or b"+")
 
+    def read_less(self) -> None:
+        """Ask for one entry next, as what was asked for is too large."""
+        self._count = 1
+
     def took(self, entries: list[Entry], held: bool, redis_time: float, asked: float, answered: float) -> Taken:
         """Take in the answer to next_read().
 

@@ -39,11 +39,14 @@ class Outages:
     @property
     def seconds(self) -> float:
         """Return the length of all together, that of one under way too."""
-        return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
+        return self._seconds + self.present_seconds
+
+    @property
+    def present_seconds(self) -> float:
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def begin(self) -> None:
-        self._since = time.monotonic()
-        self.count += 1
+        self._since, self.count = time.monotonic(), self.count + 1
 
     def end(self) -> None:
         self._seconds, self._since = self.seconds, None
@@ -66,7 +69,6 @@ class Subscriber:
     ) -> None:
         self.subscribed = False
         self.outages = Outages()
-        self.changed_at = time.time()
         self.last_error = "not connected yet"
         self._url = clients.supported_url(url)
         self._primary = Primary(url) if primary is None else primary
@@ -162,7 +164,6 @@ class Subscriber:
         else:
             self.outages.begin()
         self.subscribed = subscribed
-        self.changed_at = time.time()
         self._on_change(subscribed)
 
     def _lose(self, error: Exception) -> None:

@@ -11,6 +11,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
@@ -53,8 +54,9 @@ class Announcement(msgspec.Struct):
     """
 
     type: str
-    pod: str
-    pod_name: str
+    # Remembered for thousands of pods: what is longer comes from none.
+    pod: Annotated[str, msgspec.Meta(max_length=64)]
+    pod_name: Annotated[str, msgspec.Meta(max_length=253)]
     # Numbers a pod's messages; `after` is the last before it that Redis has taken.
     number: int
     after: int

@@ -42,6 +42,8 @@ MIB = 1024 * KIB
 DAY_SECONDS = 86400
 # File descriptors that a process keeps for what is no stream: Redis, log, database, probes, pages.
 SPARE_DESCRIPTORS = 64
+# Of these, for what is no client's connection; the others are for probes, pages and who is about to send a request.
+OWN_DESCRIPTORS = 32
 # What a secret must have in production, where a guess opens the dashboard.
 LEAST_KEY_LENGTH = 32
 LEAST_TOKEN_LENGTH = 16

@@ -43,7 +43,11 @@ class Writer(Protocol):
 
 
 class ConnectionSnapshot(NamedTuple):
-    """What an operator may know about a connection at one moment."""
+    """What an operator may know about a connection at one moment.
+
+    `connected_at` and `last_activity` are Unix times, as the machine's clock was then. The seconds since
+    both do not follow from them: that clock may have been set.
+    """
 
     client_name: str
     address: str
@@ -53,6 +57,8 @@ class ConnectionSnapshot(NamedTuple):
     event_count: int
     bytes_written: int
     backlog_bytes: int
+    open_seconds: float
+    quiet_seconds: float
 
 
 class Resume(NamedTuple):
@@ -110,6 +116,7 @@ class Connection:
     """
 
     __slots__ = (
+        "active_at",
         "address",
         "bytes_written",
         "client_name",
@@ -147,8 +154,8 @@ class Connection:
         # What the client calls itself, as it was sent: text from outside, to be escaped.
         self.user_agent = user_agent
         self.connected_at = self.last_activity = clock.wall()
-        # The same on the clock that never steps, to tell which of two connections is older.
-        self.opened_at = clock.monotonic()
+        # The same on the clock that never steps, for ages and for which of two connections is older.
+        self.opened_at = self.active_at = clock.monotonic()
         self.event_count = 0
         # Whether the client has been sent its `connected` frame, which comes before every event.
         self.greeted = False
@@ -184,8 +191,8 @@ class Connection:
         facts = {"clientName": self.client_name, "address": self.address, "userAgent": self.user_agent}
         return {**facts, "evictedBy": self.evicted_by} if self.evicted_by else facts
 
-    def snapshot(self) -> ConnectionSnapshot:
-        """Return the connection's figures, detached from it."""
+    def snapshot(self, now: float) -> ConnectionSnapshot:
+        """Return the connection's figures at a moment in monotonic seconds, detached from it."""
         return ConnectionSnapshot(
             self.client_name,
             self.address,
@@ -195,6 +202,8 @@ class Connection:
             self.event_count,
             self.bytes_written,
             self.writer.backlog_bytes(),
+            now - self.opened_at,
+            now - self.active_at,
         )
 
 

@@ -239,14 +239,14 @@ class Registry:
             sse_logger.exception("The stream of %s did not end cleanly", connection.client_name)
 
     def close_aged(self, max_stream_seconds: float, now: float) -> None:
-        """Close the connections that have lived long enough; call it every second, with Unix time.
+        """Close the connections that have lived long enough; call it every second, with monotonic seconds.
 
         The age at which each goes is drawn from the last part of the limit.
         """
         aged: list[Connection] = []
         # The dict holds them by age.
         for connection in self._connections.values():
-            age = now - connection.connected_at
+            age = now - connection.opened_at
             if age < (1 - AGE_SPREAD) * max_stream_seconds:
                 break
             if age >= max_stream_seconds * (1 - AGE_SPREAD * self.slots.share(connection)):
@@ -271,13 +271,12 @@ class Registry:
     def _note_end(self, connection: Connection, reason: CloseReason) -> None:
         connection.close_reason = reason
         end = self.turnover.note_end(connection, reason)
-        seconds = end.ended_at - end.connected_at
         disconnect_logger.info(
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             end.client_name,
             reason,
             self.pod_name,
-            seconds,
+            end.open_seconds,
             end.event_count,
             connection.bytes_written,
             len(self),
@@ -285,7 +284,7 @@ class Registry:
                 "fields": {
                     **connection.facts(),
                     "reason": reason,
-                    "seconds": round(seconds, 1),
+                    "seconds": round(end.open_seconds, 1),
                     "events": end.event_count,
                 }
             },

@@ -210,10 +210,10 @@ class Router:
             self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
     def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
-        now, write = self._clock.wall(), self._registry.write
+        now, moment, write = self._clock.wall(), self._clock.monotonic(), self._registry.write
         for connection, frames in deliveries.items():
             connection.event_count += len(frames)
-            connection.last_activity = now
+            connection.last_activity, connection.active_at = now, moment
             try:
                 if connection.told is not self.told:
                     self.tell(connection)

@@ -16,13 +16,13 @@ ENDS_KEPT = 1000
 
 # Kept by the thousand for operators to look at, and not for the garbage collector.
 class ConnectionEnd(msgspec.Struct, frozen=True, gc=False):
-    """What an operator may know about a connection that is gone; moments are Unix time."""
+    """What an operator may know about a connection that is gone; `ended_at` is Unix time."""
 
     client_name: str
     address: str
     user_agent: str
-    connected_at: float
     ended_at: float
+    open_seconds: float
     event_count: int
     reason: CloseReason
 
@@ -43,8 +43,8 @@ class Turnover:
             connection.client_name,
             connection.address,
             connection.user_agent,
-            connection.connected_at,
             self._clock.wall(),
+            self._clock.monotonic() - connection.opened_at,
             connection.event_count,
             reason,
         )

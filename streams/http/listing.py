@@ -16,8 +16,8 @@ PARAMETERS = frozenset({"q", "store", "sort", "page"})
 
 COLUMNS: dict[str, Callable[[Connection], Any]] = {
     "name": attrgetter("client_name"),
-    "since": attrgetter("connected_at"),
-    "activity": attrgetter("last_activity"),
+    "since": attrgetter("opened_at"),
+    "activity": attrgetter("active_at"),
     "events": attrgetter("event_count"),
     "backlog": lambda connection: connection.writer.backlog_bytes(),
     "address": attrgetter("address"),

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from streams import VERSION
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
+from streams.log_sink import dropped_lines
 from streams.pod import Pod
 from streams.vitals import DelayHistogram
 from streams.wire.complaints import Fault
@@ -236,6 +237,18 @@ METRICS = (
         "counter",
         "Seconds that garbage collections held the event loop.",
         lambda pod: pod.vitals.gc_pause_seconds,
+    ),
+    Declared(
+        "sse_log_lines_dropped",
+        "counter",
+        "Lines of the log that found no room, because whoever reads it did not keep up.",
+        lambda _pod: dropped_lines(),
+    ),
+    Declared(
+        "sse_clock_steps",
+        "counter",
+        "Times that the machine's clock was set by a second or more, or that the machine slept.",
+        lambda pod: pod.vitals.clock_steps,
     ),
     Declared("sse_start_time_seconds", "gauge", "Unix time of the pod's start.", lambda pod: pod.started_at),
     Declared("process_cpu_seconds", "counter", "CPU seconds, user and system.", _cpu_seconds),

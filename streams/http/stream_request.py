@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-import sys
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 
@@ -28,6 +28,7 @@ STREAM_REQUEST_HEADERS = (
     FORWARDED_FOR,
 )
 MAX_USER_AGENT = 200
+USER_AGENTS_SHARED = 1024
 # A number as people write it, where float() would also take `1_0` and `nan`.
 SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
@@ -123,5 +124,11 @@ def place(host: str, port: int) -> str:
 
 def client_user_agent(value: bytes) -> str:
     """Return what a client calls itself, cut to MAX_USER_AGENT characters."""
-    # Thousands of devices call themselves the same: interned, all of them share one string.
-    return sys.intern(value[:MAX_USER_AGENT].decode("latin-1"))
+    return _shared_text(value[:MAX_USER_AGENT])
+
+
+# Thousands of devices call themselves the same, and share one string. Interned, those that nobody
+# uses any more would stay for ever in some versions of Python.
+@functools.lru_cache(maxsize=USER_AGENTS_SHARED)
+def _shared_text(value: bytes) -> str:
+    return value.decode("latin-1")

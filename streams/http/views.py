@@ -132,7 +132,7 @@ async def health(_request: HttpRequest) -> HttpResponse:
         {
             "status": status,
             "podName": conf.pod_name,
-            "uptime": int(time.time() - pod.started_at),
+            "uptime": int(pod.uptime_seconds),
             "connections": len(pod.registry),
             "redis": {
                 "connected": connected,
@@ -177,7 +177,7 @@ async def connections(request: HttpRequest) -> HttpResponse:
     With one of the dashboard's parameters it is the page of them that the dashboard would show.
     """
     pod = get_pod()
-    pod_name, now = pod.conf.pod_name, time.time()
+    pod_name = pod.conf.pod_name
     found: Iterable[Connection] = pod.registry
     of_page: dict[str, Any] = {}
     if request.GET.keys() & listing.PARAMETERS:
@@ -186,7 +186,7 @@ async def connections(request: HttpRequest) -> HttpResponse:
         of_page = {"matched": selection.matched, "page": selection.page, "pages": selection.pages}
     listed: list[dict[str, Any]] = []
     for number, connection in enumerate(found, 1):
-        listed.append(connection_json(connection.snapshot(), pod_name, now))
+        listed.append(connection_json(connection.snapshot(time.monotonic()), pod_name))
         if number % LISTED_AT_ONCE == 0:
             # Thousands take long; events go out between.
             await asyncio.sleep(0)
@@ -218,11 +218,11 @@ async def client(_request: HttpRequest, name: str) -> HttpResponse:
             },
             HTTPStatus.NOT_FOUND,
         )
-    found = connection_json(connection.snapshot(), pod_name, time.time())
+    found = connection_json(connection.snapshot(time.monotonic()), pod_name)
     return json_response({"found": True, "podName": pod_name, "client": found, "timestamp": now_iso()})
 
 
-def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> dict[str, Any]:
+def connection_json(snapshot: ConnectionSnapshot, pod_name: str) -> dict[str, Any]:
     """Describe a connection with the original's keys; `uptime` is in seconds."""
     return {
         "clientName": snapshot.client_name,
@@ -231,7 +231,7 @@ def connection_json(snapshot: ConnectionSnapshot, pod_name: str, now: float) -> 
         "lastActivity": iso(snapshot.last_activity),
         "eventCount": snapshot.event_count,
         "isAlive": True,
-        "uptime": int(now - snapshot.connected_at),
+        "uptime": int(snapshot.open_seconds),
     }
 
 

@@ -19,6 +19,7 @@ with without_unspoken_protocols():
 
 import errno
 import logging
+import resource
 import signal
 import time
 from functools import partial
@@ -26,22 +27,30 @@ from typing import Any
 
 from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
+from twisted.logger import STDLibLogObserver, globalLogBeginner
 from twisted.python.failure import Failure
 
 from streams.http.stream_request import place
-from streams.pod import Pod, connection_limit
+from streams.pod import Pod, possible_connections
 from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.server.idle import Idle
 from streams.server.inbox import Inbox
 from streams.server.invitation import invitation
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
+from streams.transport.reactor_clock import use_steady_clock
 
 logger = logging.getLogger("sse.server")
+use_steady_clock()
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # How often it is looked for requests that take too long.
 LOOK_SECONDS = 1.0
-# So many connections may wait for a further request, and no more than this part of the descriptors.
-MAX_IDLE = 1000
-IDLE_SHARE = 16
+
+
+def log_everything() -> None:
+    """Let what Twisted and Python have to say go where the log goes, which waits for no reader."""
+    globalLogBeginner.beginLoggingTo([STDLibLogObserver()], redirectStandardIO=False)
+    logging.captureWarnings(True)
 
 
 class ListenError(Exception):
@@ -64,11 +73,7 @@ class StreamServer(Server):
             root_path=root_path,
         )
         self._pod = pod
-        # Connections that may still send a request, and until when.
-        self.deadlines: dict[RequestReader, float] = {}
-        # Those of them that wait for a further request, the longest idle first.
-        self.idle: dict[RequestReader, None] = {}
-        self._max_idle = min(MAX_IDLE, (connection_limit(0) or MAX_IDLE) // IDLE_SHARE)
+        self.idle: Idle[RequestReader] = Idle(possible_connections())
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._listen_failure = ""
@@ -82,6 +87,9 @@ class StreamServer(Server):
         Raises ListenError where the address cannot be listened on.
         """
         super().run()
+        for number in STOP_SIGNALS:
+            # It has stopped: another one, such as a supervisor's, must not make a failure of that.
+            signal.signal(number, signal.SIG_IGN)
         if self._listen_failure:
             raise ListenError(self._listen_failure)
 
@@ -139,22 +147,19 @@ class StreamServer(Server):
     def application_checker(self) -> None:
         """Do nothing: Daphne looks at every connection each second for what callbacks tell here."""
 
-    def keep_alive(self, reader: RequestReader) -> None:
-        """Let a connection wait for a further request; where too many do, end the one that has waited longest."""
-        self.idle[reader] = None
-        if len(self.idle) > self._max_idle:
-            self._end(next(iter(self.idle)))
-
     def timeout_checker(self) -> None:
         """End the connections whose requests take too long to come, and look again in a second."""
-        now = time.monotonic()
-        for reader in [reader for reader, deadline in self.deadlines.items() if now >= deadline]:
-            self._end(reader)
+        for reader in self.idle.overdue(time.monotonic()):
+            reader.setTimeout(None)
+            reader.timeoutConnection()
+        if count := self.idle.closed_early:
+            self.idle.closed_early = 0
+            logger.warning(
+                "Closed %d connection(s) that sent no request, to make room for others (ulimit -n is %g).",
+                count,
+                resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            )
         reactor.callLater(LOOK_SECONDS, self.timeout_checker)
-
-    def _end(self, reader: RequestReader) -> None:
-        reader.setTimeout(None)
-        reader.timeoutConnection()
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         """Cancel every request's task; one that was only half received has none."""
@@ -171,20 +176,26 @@ class StreamServer(Server):
         # Daphne has made its factory by now, and the loop that accepts connections does not turn yet.
         self.http_factory.protocol = RequestReader
         self.http_factory.timeOut = REQUEST_SECONDS
+        log_everything()
         loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_on_signal, number)
+        for number in STOP_SIGNALS:
+            # nohup has hang-ups ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop_on_signal, number)
         loop.call_soon(self._pod.start)
 
     def _stop_on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
+        if self._draining is not None and number == signal.SIGHUP:
+            # A terminal that closes sends one, and so does its shell.
+            return
         if self._draining is not None:
             logger.warning("%s again: stopping now", name)
             self._draining.cancel()
             return
         logger.info("%s: stopping; %d connection(s) open", name, len(self._pod.registry))
-        # Ctrl-C is a person who waits; SIGTERM is an orchestrator that has planned for the drain.
-        drain = self._pod.drain() if number == signal.SIGTERM else asyncio.sleep(0)
+        # Ctrl-C is a person who waits; an orchestrator has planned for the drain, and who closed a terminal is gone.
+        drain = asyncio.sleep(0) if number == signal.SIGINT else self._pod.drain()
         self._draining = asyncio.ensure_future(drain)
         # A callback, because a task that is cancelled before its first step runs no line of its own.
         self._draining.add_done_callback(self._drained)
@@ -201,5 +212,5 @@ class StreamServer(Server):
             # Nobody awaits this task, and the server ends all the same.
             logger.exception("The stop failed")
         finally:
-            logger.info("Stopped; this pod was up for %.0f s", time.time() - self._pod.started_at)
+            logger.info("Stopped; this pod was up for %.0f s", self._pod.uptime_seconds)
             self.stop()

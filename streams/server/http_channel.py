@@ -13,11 +13,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from daphne.http_protocol import WebRequest
+from twisted.internet.error import ConnectionAborted
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
+from streams.transport.daphne_writer import DISCARDED
 from streams.wire.events import CLIENT_NAME
 from streams.wire.timestamps import http_date
 
@@ -146,6 +149,18 @@ class RequestReader(HTTPChannel):
         """Begin with a request of our own kind; Daphne's factory has just set its own."""
         self.requestFactory = Request
         super().connectionMade()
+        self.factory.server.idle.opened()
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
+        """Make room for another connection."""
+        self.factory.server.idle.closed()
+        super().connectionLost(reason)
+
+    def cut(self) -> None:
+        """Close the connection now; Twisted's own ways give its descriptor back on the next turn of the loop."""
+        self.transport.stopReading()
+        self.transport.stopWriting()
+        self.transport.connectionLost(Failure(ConnectionAborted()))
 
     def setTimeout(self, period: float | None) -> float | None:  # noqa: N802 - Twisted's name
         """Note when the time for a request is over, or that there is no limit; return the period before.
@@ -154,10 +169,9 @@ class RequestReader(HTTPChannel):
         """
         before, self.timeOut = self.timeOut, period
         if period is None:
-            self.factory.server.deadlines.pop(self, None)
-            self.factory.server.idle.pop(self, None)
+            self.factory.server.idle.forget(self)
         else:
-            self.factory.server.deadlines[self] = time.monotonic() + period
+            self.factory.server.idle.wait(self, time.monotonic() + period)
         return before
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
@@ -171,18 +185,23 @@ class RequestReader(HTTPChannel):
             super().timeoutConnection()
 
     def requestDone(self, request: Any) -> None:  # noqa: N802 - Twisted's name
-        """Go on with the next request, or wait for it longer than for one that has begun."""
+        """Go on with the next request, or wait for it longer than for one that has begun.
+
+        Who does not take the last answer holds the connection no longer than others.
+        """
         super().requestDone(request)
-        if self.persistent and not self.requests and not self._buffer:
+        if not self.persistent:
+            # The bytes that a stream leaves behind are the outbox' to watch.
+            if self._dataBuffer is not DISCARDED:
+                self.setTimeout(REQUEST_SECONDS)
+        elif not self.requests and not self._buffer:
             self._idle = True
             self.setTimeout(KEEP_ALIVE_SECONDS)
-            self.factory.server.keep_alive(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take what was read, unless the client has reset the connection since it sent it."""
         if self._idle:
             self._idle = False
-            self.factory.server.idle.pop(self, None)
             self.setTimeout(REQUEST_SECONDS)
         # uvloop tells of an error on a socket once and then watches it no more. An error that came
         # together with data would be missed: https://github.com/MagicStack/uvloop/issues/552

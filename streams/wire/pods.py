@@ -6,7 +6,13 @@ version, ignores it.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+# Kept by the thousand: what is longer comes from no pod.
+Life = Annotated[str, msgspec.Meta(max_length=64)]
+Name = Annotated[str, msgspec.Meta(max_length=253)]
 
 
 class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
@@ -17,8 +23,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     it read: a journal without it was begun anew, which nothing in the journal itself shows.
     """
 
-    life: str
-    pod_name: str
+    life: Life
+    pod_name: Name
     sent: float
     ages: tuple[float, float]
     journal_oldest: tuple[int, int] | None = None
@@ -30,10 +36,10 @@ class Question(msgspec.Struct, tag="question", omit_defaults=True):
     `known` says whether the pod has that event; if not, it also wants to know when it was published.
     """
 
-    life: str
+    life: Life
     number: int
-    client_name: str
-    event_id: str
+    client_name: Name
+    event_id: Name
     known: bool = True
 
 
@@ -44,7 +50,7 @@ class Answer(msgspec.Struct, tag="answer", omit_defaults=True):
     At the most `age` seconds ago the event was published, where that is known.
     """
 
-    life: str
+    life: Life
     number: int
     digests: list[str] | None
     age: float | None = None

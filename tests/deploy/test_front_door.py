@@ -217,3 +217,29 @@ def test_says_which_pod_did_not_start(tmp_path: Path, redis_server: RedisServer)
     assert f"Port {port} on {HOST} cannot be used" in cluster.log
     assert re.search(r"(?m)^\[CLUSTER\] pod-[12] ended with status 1", cluster.log)
     assert "Traceback" not in cluster.log
+
+
+def test_a_hang_up_ends_all_of_it(tmp_path: Path):
+    """As where its terminal is closed: with the pods, and the Redis that it brought."""
+    redis_port = free_port()
+    variables: dict[str, str | float] = {"REDIS_PORT": redis_port}
+    with running_cluster(tmp_path / "cluster.log", "--front-door", "none", **variables) as cluster:
+        processes = psutil.Process(cluster.process.pid).children(recursive=True)
+        assert cluster.stop(signal.SIGHUP) == 0
+        _, alive = psutil.wait_procs(processes, timeout=5)
+        assert not alive
+
+
+def test_the_redis_that_it_brought_ends_though_it_is_killed(tmp_path: Path):
+    redis_port = free_port()
+    variables: dict[str, str | float] = {"REDIS_PORT": redis_port}
+    with running_cluster(tmp_path / "cluster.log", "--front-door", "none", **variables) as cluster:
+        children = psutil.Process(cluster.process.pid).children(recursive=True)
+        pods = [child for child in children if "streamworker" in child.cmdline()]
+        cluster.stop(signal.SIGKILL)
+        others = [child for child in children if child not in pods]
+        assert len(others) == 2
+        _, alive = psutil.wait_procs(others, timeout=5)
+        assert not alive
+        for pod in pods:
+            pod.kill()

@@ -14,9 +14,14 @@ class HandClock:
 
     def __init__(self, now: float = STARTED) -> None:
         self.now = now
-        self.clock = Clock(wall=lambda: self.now + WALL_AHEAD, monotonic=lambda: self.now)
+        self.wall_ahead = WALL_AHEAD
+        self.clock = Clock(wall=lambda: self.now + self.wall_ahead, monotonic=lambda: self.now)
 
     def turn(self, seconds: float) -> float:
         """Let seconds pass; return the monotonic time then."""
         self.now += seconds
         return self.now
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock forward, or back by a negative number, as an operator does."""
+        self.wall_ahead += seconds

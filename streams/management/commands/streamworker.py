@@ -57,7 +57,7 @@ class Command(BaseCommand):
         try:
             redis = embedded.start_if_needed(settings.STREAMS)
         except ConfigurationError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
         try:
             StreamServer(application, get_pod(), host=host, port=port, root_path=root_path).run()
         except ListenError as error:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ async def test_pages_that_show_the_same_share_their_frames(board: Board) -> None
 
 
 async def test_a_table_that_did_not_change_is_not_told_again(board: Board, connect: Connect) -> None:
-    connect("STORE001-LANE01", last_activity=0.0)
+    connect("STORE001-LANE01", active_at=time.monotonic() - 3600)
     writer = FakeWriter()
     board.open(ALL, writer, [])
     await board.tell()

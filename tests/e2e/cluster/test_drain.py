@@ -244,6 +244,18 @@ async def test_a_burst_of_signals_ends_it(
     await end_of(pod, streams, 3)
 
 
+async def test_signals_up_to_its_very_end_make_no_failure_of_it(start_pod: StartPod, redis_server: RedisServer):
+    pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=600)
+
+    def signalled_to_the_end() -> bool:
+        pod.process.send_signal(signal.SIGTERM)
+        return pod.process.poll() is not None
+
+    pod.process.send_signal(signal.SIGINT)
+    await eventually("the pod to end", signalled_to_the_end)
+    assert pod.process.returncode == 0
+
+
 async def test_those_that_leave_by_themselves_do_not_hurry_the_others(start_pod: StartPod, redis_server: RedisServer):
     """Nor do they hold up the end: it comes with the last that is there."""
     pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=2)

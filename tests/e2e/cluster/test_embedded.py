@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 
 import psutil
@@ -39,8 +41,34 @@ async def test_brings_a_redis_that_ends_with_the_pod(start_pod: StartPod):
     servers = pod.ps.children(recursive=True)
     assert servers
     assert pod.terminate() == 0
-    _, alive = psutil.wait_procs(servers, timeout=5)
-    assert not alive, "the embedded server is to end with its pod"
+    assert_all_end(servers)
+    assert not answers(port)
+
+
+def assert_all_end(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert not alive, "the embedded server and its watcher are to end with their pod"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT])
+def test_the_redis_that_it_brought_ends_however_the_pod_does(number: signal.Signals, start_pod: StartPod):
+    port = free_port()
+    pod = start_pod(REDIS_PORT=port)
+    children = pod.ps.children(recursive=True)
+    pod.terminate(number)
+    assert_all_end(children)
+    assert not answers(port)
+
+
+def test_what_a_terminal_sends_to_all_ends_both(start_pod: StartPod):
+    port = free_port()
+    pod = start_pod(REDIS_PORT=port)
+    children = pod.ps.children(recursive=True)
+    # The pod is the first of its session, and so the number of its group.
+    os.killpg(pod.process.pid, signal.SIGHUP)
+    wait_until("the pod to end", lambda: not pod.running)
+    assert pod.process.returncode == 0
+    assert_all_end(children)
     assert not answers(port)
 
 

@@ -11,11 +11,11 @@ import pytest
 from tests.conftest import StartPod
 from tests.support.http import HOST, open_response, open_stream, request_bytes
 from tests.support.pods import environment, run_python
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import eventually
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_says_farewell_and_ends(number: signal.Signals, start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url)
     streams = [await open_stream(pod.port, f"STOP-{count}") for count in range(20)]
@@ -59,6 +59,39 @@ async def test_other_servers_end_too(start: str, start_pod: StartPod, redis_serv
         await stream.rest()
         await stream.close()
     await eventually("the pod to end", lambda: pod.process.poll() is not None)
+
+
+async def test_a_hang_up_drains_it_and_a_second_one_changes_nothing(start_pod: StartPod, redis_server: RedisServer):
+    """A terminal that closes sends one, and so does its shell."""
+    pod = start_pod(REDIS_URL=redis_server.url, DRAIN_SECONDS=2)
+    streams = [await open_stream(pod.port, f"STOP-{count}") for count in range(10)]
+    began = time.monotonic()
+    for _ in range(3):
+        pod.process.send_signal(signal.SIGHUP)
+    for stream in streams:
+        assert [event.json()["reason"] for event in await stream.rest()] == ["draining"]
+        await stream.close()
+    assert time.monotonic() - began > 1, "the clients are to leave one by one"
+    await eventually("the pod to end", lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+    assert pod.log.count("SIGHUP: ") == 1
+
+
+async def test_a_hang_up_is_ignored_where_its_parent_had_it_ignored(
+    start_pod: StartPod, redis_server: RedisServer, client_name: str
+):
+    """As nohup has."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        pod = start_pod(REDIS_URL=redis_server.url)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    async with await open_stream(pod.port, client_name) as stream:
+        pod.process.send_signal(signal.SIGHUP)
+        redis_server.publish(event(client_name, 1))
+        assert (await stream.next_json())["eventId"] == "evt-00000001"
+    assert pod.running
+    assert "SIGHUP" not in pod.log
 
 
 async def test_stops_while_clients_wait_for_redis(start_pod: StartPod, mortal_redis: RedisServer):

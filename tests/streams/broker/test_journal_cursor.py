@@ -63,6 +63,15 @@ def test_reads_more_at_once_while_there_is_more_and_little_where_entries_are_lar
     assert journal.cursor.next_read().limit == 1
 
 
+def test_reads_a_single_entry_where_more_are_too_large_and_then_more_again(hands: HandClock):
+    journal = Journal(hands)
+    journal.add(*(str(number) for number in range(20)))
+    journal.connect()
+    journal.cursor.read_less()
+    assert [len(journal.read().messages) for _ in range(5)] == [1, 2, 4, 8, 5]
+    assert journal.got == [str(number) for number in range(20)]
+
+
 def test_an_entry_without_an_event_is_an_empty_message(journal: Journal):
     at = written((journal.last[0] + 1, 0))
     assert journal.answer([(at, {b"other": b"x"})], True, journal.hands.now).messages == [b""]

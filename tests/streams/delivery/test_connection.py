@@ -14,7 +14,7 @@ def test_a_connection_begins_untold_and_ungreeted():
     hands = HandClock()
     connection = Connection("a", Recorder(), "10.0.0.1:5000", Resume("1", None), "Lane/2.0", hands.clock)
     assert (connection.connected_at, connection.opened_at) == (WALL_AHEAD + STARTED, STARTED)
-    assert connection.last_activity == connection.connected_at
+    assert (connection.last_activity, connection.active_at) == (connection.connected_at, connection.opened_at)
     assert connection.resume == Resume("1", None)
     assert connection.told is NOTHING_TOLD
     assert (connection.greeted, connection.close_reason, connection.pending) == (False, None, None)
@@ -26,10 +26,11 @@ def test_a_snapshot_is_detached():
     writer.waiting = 7
     connection = Connection("a", writer, "10.0.0.1:5000", user_agent="Lane/2.0", clock=hands.clock)
     connection.event_count, connection.bytes_written = 3, 100
-    snapshot = connection.snapshot()
+    connection.active_at += 2
+    snapshot = connection.snapshot(hands.turn(5))
     connection.event_count += 1
     at = WALL_AHEAD + STARTED
-    assert snapshot == ConnectionSnapshot("a", "10.0.0.1:5000", "Lane/2.0", at, at, 3, 100, 7)
+    assert snapshot == ConnectionSnapshot("a", "10.0.0.1:5000", "Lane/2.0", at, at, 3, 100, 7, 5, 3)
 
 
 def test_the_facts_say_who_took_the_name_once_somebody_did():

@@ -105,7 +105,7 @@ def test_counts_bytes_across_connections_that_ended(registry: Registry):
 
 def test_a_snapshot_is_detached(registry: Registry):
     connection, _ = connect(registry, "a")
-    snapshot = connection.snapshot()
+    snapshot = connection.snapshot(0.0)
     connection.event_count += 1
     assert (snapshot.client_name, snapshot.event_count) == ("a", 0)
 
@@ -209,16 +209,33 @@ def test_streams_of_one_age_end_over_the_last_part_of_their_time():
     hands.turn(50)
     registry.open(Connection("young", Recorder(), clock=hands.clock), [])
     hands.turn(29)
-    registry.close_aged(100, hands.clock.wall())
+    registry.close_aged(100, hands.now)
     assert registry.turnover.closed == {}
     left = []
     for _ in range(21):
         hands.turn(1)
-        registry.close_aged(100, hands.clock.wall())
+        registry.close_aged(100, hands.now)
         left.append(len(registry))
     assert left == sorted(left, reverse=True)
     assert len(set(left)) > 10, "not all at once"
     assert [connection.client_name for connection in registry] == ["young"]
     assert registry.turnover.closed == {CloseReason.MAX_LIFE: 200}
-    registry.close_aged(10, hands.clock.wall())
+    registry.close_aged(10, hands.now)
     assert len(registry) == 0
+
+
+@pytest.mark.parametrize("step", [7200.0, -7200.0])
+def test_a_clock_that_is_set_changes_no_age(step: float, hands: HandClock, caplog: pytest.LogCaptureFixture):
+    registry = make_registry(clock=hands.clock)
+    connection = Connection("a", Recorder(), clock=hands.clock)
+    registry.open(connection, [])
+    hands.set_wall(step)
+    hands.turn(5)
+    registry.close_aged(100, hands.now)
+    assert (connection.close_reason, connection.snapshot(hands.now).open_seconds) == (None, 5)
+    hands.turn(95)
+    with caplog.at_level(logging.INFO, "sse"):
+        registry.close_aged(100, hands.now)
+    (end,) = registry.turnover.ended
+    assert (end.reason, end.open_seconds, end.ended_at) == (CloseReason.MAX_LIFE, 100, hands.clock.wall())
+    assert "after 100.0 s" in caplog.text

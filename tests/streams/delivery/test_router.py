@@ -54,10 +54,10 @@ def test_each_client_gets_its_own_in_order(registry: Registry, router: Router):
 
 def test_counts_what_a_connection_was_sent(registry: Registry, router: Router):
     connection, _ = connect(registry, "a")
-    opened_at = connection.last_activity
+    connected_at, opened_at = connection.last_activity, connection.active_at
     route(router, message("a", "1"), message("a", "2"))
     assert connection.event_count == 2
-    assert connection.last_activity >= opened_at
+    assert (connection.last_activity, connection.active_at) > (connected_at, opened_at)
 
 
 def test_unusable_messages_are_counted_and_skipped(registry: Registry, router: Router):

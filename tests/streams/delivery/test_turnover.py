@@ -4,17 +4,16 @@ from streams.delivery.connection import Connection
 from streams.delivery.turnover import ENDS_KEPT, ConnectionEnd, Turnover
 from streams.errors import CloseReason
 from tests.streams.builders import Recorder
-from tests.streams.clocks import HandClock
+from tests.streams.clocks import WALL_AHEAD, HandClock
 
 
 def test_note_end_keeps_what_an_operator_may_know(hands: HandClock):
     turnover = Turnover(hands.clock)
     connection = Connection("a", Recorder(), "h:1", user_agent="Lane/2.0", clock=hands.clock)
     connection.event_count = 3
-    began = connection.connected_at
-    hands.turn(5)
+    ended_at = hands.turn(5) + WALL_AHEAD
     end = turnover.note_end(connection, CloseReason.OPERATOR)
-    assert end == ConnectionEnd("a", "h:1", "Lane/2.0", began, began + 5, 3, CloseReason.OPERATOR)
+    assert end == ConnectionEnd("a", "h:1", "Lane/2.0", ended_at, 5, 3, CloseReason.OPERATOR)
     assert list(turnover.ended) == [end]
 
 

@@ -59,9 +59,9 @@ def test_the_store_is_the_part_before_the_first_hyphen(registry: Registry) -> No
     ],
 )
 def test_sorting(registry: Registry, sort: str, expected: list[str]) -> None:
-    connect(registry, "A", event_count=2, connected_at=30.0, last_activity=90.0, backlog=5, address="3")
-    connect(registry, "B", event_count=9, connected_at=10.0, last_activity=50.0, address="2")
-    connect(registry, "C", event_count=0, connected_at=20.0, last_activity=70.0, backlog=7, address="1")
+    connect(registry, "A", event_count=2, opened_at=30.0, active_at=90.0, backlog=5, address="3")
+    connect(registry, "B", event_count=9, opened_at=10.0, active_at=50.0, address="2")
+    connect(registry, "C", event_count=0, opened_at=20.0, active_at=70.0, backlog=7, address="1")
     assert names(registry, sort=sort) == expected
 
 

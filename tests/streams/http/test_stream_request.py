@@ -14,6 +14,7 @@ from streams.http.answers import Refused
 from streams.http.stream_request import (
     MAX_USER_AGENT,
     STREAM_REQUEST_HEADERS,
+    USER_AGENTS_SHARED,
     StreamRequest,
     client_user_agent,
     place,
@@ -234,3 +235,11 @@ def test_client_user_agent_is_one_string_for_devices_of_one_kind():
     name = b"Lane/%d"
     assert client_user_agent(name % 1) is client_user_agent(name % 1)
     assert client_user_agent(b"x" * 201) is client_user_agent(b"x" * 202)
+
+
+def test_client_user_agent_is_forgotten_behind_many_others():
+    """Whoever sends another one each time makes nothing grow."""
+    kept = client_user_agent(b"Lane/1.0")
+    for number in range(USER_AGENTS_SHARED):
+        client_user_agent(b"Odd/%d" % number)
+    assert client_user_agent(b"Lane/1.0") is not kept

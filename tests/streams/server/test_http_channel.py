@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -25,6 +25,7 @@ from streams.server.http_channel import (
     STREAM_HEAD,
     RequestReader,
 )
+from streams.server.idle import Idle
 from streams.wire.events import valid_name
 from tests.support.http import Answer, parse_answer, request_bytes
 
@@ -60,8 +61,7 @@ class Server:
 
     def __init__(self) -> None:
         self.server = self
-        self.deadlines: dict[Any, float] = {}
-        self.idle: dict[Any, None] = {}
+        self.idle: Idle[RequestReader] = Idle(10)
         self.scopes: list[dict[str, Any]] = []
         self.requests: list[Any] = []
 
@@ -77,9 +77,6 @@ class Server:
 
     def log_action(self, *_action: Any) -> None:
         pass
-
-    def keep_alive(self, reader: Any) -> None:
-        self.idle[reader] = None
 
     def log(self, _request: Any) -> None:
         pass
@@ -158,7 +155,7 @@ def test_a_stream_is_the_same_however_its_head_is_read(reader: RequestReader, se
         "client": ["10.0.0.7", 5000],
         "server": ["10.0.0.5", 3000],
     }
-    assert server.deadlines == {}, "a stream has no end of its own"
+    assert len(server.idle) == 0, "a stream has no end of its own"
 
 
 def test_a_stream_with_a_query_has_it_beside_its_path(reader: RequestReader, server: Server):
@@ -271,13 +268,14 @@ def test_a_connection_is_kept_for_longer_after_an_answer(
     reader.setTimeout(REQUEST_SECONDS)
     for _ in range(2):
         reader.dataReceived(request_bytes("GET", "/health")[:-2])
-        assert (server.deadlines[reader], list(server.idle)) == (1000.0 + REQUEST_SECONDS, [])
+        assert server.idle.overdue(1000.0 + REQUEST_SECONDS) == [reader]
         reader.dataReceived(b"\r\n")
-        assert server.deadlines == {}
+        assert len(server.idle) == 0
         server.requests[-1].basic_error(404, b"", "Nothing")
-        assert (server.deadlines[reader], list(server.idle)) == (1000.0 + KEEP_ALIVE_SECONDS, [reader])
+        assert server.idle.overdue(1000.0 + KEEP_ALIVE_SECONDS - 1) == []
+        assert server.idle.overdue(1000.0 + KEEP_ALIVE_SECONDS) == [reader]
     reader.setTimeout(None)
-    assert server.idle == {}
+    assert len(server.idle) == 0
 
 
 def test_daphnes_own_answers_have_a_date(reader: RequestReader):
@@ -302,3 +300,24 @@ def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, s
     request.handle_exception(RuntimeError("secret"))
     assert reader.transport.aborted
     assert SERVICE_FAILED.encode() not in reader.transport.value()
+
+
+def test_a_client_that_does_not_take_its_answer_holds_its_connection_no_longer_than_others(
+    reader: RequestReader, server: Server
+):
+    reader.dataReceived(request_bytes("GET", "/metrics", {"Connection": "close"}))
+    assert len(server.idle) == 0, "the request is under way"
+    (request,) = server.requests
+    request.basic_error(200, b"", "Something to read")
+    assert len(server.idle) == 1
+    reader.connectionLost(Failure(ConnectionDone()))
+    assert len(server.idle) == 0
+
+
+def test_cut_gives_the_descriptor_back_at_once(reader: RequestReader, server: Server):
+    lost: list[Failure] = []
+    reader.transport.stopReading = reader.transport.stopWriting = lambda: None
+    reader.transport.connectionLost = lost.append
+    reader.cut()
+    (failure,) = lost
+    assert failure.check(ConnectionAborted)

@@ -42,6 +42,8 @@ def test_what_a_later_version_adds_is_passed_over():
         b'[{"type":"shout","life":"a"}]',
         b'[{"type":"statement","life":"a","pod_name":"p","sent":1,"ages":[1]}]',
         b'[{"type":"answer","life":"\xff","number":1,"digests":[]}]',
+        b'[{"type":"answer","life":"%b","number":1,"digests":[]}]' % (b"a" * 65),
+        b'[{"type":"statement","life":"a","pod_name":"%b","sent":1,"ages":[1,1]}]' % (b"p" * 254),
         b"[" * 100_000,
     ],
 )
