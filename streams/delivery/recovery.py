@@ -127,10 +127,8 @@ class Recovery:
             if not self.channel_used:
                 channel.heard_since = complete_since
         # Nobody was greeted before; what was missed until now concerns only who comes back.
-        self._router.told = (
-            max(channel.heard_since, channel.missed_until),
-            max(journal.heard_since, journal.missed_until),
-        )
+        marks = [max(coverage.heard_since, coverage.missed_until) for coverage in (channel, journal)]
+        self._router.told = (marks[0], marks[1])
 
     def _end_outage(self) -> None:
         """Note what the channel missed, before anything is written behind it."""
@@ -156,7 +154,7 @@ class Recovery:
 
         Whatever has a moment of `unsure_since` or later may have been taken at any since then.
         """
-        self._note_unsure(unsure_since)
+        self._history.note_unsure(unsure_since, self._clock.monotonic())
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
         self.resumption.settle()
@@ -172,12 +170,8 @@ class Recovery:
 
     def take_past(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Remember what was in the journal before this pod was there; no open stream waits for it."""
-        self._note_unsure(unsure_since)
+        self._history.note_unsure(unsure_since, self._clock.monotonic())
         self._router.remember(messages, moments)
-
-    def _note_unsure(self, since: float | None) -> None:
-        if since is not None:
-            self._history.journal_unsure.note(since, self._clock.monotonic())
 
     def take_pod_messages(self, messages: list[PodMessage]) -> None:
         """Take in what pods say to each other, this one included."""

@@ -229,6 +229,11 @@ class Memory:
         self._base += self._first
         self._first = 0
 
+    def note_unsure(self, since: float | None, until: float) -> None:
+        """Note that entries of the journal with a moment from `since` on, if there are any, may have come until now."""
+        if since is not None:
+            self.journal_unsure.note(since, until)
+
     def expire(self, now: float) -> None:
         """Let go what is too old; call it every second, so that a quiet history shrinks too."""
         self._forget(now)

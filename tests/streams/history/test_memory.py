@@ -200,3 +200,11 @@ def test_limits_can_be_asked_for():
     history = make_history(seconds=5.0, max_bytes=1000)
     assert (history.seconds, history.max_bytes) == (5.0, 1000)
     assert make_history(seconds=5.0, max_bytes=0).seconds == 0, "nothing is remembered"
+
+
+def test_entries_without_a_known_moment_are_noted_where_there_are_any():
+    history = make_history()
+    history.note_unsure(None, STARTED + 9)
+    assert history.journal_unsure.around(STARTED + 5) == (STARTED + 5, STARTED + 5)
+    history.note_unsure(STARTED + 2, STARTED + 9)
+    assert history.journal_unsure.around(STARTED + 5) == (STARTED + 2, STARTED + 9)
