@@ -78,6 +78,7 @@ class JournalCursor:
     """The position in one journal, and up to when every entry before it has been read.
 
     Call connected() with what Redis says at each connect, then next_read() and took() in turn.
+    Its many attributes are one state: where it reads, what is proved, and which Redis that was.
     """
 
     def __init__(self, history_seconds: float, now: float) -> None:

@@ -9,16 +9,17 @@ event itself, any pod that has it can say when it was published.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
+from zlib import crc32
 
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
-from streams.history.messages import History, PublishedAfter
+from streams.history.messages import History, Marks
 from streams.history.progress import MAX_LAG_SECONDS
-from streams.wire.pods import Answer, PodMessage, Question
+from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 # How long a client's replay waits for an answer, or for its id to be heard here too, from when this
 # pod's own question came back: before that it hears nobody.
@@ -29,6 +30,8 @@ KNOWN_UNHEARD_SECONDS = 1.0
 UNKNOWN_UNHEARD_SECONDS = MAX_LAG_SECONDS
 # Another pod may have written the same event: the answers of all that did are compared.
 SETTLE_SECONDS = 0.03
+# About so many pods say how far the readers of an event were.
+PODS_ASKED = 4
 # For how long a pod answers for a stream that has ended.
 REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 50_000
@@ -68,26 +71,28 @@ class Waiting:
     connection: Connection
     event_id: str
     deadline: float
-    # Whether the id's event is in this pod's history.
+    # Whether the id's event is in this pod's history, and whether others are to say how far its readers were.
     known: bool
+    asks_marks: bool
     # When it was asked for, and whether the question came back.
     asked_at: float
     heard: bool = False
     settle_at: float | None = None
     had: Counter[str] | None = None
-    # Before which the id's event was not published, if a pod said so.
-    published: float | None = None
+    # For each ingress, up to when whoever read the id's event has everything, if a pod said so.
+    marks: Marks | None = None
 
     def note(self, had: Counter[str], now: float) -> None:
         """Take in what one pod wrote; only what all of them wrote is surely there."""
         self.had = had if self.had is None else self.had & had
         self.settle_at = self.settle_at or now + SETTLE_SECONDS
 
-    def note_age(self, age: float) -> None:
-        """Take in how long ago, at the most, the id's event was published when a pod said so."""
+    def note_ages(self, ages: tuple[float, float]) -> None:
+        """Take in how far, for each ingress, whoever read the id's event was; of several events the oldest counts."""
         # It was said after it was asked for.
-        published = self.asked_at - age
-        self.published = published if self.published is None else min(self.published, published)
+        marks = self.asked_at - ages[0], self.asked_at - ages[1]
+        before = self.marks or marks
+        self.marks = min(before[0], marks[0]), min(before[1], marks[1])
 
     def is_settled(self, now: float) -> bool:
         return now >= self.deadline or (self.known and self.settle_at is not None and now >= self.settle_at)
@@ -96,12 +101,14 @@ class Waiting:
 class Handover:
     """One pod's questions, and its answers to those of others. All moments are monotonic seconds."""
 
-    def __init__(self, life: str, history: History, published_after: PublishedAfter) -> None:
+    def __init__(self, life: str, history: History, marks_of: Callable[[str, str], Marks | None]) -> None:
         self.outgoing: list[PodMessage] = []
         self._life = life
         self._history = history
-        self._published_after = published_after
+        self._marks_of = marks_of
         self._number = 0
+        # How many pods there are, as far as known.
+        self.pods = 0
         self._listening_since = inf
         # By the number of the question.
         self._waiting: dict[int, Waiting] = {}
@@ -119,10 +126,15 @@ class Handover:
         self._ended.clear()
         self.ask_again(now)
 
-    def wait(self, connection: Connection, event_id: str, now: float, *, known: bool) -> None:
-        """Ask the other pods what a client has that came back with an id."""
+    def state(self, statement: Statement) -> None:
+        """Say a statement soon; one stands for all that were asked for."""
+        if not any(isinstance(message, Statement) for message in self.outgoing):
+            self.outgoing.append(statement)
+
+    def wait(self, connection: Connection, event_id: str, now: float, *, known: bool, marks: bool) -> None:
+        """Ask the other pods what a client has that came back with an id; `marks` also how far its readers were."""
         patience_seconds = KNOWN_UNHEARD_SECONDS if known else UNKNOWN_UNHEARD_SECONDS
-        waiting = Waiting(connection, event_id, now + patience_seconds, known, now)
+        waiting = Waiting(connection, event_id, now + patience_seconds, known, marks, now)
         self._ask(waiting, now)
         ours = self._ended.get(connection.client_name)
         if ours is not None and (written := ours.written(self._history, event_id)):
@@ -134,7 +146,7 @@ class Handover:
         name = waiting.connection.client_name
         self._waiting[self._number] = waiting
         self._by_name[name] = self._number
-        self.outgoing.append(Question(self._life, self._number, name, waiting.event_id, waiting.known))
+        self.outgoing.append(Question(self._life, self._number, name, waiting.event_id, waiting.asks_marks))
 
     def ask_again(self, now: float) -> None:
         """Ask once more what has not come back, now that the channel is heard."""
@@ -152,9 +164,9 @@ class Handover:
             self._came_back(question.number, now)
             return
         digests = self._digests(question, connection)
-        age = None if question.known else self._age(question, now)
-        if digests is not None or age is not None:
-            self.outgoing.append(Answer(question.life, question.number, digests, age))
+        ages = self._ages(question, now) if question.marks and self._is_chosen(question) else None
+        if digests is not None or ages is not None:
+            self.outgoing.append(Answer(question.life, question.number, digests, ages))
 
     def _came_back(self, number: int, now: float) -> None:
         waiting = self._waiting.get(number)
@@ -162,9 +174,14 @@ class Handover:
             waiting.heard = True
             waiting.deadline = min(waiting.deadline, now + WAIT_SECONDS)
 
-    def _age(self, question: Question, now: float) -> float | None:
-        published = self._history.published_after(question.client_name, question.event_id, self._published_after)
-        return None if published is None or published == -inf else now - published
+    def _is_chosen(self, question: Question) -> bool:
+        # Some do, not all of hundreds.
+        chance = crc32(f"{self._life} {question.life} {question.number}".encode())
+        return chance % max(1, self.pods) < PODS_ASKED
+
+    def _ages(self, question: Question, now: float) -> tuple[float, float] | None:
+        marks = self._marks_of(question.client_name, question.event_id)
+        return None if marks is None or -inf in marks else (now - marks[0], now - marks[1])
 
     def _digests(self, question: Question, connection: Connection | None) -> list[str] | None:
         name = question.client_name
@@ -186,8 +203,8 @@ class Handover:
             return
         if answer.digests is not None:
             waiting.note(Counter(answer.digests), now)
-        if answer.age is not None:
-            waiting.note_age(answer.age)
+        if answer.ages is not None:
+            waiting.note_ages(answer.ages)
 
     def heard(self, names: Iterable[str]) -> None:
         """Look whether events that were just heard hold the ids that clients came back with."""

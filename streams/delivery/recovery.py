@@ -33,7 +33,8 @@ class Recovery:
     """One pod's account of what it heard, for each ingress, and its clients' part in it.
 
     `proven` is, for each ingress, the moment before which everything published was heard or is
-    told as missing. All moments are monotonic seconds.
+    told as missing. All moments are monotonic seconds. A third of its attributes are the rooms that it
+    stands between: what is heard has to be noted, told and written in one step.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Recovery:
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
         self.channel_used = True
         self.progress = Progress()
-        self.handover = Handover(life, history, self.progress.published_after)
+        self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
         )
@@ -70,7 +71,7 @@ class Recovery:
         now = self._subscribed_at = self._clock.monotonic()
         self._prove_channel(now)
         self.progress.listen(now)
-        self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        self.handover.outgoing.append(self.statement(self._registry.pod_name, asks=True))
         self.handover.listen(now)
         self.progress.note_proof(self._history.end, now)
 
@@ -125,7 +126,11 @@ class Recovery:
             journal.heard_since = complete_since
             if not self.channel_used:
                 channel.heard_since = complete_since
-        self._router.told = (channel.heard_since, journal.heard_since)
+        # Nobody was greeted before; what was missed until now concerns only who comes back.
+        self._router.told = (
+            max(channel.heard_since, channel.missed_until),
+            max(journal.heard_since, journal.missed_until),
+        )
 
     def _end_outage(self) -> None:
         """Note what the channel missed, before anything is written behind it."""
@@ -185,12 +190,12 @@ class Recovery:
             elif isinstance(message, Answer):
                 self.handover.answered(message, self._clock.monotonic())
 
-    def statement(self, pod_name: str) -> Statement:
-        """Return what this pod can say of itself now."""
+    def statement(self, pod_name: str, *, asks: bool = False) -> Statement:
+        """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now = self._clock.monotonic()
         channel, journal = self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest)
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -198,9 +203,8 @@ class Recovery:
             self._prove_channel(statement.sent)
             self.progress.note_proof(place, statement.sent)
             self.handover.ask_again(now)
-        if not self.progress.knows(statement.life) and statement.life != self.life:
-            # A pod that has just started wants to know all others.
-            self.handover.outgoing.append(self.statement(self._registry.pod_name))
+        if statement.asks and statement.life != self.life:
+            self.handover.state(self.statement(self._registry.pod_name))
         if statement.life == self.life:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
@@ -220,6 +224,7 @@ class Recovery:
 
     def counted(self, pods: int) -> None:
         """Note how many pods heard this one's last canary, as Redis says."""
+        self.handover.pods = pods
         self.progress.count(pods, self._clock.monotonic())
 
     # What was missed

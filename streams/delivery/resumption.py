@@ -10,9 +10,12 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import History, Replay, digest
+from streams.history.messages import History, Marks, Replay, digest
 from streams.history.progress import Progress
 from streams.wire.clock import Clock
+
+# Pods state once a second: other pods are asked where this one does not know that much.
+SURE_SECONDS = 2.5
 
 
 class Resumption:
@@ -62,7 +65,8 @@ class Resumption:
             self._give(connection, replay, event_id)
             return
         self._registry.outbox.hold(connection, self._router.framing(connection))
-        self._handover.wait(connection, event_id, now, known=replay.known)
+        marks = not replay.known or replay.apart_seconds > SURE_SECONDS
+        self._handover.wait(connection, event_id, now, known=replay.known, marks=marks)
         self.on_due()
 
     def closed(self, connection: Connection) -> None:
@@ -78,11 +82,15 @@ class Resumption:
                 except Exception:
                     self._registry.fail(waiting.connection)
 
-    def _after(self, name: str, event_id: str) -> Replay:
+    def marks_of(self, name: str, event_id: str) -> Marks | None:
+        """Return, for each ingress, up to when whoever read an event has everything, as far as this pod knows."""
+        return self._history.marks_of(name, event_id, self._heard_elsewhere, self._progress.published_after)
+
+    def _after(self, name: str, event_id: str, marks: Marks | None = None) -> Replay:
         now = self._clock.monotonic()
         progress = self._progress
         return self._history.after(
-            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until
+            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until, marks
         )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
@@ -97,10 +105,11 @@ class Resumption:
 
     def _release(self, waiting: Waiting) -> None:
         connection = waiting.connection
-        replay = self._after(connection.client_name, waiting.event_id)
-        if not replay.known and waiting.published is not None:
-            now = self._clock.monotonic()
-            replay = self._history.after_unheard(connection.client_name, waiting.published, now)
+        replay = self._after(connection.client_name, waiting.event_id, waiting.marks)
+        if not replay.known and waiting.marks is not None:
+            now, trusted = self._clock.monotonic(), self._progress.trusted_until
+            marks = trusted(waiting.marks[0]), trusted(waiting.marks[1])
+            replay = self._history.after_unheard(connection.client_name, marks, now)
         messages = replay.messages
         if waiting.had is not None:
             digests = [digest(messages[number]) for number in replay.doubtful]

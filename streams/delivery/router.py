@@ -86,10 +86,11 @@ class Router:
                     frames = deliveries.get(connection)
                     again = False
                     if frame[0] == ID_MARK:
-                        if (event_id := event.event_id) in newer_ids or event_id in older_ids:
+                        # One look for both: whether it is there, and that it is from now on.
+                        known = len(newer_ids)
+                        newer_ids.add(event_id := event.event_id)
+                        if len(newer_ids) == known or event_id in older_ids:
                             again = is_repeated(connection, event, message, frame, frames)
-                        else:
-                            newer_ids.add(event_id)
                     if again and not self._is_over(event, message):
                         # It is remembered all the same: a client may come back from either of its places.
                         repeated += 1

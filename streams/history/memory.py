@@ -48,7 +48,8 @@ class Memory:
     """The recent events of all clients, bounded by age, by bytes, and by events for each client.
 
     Whichever limit is reached first lets the oldest go; 0 for any of them remembers nothing.
-    `coverage` says, for each ingress, what this pod heard at all.
+    `coverage` says, for each ingress, what this pod heard at all. Each column is an attribute of its own,
+    as extend() comes for every event and one look-up less counts.
     """
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.memory import APART_SECONDS, Memory
-from streams.history.progress import CLOCK_DOUBT_SECONDS, MAX_LAG_SECONDS
+from streams.history.progress import CLOCK_DOUBT_SECONDS
 from streams.wire.events import decode_remembered, valid_event_id
 
 # The journal is read at least so often.
@@ -28,12 +28,16 @@ PublishedAfter = Callable[[int, float], float]
 TrustedUntil = Callable[[float], float]
 
 
+# For each ingress, a moment.
+Marks = tuple[float, float]
+
+
 class Replay(NamedTuple):
     """The messages for a client that comes back, oldest first, and what may be missing before or among them.
 
     `first` is the place of the oldest. `known` says whether the client's id is one that this pod has or had.
     `doubtful` names the messages that the client may have read before that id, as other pods may have heard
-    them in another order.
+    them in another order: by up to `apart_seconds`, as far as this pod knows.
     """
 
     messages: list[bytes]
@@ -41,6 +45,7 @@ class Replay(NamedTuple):
     first: int
     known: bool = True
     doubtful: tuple[int, ...] = ()
+    apart_seconds: float = 0.0
 
 
 class History(Memory):
@@ -54,6 +59,7 @@ class History(Memory):
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter = lambda _place, moment: moment,
         trusted_until: TrustedUntil = lambda moment: moment,
+        marks: Marks | None = None,
     ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
 
@@ -62,6 +68,7 @@ class History(Memory):
         is the last that was before all that is, has a gap only where this pod missed something
         afterwards. Any other always has, of the reason that holds however old the id is: the latest
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
+        `marks` is what other pods know of the id's event.
         """
         self.expire(now)
         client = self._chains.numbers.get(name)
@@ -69,7 +76,9 @@ class History(Memory):
         possible = valid_event_id(last_event_id)
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
-            return self._after(client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until)
+            return self._after(
+                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks
+            )
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
         if self._last_ids.get(name) == last_event_id and (client is None or not self._chains.dropped[client]):
@@ -88,6 +97,7 @@ class History(Memory):
         heard_elsewhere: HeardElsewhere,
         published_after: PublishedAfter,
         trusted_until: TrustedUntil,
+        marks: Marks | None,
     ) -> Replay:
         indexes = self._indexes(client)
         index = indexes[found]
@@ -98,6 +108,8 @@ class History(Memory):
         # On its own ingress the order is the same for every pod, and so is all that is behind the id,
         # unless another pod read from a Redis that was not the primary.
         read = trusted_until(moment)
+        if marks is not None and not self._is_repeated(indexes, found, last_event_id):
+            heard = min(max(heard, marks[own.other]), read)
         sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
         again = self._find(others, last_event_id)
         if again is not None:
@@ -122,7 +134,10 @@ class History(Memory):
             other.missed_after(heard) if other.from_the_first else other.missing_after(heard),
             self._forgotten_after(heard, own.other, client, now),
         )
-        return self._replay(replayed, gap, own, moment)
+        return self._replay(replayed, gap, own, moment)._replace(apart_seconds=moment - heard)
+
+    def _is_repeated(self, indexes: list[int], found: int, event_id: str) -> bool:
+        return self._find(indexes[found + 1 :], event_id) is not None
 
     def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float) -> Replay:
         latest = moment + APART_SECONDS
@@ -134,28 +149,31 @@ class History(Memory):
         first = self._base + replayed[0] if replayed else self.end
         return Replay([self._messages[each] for each in replayed], gap, first, doubtful=doubtful)
 
-    def after_unheard(self, name: str, published: float, now: float) -> Replay:
-        """Return a client's events after one that this pod does not have, which was not published before a moment.
+    def after_unheard(self, name: str, marks: Marks, now: float) -> Replay:
+        """Return a client's events after one that this pod does not have, from a mark on for each ingress.
 
         The client may have read any of them before it.
         """
-        # Another pod may have been behind on the other ingress when it wrote that event.
-        moment, _ = self.journal_unsure.around(published - MAX_LAG_SECONDS)
-        replay = self._since(name, moment, now)
-        return replay._replace(known=False, doubtful=tuple(range(len(replay.messages))))
+        replay = self._since(name, (marks[0], self.journal_unsure.around(marks[1] - CLOCK_DOUBT_SECONDS)[0]), now)
+        gap = replay.gap
+        if gap is not None and gap.reason is not GapReason.REDIS_OUTAGE:
+            # As with any id that this pod does not have: it cannot say what it never had.
+            gap = gap._replace(began=None)
+        return replay._replace(gap=gap, known=False, doubtful=tuple(range(len(replay.messages))))
 
     def since(self, name: str, seconds: float, now: float) -> Replay:
         """Return a client's events of the last `seconds`, and the gap if that is more than is known.
 
         Of more seconds than are remembered nobody knows where they began.
         """
-        return self._since(name, now - seconds if seconds <= self._seconds else -inf, now)
+        moment = now - seconds if seconds <= self._seconds else -inf
+        return self._since(name, (moment, moment), now)
 
-    def _since(self, name: str, moment: float, now: float) -> Replay:
+    def _since(self, name: str, marks: Marks, now: float) -> Replay:
         self.expire(now)
         client = self._chains.numbers.get(name)
-        indexes = [index for index in self._indexes(client) if self._moments[index] > moment]
-        gap = merged(*(self._missing_after(moment, ingress, client, now) for ingress in Ingress))
+        indexes = [index for index in self._indexes(client) if self._moments[index] > marks[self._ingresses[index]]]
+        gap = merged(*(self._missing_after(marks[ingress], ingress, client, now) for ingress in Ingress))
         first = self._base + indexes[0] if indexes else self.end
         return Replay([self._messages[index] for index in indexes], gap, first)
 
@@ -167,18 +185,22 @@ class History(Memory):
         """Say whether anything is remembered at all, and an event can have this id."""
         return bool(self._seconds) and valid_event_id(event_id)
 
-    def published_after(self, name: str, event_id: str, published_after: PublishedAfter) -> float | None:
-        """Return a moment before which no event of a client with an id was published; None without such an event."""
-        moments: list[float] = []
+    def marks_of(
+        self, name: str, event_id: str, heard_elsewhere: HeardElsewhere, published_after: PublishedAfter
+    ) -> Marks | None:
+        """Return up to when whoever read a client's event with an id has everything; None without such an event."""
+        marks = (inf, inf)
         for index in self._indexes(self._chains.numbers.get(name)):
             if self._find([index], event_id) is None:
                 continue
-            moment = self._moments[index]
-            if self._ingresses[index] == Ingress.CHANNEL:
-                moments.append(published_after(self._base + index, moment))
+            place, moment, own = self._base + index, self._moments[index], Ingress(self._ingresses[index])
+            heard = min(heard_elsewhere(own.other, place, moment), moment)
+            if own is Ingress.CHANNEL:
+                found = published_after(place, moment), heard
             else:
-                moments.append(moment - CLOCK_DOUBT_SECONDS)
-        return min(moments, default=None)
+                found = heard, moment - CLOCK_DOUBT_SECONDS
+            marks = min(marks[0], found[0]), min(marks[1], found[1])
+        return None if marks == (inf, inf) else marks
 
     def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
         """Return the place of a client's event, and the digests of its events shortly before it, in this pod's order.

@@ -127,9 +127,6 @@ class Progress:
         elsewhere = self._oldest_elsewhere
         return elsewhere is not None and (self.journal_oldest is None or elsewhere < self.journal_oldest)
 
-    def knows(self, life: str) -> bool:
-        return life in self._lives
-
     def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
         """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
         # It was published after this pod's own canary that came before it.

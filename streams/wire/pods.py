@@ -20,7 +20,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
 
     `sent` is in the pod's own monotonic seconds; `ages` say how many seconds ago it had heard
     everything, of the channel and of the journal. `journal_oldest` is the id of the first entry that
-    it read: a journal without it was begun anew, which nothing in the journal itself shows.
+    it read: a journal without it was begun anew, which nothing in the journal itself shows. `asks` is
+    set by a pod that has just subscribed: all others state at once, so that it knows who is there.
     """
 
     life: Life
@@ -28,32 +29,34 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     sent: float
     ages: tuple[float, float]
     journal_oldest: tuple[int, int] | None = None
+    asks: bool = False
 
 
 class Question(msgspec.Struct, tag="question", omit_defaults=True):
     """Asked by a pod whom a client came back to: what did it read before the event with this id?
 
-    `known` says whether the pod has that event; if not, it also wants to know when it was published.
+    `marks` says whether some of those that have the event are to say how far whoever read it was.
     """
 
     life: Life
     number: int
     client_name: Name
     event_id: Name
-    known: bool = True
+    marks: bool = False
 
 
 class Answer(msgspec.Struct, tag="answer", omit_defaults=True):
     """Said by a pod that has that event.
 
     `digests` are those of what it wrote to the client shortly before; None where it did not write it.
-    At the most `age` seconds ago the event was published, where that is known.
+    `ages` say up to how many seconds ago whoever read the event has everything, of the channel and of
+    the journal, or was told what it lacks; None where that was not asked for, or is not known.
     """
 
     life: Life
     number: int
     digests: list[str] | None
-    age: float | None = None
+    ages: tuple[float, float] | None = None
 
 
 PodMessage = Statement | Question | Answer

@@ -234,7 +234,8 @@ def test_django_settings_default_to_those_of_development():
     assert DjangoSettings().allowed_hosts == ("*",)
 
 
-STRONG = secrets.token_urlsafe(50)
+# The same in every process: it is in the names of tests.
+STRONG = "pHmjQ959MUmBZPGYqcLO8xj-30YELIXw2n7Rk4TtVd6sCa1uGeJbQ0yFz8"
 PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG}
 
 

@@ -9,6 +9,7 @@ from streams.delivery import handover as module
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.handover import (
     KNOWN_UNHEARD_SECONDS,
+    PODS_ASKED,
     REMEMBERED_SECONDS,
     SETTLE_SECONDS,
     UNKNOWN_UNHEARD_SECONDS,
@@ -20,7 +21,7 @@ from streams.delivery.handover import (
 from streams.history.coverage import Ingress
 from streams.history.messages import History, digest
 from streams.history.progress import CLOCK_DOUBT_SECONDS
-from streams.wire.pods import Answer, PodMessage, Question
+from streams.wire.pods import Answer, PodMessage, Question, Statement
 from tests.streams.builders import Recorder
 from tests.streams.clocks import STARTED, HandClock
 from tests.streams.delivery.pods import event
@@ -40,9 +41,17 @@ def history() -> History:
 
 @pytest.fixture
 def handover(history: History) -> Handover:
-    handover = Handover("one", history, lambda _place, moment: moment - 0.5)
+    handover = Handover("one", history, lambda name, event_id: history.marks_of(name, event_id, all_heard, proved))
     handover.listen(NOW)
     return handover
+
+
+def all_heard(_ingress: Ingress, _place: int, moment: float) -> float:
+    return moment
+
+
+def proved(_place: int, moment: float) -> float:
+    return moment - 0.5
 
 
 def heard(history: History, *event_ids: str, name: str = "a", ingress: Ingress = Ingress.CHANNEL) -> list[str]:
@@ -62,11 +71,11 @@ def stream(hands: HandClock, name: str = "a", *, first: int = 0, last_event_id: 
 
 
 def asked(
-    handover: Handover, event_id: str, connection: Connection | None = None, *, known: bool = True
+    handover: Handover, event_id: str, connection: Connection | None = None, *, marks: bool = False
 ) -> list[PodMessage]:
     """Let another pod ask what the client read before an event; return the answer."""
     handover.outgoing.clear()
-    handover.asked(Question("two", 7, "a", event_id, known), connection, NOW + 3)
+    handover.asked(Question("two", 7, "a", event_id, marks), connection, NOW + 3)
     return list(handover.outgoing)
 
 
@@ -74,9 +83,9 @@ def asked(
 
 
 def test_whoever_waits_is_asked_for(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=False)
-    handover.wait(stream(hands, "b"), "y", NOW, known=False)
-    assert handover.outgoing == [Question("one", 1, "a", "x", False), Question("one", 2, "b", "y", False)]
+    handover.wait(stream(hands), "x", NOW, known=False, marks=True)
+    handover.wait(stream(hands, "b"), "y", NOW, known=False, marks=True)
+    assert handover.outgoing == [Question("one", 1, "a", "x", True), Question("one", 2, "b", "y", True)]
     assert len(handover) == 2
 
 
@@ -91,7 +100,7 @@ def come_back(handover: Handover, now: float) -> None:
 def test_without_an_answer_the_wait_is_over_in_a_while(handover: Handover, hands: HandClock):
     connection = stream(hands)
     assert handover.settled(NOW) == []
-    handover.wait(connection, "x", NOW, known=True)
+    handover.wait(connection, "x", NOW, known=True, marks=False)
     come_back(handover, NOW + 0.5)
     over = NOW + 0.5 + WAIT_SECONDS
     assert handover.settled(over - 0.01) == []
@@ -106,39 +115,39 @@ def test_a_pod_that_does_not_hear_itself_waits_longer(
     handover: Handover, hands: HandClock, known: bool, seconds: float
 ):
     """It hears no answer either; most would be sent again where the id is not known."""
-    handover.wait(stream(hands), "x", NOW, known=known)
+    handover.wait(stream(hands), "x", NOW, known=known, marks=False)
     assert handover.settled(NOW + seconds - 0.01) == []
     come_back(handover, NOW + seconds - 0.01)
     assert len(handover.settled(NOW + seconds)) == 1
-    handover.asked(Question("one", 1, "a", "x", known), None, NOW + seconds)
+    handover.asked(Question("one", 1, "a", "x"), None, NOW + seconds)
     assert handover.outgoing == []
 
 
 def test_a_question_that_was_lost_is_asked_again(handover: Handover, hands: HandClock):
     """Its answers count from the second time on: an age is as of when it was asked for."""
-    handover.wait(stream(hands), "x", NOW, known=False)
-    handover.wait(stream(hands, "b"), "y", NOW, known=False)
-    handover.asked(Question("one", 2, "b", "y", False), None, NOW)
+    handover.wait(stream(hands), "x", NOW, known=False, marks=True)
+    handover.wait(stream(hands, "b"), "y", NOW, known=False, marks=True)
+    handover.asked(Question("one", 2, "b", "y", True), None, NOW)
     handover.outgoing.clear()
     handover.ask_again(NOW + 5)
-    assert handover.outgoing == [Question("one", 3, "a", "x", False)]
-    handover.answered(Answer("one", 1, None, 1.0), NOW + 5)
-    handover.answered(Answer("one", 3, None, 2.0), NOW + 5.1)
+    assert handover.outgoing == [Question("one", 3, "a", "x", True)]
+    handover.answered(Answer("one", 1, None, (1.0, 1.0)), NOW + 5)
+    handover.answered(Answer("one", 3, None, (2.0, 3.0)), NOW + 5.1)
     come_back(handover, NOW + 5.1)
-    found = {waiting.event_id: waiting.published for waiting in handover.settled(NOW + 5.1 + WAIT_SECONDS)}
-    assert found == {"x": NOW + 3, "y": None}
+    found = {waiting.event_id: waiting.marks for waiting in handover.settled(NOW + 5.1 + WAIT_SECONDS)}
+    assert found == {"x": (NOW + 3, NOW + 2), "y": None}
     assert len(handover) == 0
 
 
 def test_whoever_subscribes_anew_asks_again(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=True)
+    handover.wait(stream(hands), "x", NOW, known=True, marks=False)
     handover.outgoing.clear()
     handover.listen(NOW + 1)
-    assert handover.outgoing == [Question("one", 2, "a", "x", True)]
+    assert handover.outgoing == [Question("one", 2, "a", "x", False)]
 
 
 def test_with_an_answer_the_wait_is_over_soon(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=True)
+    handover.wait(stream(hands), "x", NOW, known=True, marks=False)
     handover.answered(Answer("one", 1, ["d1", "d2", "d2"]), NOW + 0.1)
     assert handover.settled(NOW + 0.1) == []
     (waiting,) = handover.settled(NOW + 0.1 + SETTLE_SECONDS)
@@ -146,7 +155,7 @@ def test_with_an_answer_the_wait_is_over_soon(handover: Handover, hands: HandClo
 
 
 def test_only_what_all_pods_wrote_is_surely_there(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=True)
+    handover.wait(stream(hands), "x", NOW, known=True, marks=False)
     handover.answered(Answer("one", 1, ["d1", "d2"]), NOW)
     handover.answered(Answer("one", 1, ["d2", "d3"]), NOW + SETTLE_SECONDS / 2)
     (waiting,) = handover.settled(NOW + SETTLE_SECONDS)
@@ -154,7 +163,7 @@ def test_only_what_all_pods_wrote_is_surely_there(handover: Handover, hands: Han
 
 
 def test_answers_to_other_pods_and_late_ones_say_nothing(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=True)
+    handover.wait(stream(hands), "x", NOW, known=True, marks=False)
     handover.answered(Answer("two", 1, ["d1"]), NOW)
     handover.answered(Answer("one", 9, ["d1"]), NOW)
     assert handover.settled(NOW + SETTLE_SECONDS) == []
@@ -162,7 +171,7 @@ def test_answers_to_other_pods_and_late_ones_say_nothing(handover: Handover, han
 
 def test_an_answer_is_not_enough_while_the_id_is_not_heard_here(handover: Handover, hands: HandClock, history: History):
     handover.heard(["a"])
-    handover.wait(stream(hands), "x", NOW, known=False)
+    handover.wait(stream(hands), "x", NOW, known=False, marks=True)
     handover.answered(Answer("one", 1, ["d1"]), NOW)
     assert handover.settled(NOW + SETTLE_SECONDS) == []
     heard(history, "w")
@@ -179,17 +188,17 @@ def test_an_answer_is_not_enough_while_the_id_is_not_heard_here(handover: Handov
 def test_what_this_pod_wrote_itself_counts_as_an_answer(handover: Handover, hands: HandClock, history: History):
     had = heard(history, "1", "2", "3")
     handover.ended(stream(hands), NOW)
-    handover.wait(stream(hands), "3", NOW + 1, known=True)
+    handover.wait(stream(hands), "3", NOW + 1, known=True, marks=False)
     (waiting,) = handover.settled(NOW + 1 + SETTLE_SECONDS)
     assert waiting.had == Counter(had[:2])
-    handover.wait(stream(hands), "4", NOW + 1, known=True)
+    handover.wait(stream(hands), "4", NOW + 1, known=True, marks=False)
     assert handover.settled(NOW + 1 + SETTLE_SECONDS) == [], "it never wrote that"
 
 
 def test_who_ends_while_it_waits_is_forgotten(handover: Handover, hands: HandClock, history: History):
     heard(history, "1")
     connection = stream(hands)
-    handover.wait(connection, "x", NOW, known=False)
+    handover.wait(connection, "x", NOW, known=False, marks=True)
     handover.ended(connection, NOW)
     assert len(handover) == 0
     assert asked(handover, "1") == [], "it was written nothing"
@@ -197,8 +206,8 @@ def test_who_ends_while_it_waits_is_forgotten(handover: Handover, hands: HandClo
 
 def test_a_newer_stream_of_the_same_client_waits_on_its_own(handover: Handover, hands: HandClock, history: History):
     older, newer = stream(hands), stream(hands)
-    handover.wait(older, "x", NOW, known=False)
-    handover.wait(newer, "y", NOW + 1, known=False)
+    handover.wait(older, "x", NOW, known=False, marks=True)
+    handover.wait(newer, "y", NOW + 1, known=False, marks=True)
     (waiting,) = handover.settled(NOW + UNKNOWN_UNHEARD_SECONDS)
     assert waiting.connection is older
     heard(history, "y")
@@ -206,7 +215,7 @@ def test_a_newer_stream_of_the_same_client_waits_on_its_own(handover: Handover, 
     handover.answered(Answer("one", 2, []), NOW + 1)
     (waiting,) = handover.settled(NOW + 1 + SETTLE_SECONDS)
     assert waiting.connection is newer
-    handover.wait(newer, "y", NOW + 1, known=False)
+    handover.wait(newer, "y", NOW + 1, known=False, marks=True)
     handover.ended(older, NOW + 1)
     assert len(handover) == 1
 
@@ -239,38 +248,51 @@ def test_says_nothing_of_what_it_did_not_write(handover: Handover, hands: HandCl
     assert asked(handover, "1") == []
 
 
-def test_says_how_old_an_event_is_that_another_pod_does_not_have(handover: Handover, history: History):
-    """Also where it did not write it; the channel's is as old as the proof before it."""
+def test_says_how_far_the_readers_of_an_event_were(handover: Handover, history: History):
+    """Also where it did not write it; the channel's event is as old as the proof before it."""
     heard(history, "1")
-    assert asked(handover, "1", known=False) == [Answer("two", 7, None, 2.5)]
-    assert asked(handover, "2", known=False) == []
+    assert asked(handover, "1", marks=True) == [Answer("two", 7, None, (2.5, 2.0))]
+    assert asked(handover, "2", marks=True) == []
 
 
-def test_says_how_old_the_older_event_of_an_id_is(handover: Handover, history: History):
+def test_says_how_far_they_were_at_the_oldest_event_of_an_id(handover: Handover, history: History):
     heard(history, "1", ingress=Ingress.JOURNAL)
     history.extend(["a"], [event("1", "a")], NOW + 2, Ingress.CHANNEL)
-    (answer,) = asked(handover, "1", known=False)
+    (answer,) = asked(handover, "1", marks=True)
     assert isinstance(answer, Answer)
-    assert answer.age == pytest.approx(2.0 + CLOCK_DOUBT_SECONDS)
+    assert answer.ages is not None
+    assert answer.ages[0] == 2.0
+    assert answer.ages[1] == pytest.approx(2.0 + CLOCK_DOUBT_SECONDS)
 
 
-def test_says_nothing_of_an_age_that_it_cannot_know(history: History):
-    handover = Handover("one", history, lambda _place, _moment: -inf)
+def test_says_nothing_of_ages_that_it_cannot_know(history: History):
+    marks: list[tuple[float, float] | None] = [(-inf, NOW), None]
+    handover = Handover("one", history, lambda _name, _event_id: marks.pop())
     heard(history, "1")
-    assert asked(handover, "1", known=False) == []
+    assert asked(handover, "1", marks=True) == []
+    assert asked(handover, "1", marks=True) == []
 
 
-def test_takes_the_earliest_of_the_moments_that_pods_name(handover: Handover, hands: HandClock):
-    handover.wait(stream(hands), "x", NOW, known=False)
-    for age in (2.0, 5.0, 3.0):
-        handover.answered(Answer("one", 1, None, age), NOW + 0.1)
+def test_of_many_pods_some_say_how_far_readers_were(history: History):
+    answers = 0
+    for number in range(200):
+        handover = Handover(f"life-{number}", history, lambda _name, _event_id: (NOW, NOW))
+        handover.pods = 200
+        answers += len(asked(handover, "1", marks=True))
+    assert 0 < answers < 5 * PODS_ASKED
+
+
+def test_takes_the_oldest_of_the_marks_that_pods_name(handover: Handover, hands: HandClock):
+    handover.wait(stream(hands), "x", NOW, known=False, marks=True)
+    for ages in ((2.0, 3.0), (5.0, 1.0), (3.0, 2.0)):
+        handover.answered(Answer("one", 1, None, ages), NOW + 0.1)
     (waiting,) = handover.settled(NOW + UNKNOWN_UNHEARD_SECONDS)
-    assert (waiting.had, waiting.published) == (None, NOW - 5.0)
+    assert (waiting.had, waiting.marks) == (None, (NOW - 5.0, NOW - 3.0))
 
 
 def test_does_not_answer_itself(handover: Handover, hands: HandClock, history: History):
     heard(history, "1")
-    handover.asked(Question("one", 7, "a", "1", known=False), stream(hands), NOW)
+    handover.asked(Question("one", 7, "a", "1", marks=True), stream(hands), NOW)
     assert handover.outgoing == []
 
 
@@ -354,7 +376,7 @@ def test_a_stream_that_ends_while_it_waits_takes_what_was_left_with_it(
     """Else the next stream of the name is answered for as if its client had left it: doubles, and a name for ever."""
     heard(history, "1")
     connection = stream(hands)
-    handover.wait(connection, "x", NOW, known=False)
+    handover.wait(connection, "x", NOW, known=False, marks=True)
     asked(handover, "0", connection)
     handover.ended(connection, NOW)
     assert len(asked(handover, "1", stream(hands))) == 1
@@ -364,7 +386,7 @@ def test_a_stream_that_ends_while_it_waits_takes_what_was_left_with_it(
 
 
 def test_a_wait_is_over_at_its_deadline_or_once_the_answers_are_in(hands: HandClock):
-    waiting = Waiting(stream(hands), "x", NOW + 1, known=False, asked_at=NOW)
+    waiting = Waiting(stream(hands), "x", NOW + 1, known=False, asks_marks=False, asked_at=NOW)
     waiting.note(Counter("ab"), NOW)
     waiting.note(Counter("b"), NOW + 9)
     assert waiting.settle_at == NOW + SETTLE_SECONDS
@@ -379,3 +401,10 @@ def test_what_a_client_has_is_taken_out_once_for_each_time_that_it_has_it():
     assert without(messages, (0, 1, 2), ["a", "b", "a"], Counter("aa")) == [b"b", b"a", b"c"]
     assert without(messages, (0, 1, 2), ["a", "b", "a"], Counter("a")) == [b"b", b"a", b"a", b"c"]
     assert without(messages, (), [], Counter("abc")) == messages
+
+
+def test_one_statement_stands_for_all_that_were_asked_for(handover: Handover):
+    statement = Statement("one", "pod-1", 1.0, (0.0, 0.0))
+    for _ in range(2):
+        handover.state(statement)
+    assert handover.outgoing == [statement]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
 
-from streams.history.coverage import Gap, GapReason
+from streams.history.coverage import Gap, GapReason, Ingress
 from streams.history.memory import APART_SECONDS
 from streams.history.messages import Replay, digest
+from streams.history.progress import CLOCK_DOUBT_SECONDS
 from tests.streams.history.histories import (
     CHANNEL,
     JOURNAL,
@@ -17,6 +19,7 @@ from tests.streams.history.histories import (
     fill,
     make_history,
     message,
+    nothing_known,
     since,
 )
 
@@ -186,7 +189,8 @@ def test_a_position_is_one_for_each_ingress():
     fill(history, "p", now=STARTED + 50)
     (j,) = fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
     (q,) = fill(history, "q", now=STARTED + 52)
-    assert history.after("a", "q", STARTED + 60, lambda *_: STARTED + 50.5) == Replay([j], None, 1, doubtful=(0,))
+    behind = history.after("a", "q", STARTED + 60, lambda *_: STARTED + 50.5)
+    assert behind == Replay([j], None, 1, doubtful=(0,), apart_seconds=1.5)
     assert history.after("a", "q", STARTED + 60, all_heard) == Replay([], None, first=3)
     assert history.after("a", "j", STARTED + 60, all_heard) == Replay([q], None, first=2, doubtful=(0,))
 
@@ -221,6 +225,63 @@ def test_says_what_was_written_before_an_event_in_this_pods_order():
     fill(history, "late", now=STARTED + 52 + APART_SECONDS)
     place, had = history.written_before("a", "late", 0, 9) or (None, Counter())
     assert (place, had) == (3, Counter()), "what is far apart has one order everywhere"
+
+
+def test_what_other_pods_know_of_an_event_counts_where_this_one_knows_less():
+    history = make_history()
+    fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
+    fill(history, "q", now=STARTED + 52)
+    marks = (STARTED + 52, STARTED + 51.5)
+    replay = history.after("a", "q", STARTED + 60, nothing_known, marks=marks)
+    assert (replay.messages, replay.apart_seconds) == ([], 0.5)
+    replay = history.after("a", "q", STARTED + 60, all_heard, marks=(STARTED, STARTED))
+    assert (replay.messages, replay.apart_seconds) == ([], 0.0), "what is known here holds"
+
+
+def test_what_other_pods_know_of_an_id_says_nothing_where_it_occurs_twice():
+    """They may know one of the two events alone."""
+    history = make_history()
+    (j,) = fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
+    (_, again) = fill(history, "q", "q", now=STARTED + 52)
+    marks = (STARTED + 53, STARTED + 53)
+    replay = history.after("a", "q", STARTED + 60, lambda *_: STARTED + 50, marks=marks)
+    assert replay.messages == [j, again]
+
+
+def test_after_an_event_that_is_not_there_comes_what_was_published_since():
+    history = make_history()
+    fill(history, "c1", "c2", now=STARTED + 50)
+    fill(history, "j1", "j2", now=STARTED + 50.5, ingress=JOURNAL)
+    replay = history.after_unheard("a", (STARTED + 50, STARTED + 51), STARTED + 60)
+    assert [json.loads(each)["eventId"] for each in replay.messages] == ["c2", "j2"]
+    assert (replay.gap, replay.known, replay.doubtful) == (None, False, (0, 1))
+    history.coverage[CHANNEL].miss(STARTED + 49, STARTED + 52)
+    replay = history.after_unheard("a", (STARTED + 50, STARTED + 51), STARTED + 60)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED + 50, STARTED + 52)
+    replay = history.after_unheard("a", (STARTED - 9, STARTED + 51), STARTED + 52)
+    assert replay.gap == Gap(GapReason.REDIS_OUTAGE, STARTED - 9, STARTED + 52)
+    started = make_history().after_unheard("a", (STARTED - 9, STARTED - 9), STARTED + 1)
+    assert started.gap == Gap(GapReason.POD_STARTED, None, STARTED)
+    history.journal_unsure.note(STARTED + 50, STARTED + 51)
+    replay = history.after_unheard("a", (STARTED + 52, STARTED + 51), STARTED + 60)
+    assert [json.loads(each)["eventId"] for each in replay.messages] == ["j1", "j2"], "it may be of any time in that"
+
+
+def test_marks_of_an_event_are_one_for_each_ingress():
+    history = make_history()
+    fill(history, "c", now=STARTED + 50)
+    fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
+
+    def heard(_ingress: Ingress, _place: int, moment: float) -> float:
+        return moment - 3
+
+    def proved(_place: int, moment: float) -> float:
+        return moment - 0.5
+
+    assert history.marks_of("a", "c", heard, proved) == (STARTED + 49.5, STARTED + 47)
+    assert history.marks_of("a", "j", heard, proved) == (STARTED + 48, STARTED + 51 - CLOCK_DOUBT_SECONDS)
+    assert history.marks_of("a", "x", heard, proved) is None
+    assert history.marks_of("b", "c", heard, proved) is None
 
 
 # What a client was given before

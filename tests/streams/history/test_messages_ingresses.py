@@ -42,9 +42,9 @@ def test_one_id_tells_little_of_the_other_ingress():
 
     replay = history.after("a", "q", STARTED + 60, behind)
     assert asked == [(JOURNAL, 2, STARTED + 52)]
-    assert replay == Replay([j], None, first=1, doubtful=(0,))
+    assert replay == Replay([j], None, first=1, doubtful=(0,), apart_seconds=1.5)
     replay = history.after("a", "j", STARTED + 60, lambda *_: STARTED + 49)
-    assert replay == Replay([p, q], None, first=0, doubtful=(0, 1))
+    assert replay == Replay([p, q], None, first=0, doubtful=(0, 1), apart_seconds=2)
     assert history.after("a", "j", STARTED + 60, all_heard) == Replay([q], None, first=2, doubtful=(0,))
     assert history.after("a", "q", STARTED + 60, all_heard) == Replay([], None, first=3)
     # Pods had heard more by then, and all that came after the event is replayed nevertheless.

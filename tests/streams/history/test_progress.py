@@ -153,13 +153,6 @@ def test_an_earlier_entry_that_another_pod_read_shows_that_the_journal_was_begun
         assert progress.earlier_read == earlier
 
 
-def test_knows_the_lives_that_it_heard():
-    progress = make_progress()
-    progress.note("one", 11, NOW, (0.0, 0.0))
-    assert progress.knows("one")
-    assert not progress.knows("two")
-
-
 def test_who_spoke_only_later_may_have_been_behind_before():
     """A pod that starts hears of others one by one: an event may have been written by one that it had not heard yet."""
     progress = make_progress()

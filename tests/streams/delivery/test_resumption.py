@@ -5,13 +5,160 @@ from __future__ import annotations
 import pytest
 
 from streams.errors import CloseReason
+from streams.history.coverage import GapReason, Ingress
+from streams.wire.pods import Question
+from tests.streams.builders import unwritable
 from tests.streams.clocks import HandClock
-from tests.streams.delivery.pods import PurePod, live, publish, story, talk, two_pods
+from tests.streams.delivery.pods import PurePod, gaps, live, publish, spans, story, talk, two_pods
+
+CHANNEL, JOURNAL = Ingress
+GAP = "stream-gap"
 
 
 @pytest.fixture
 def hands() -> HandClock:
     return HandClock()
+
+
+@pytest.fixture
+def pod(hands: HandClock) -> PurePod:
+    """A pod that has heard both ingresses for ten seconds."""
+    pod = PurePod(hands)
+    pod.start()
+    pod.live(10)
+    return pod
+
+
+# At one pod
+
+
+def test_a_client_that_asks_for_nothing_gets_what_comes_from_now_on(pod: PurePod):
+    pod.channel("1")
+    connection, writer = pod.connect()
+    pod.channel("2")
+    assert story(writer) == ["connected", "2"]
+    assert connection.first_place == 1
+
+
+def test_a_client_that_asks_for_seconds_gets_them_and_the_gap_before(pod: PurePod):
+    pod.channel("1")
+    pod.live(2)
+    pod.channel("2", "3")
+    pod.live(2)
+    connection, writer = pod.connect(since=3)
+    assert story(writer) == ["connected", "2", "3"]
+    assert connection.first_place == 1
+    for seconds in (1e11, 1e300):
+        _, writer = pod.connect(since=seconds)
+        assert story(writer) == ["connected", GAP, "1", "2", "3"]
+        assert spans(writer)[0][0] is None
+    pod.channel("4")
+    assert story(writer)[-1] == "4"
+
+
+def test_a_client_of_one_ingress_is_given_its_replay_at_once(pod: PurePod):
+    pod.channel("1", "2")
+    _, writer = pod.connect(last_event_id="1")
+    assert story(writer) == ["connected", "2"]
+    _, writer = pod.connect(last_event_id="2")
+    assert story(writer) == ["connected"]
+
+
+def test_an_id_that_no_event_can_have_is_told_at_once(pod: PurePod):
+    pod.channel("1")
+    _, writer = pod.connect(last_event_id="é")
+    assert story(writer) == ["connected", GAP, "1"]
+    assert gaps(writer)[0]["reason"] == GapReason.UNKNOWN_ID
+    assert gaps(writer)[0]["lastEventId"] == "é"
+
+
+def test_an_id_that_is_not_known_waits_until_it_is_heard(pod: PurePod):
+    due: list[bool] = []
+    pod.recovery.resumption.on_due = lambda: due.append(True)
+    _, writer = pod.connect(last_event_id="1")
+    assert due == [True]
+    assert pod.recovery.handover.outgoing == [Question("one", 1, "a", "1", marks=True)]
+    pod.channel("1", "2")
+    assert story(writer) == ["connected"]
+    pod.settle()
+    assert story(writer) == ["connected", "2"]
+    pod.channel("3")
+    assert story(writer) == ["connected", "2", "3"]
+
+
+def test_an_id_that_is_never_heard_is_told_with_all_that_there_is(pod: PurePod):
+    connection, writer = pod.connect(last_event_id="0")
+    pod.channel("1")
+    pod.settle()
+    assert story(writer) == ["connected", GAP, "1"]
+    assert gaps(writer)[0]["lastEventId"] == "0"
+    assert connection.told == pod.router.told
+    assert connection.event_count == pod.router.replayed == 1
+
+
+def test_a_loss_while_a_client_waits_is_told_with_its_replay(pod: PurePod):
+    pod.channel("1")
+    _, writer = pod.connect(last_event_id="0")
+    began = pod.hands.now
+    pod.hands.turn(0.125)
+    pod.recovery.miss(CHANNEL, began)
+    pod.tell()
+    assert story(writer) == ["connected"]
+    pod.settle()
+    assert story(writer) == ["connected", GAP, "1"]
+    assert spans(writer) == [(None, began + 0.125)]
+    pod.channel("2")
+    assert story(writer) == ["connected", GAP, "1", "2"]
+
+
+def test_a_client_that_leaves_while_it_waits_is_forgotten(pod: PurePod):
+    connection, writer = pod.connect(last_event_id="0")
+    pod.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    assert len(pod.recovery.handover) == 0
+    pod.settle()
+    assert story(writer) == ["connected"]
+
+
+def test_one_client_that_cannot_be_given_its_replay_holds_up_no_other(pod: PurePod):
+    clients = [pod.connect(f"a{number}", "0") for number in range(3)]
+    unwritable(clients[0][1])
+    pod.recovery.handover.ended = lambda *_: None  # type: ignore[method-assign]
+    pod.registry.close(clients[1][0], CloseReason.CLIENT_CLOSED)
+    pod.settle()
+    assert clients[0][0].close_reason is CloseReason.FAILED
+    assert [story(writer) for _, writer in clients[1:]] == [["connected"], ["connected", GAP]]
+    assert sum(pod.router.gaps.values()) == 2
+
+
+def test_a_client_that_moves_does_not_get_twice_what_its_old_pod_had_written(hands: HandClock):
+    one, two = two_pods(hands)
+    connection, writer = one.connect()
+    hands.turn(0.5)
+    for pod in (one, two):
+        pod.journal("j")
+    publish("c", one, two)
+    assert story(writer) == ["connected", "j", "c"]
+    one.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = two.connect(last_event_id="c")
+    assert story(writer) == ["connected"], "it is not known yet what it has"
+    talk(one, two, state=False)
+    publish("d", one, two)
+    two.settle()
+    assert story(writer) == ["connected", "d"]
+
+
+def test_a_client_that_comes_back_to_its_pod_gets_nothing_twice(pod: PurePod):
+    connection, _ = pod.connect()
+    pod.hands.turn(0.5)
+    pod.journal("j")
+    pod.channel("c")
+    pod.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = pod.connect(last_event_id="c")
+    pod.settle()
+    assert story(writer) == ["connected"]
+
+
+# From pod to pod
 
 
 def test_a_client_that_moves_gets_what_its_old_pod_had_not_read_yet(hands: HandClock):
@@ -67,6 +214,7 @@ def test_an_id_that_a_pod_missed_is_no_reason_to_send_everything_again(hands: Ha
     publish("old", one, two)
     live(one, two, seconds=20)
     connection, _ = one.connect()
+    hands.turn(0.25)
     publish("before", one, two)
     two.recovery.disconnected()
     hands.turn(0.5)
