@@ -19,17 +19,18 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "The pure rooms know neither Django nor Redis"
-OTHERS = ("streams.broker.journal_cursor", "streams.broker.redis_clock", "streams.broker.side")
+OTHERS = ("streams.broker.journal.cursor", "streams.broker.journal.clock", "streams.broker.side")
 # Modules whose tests are in more than one file.
 MORE_TESTS = {
     "streams.wire.events": ("tests/streams/wire/test_deadlines.py",),
-    "streams.broker.journal_cursor": (
-        "tests/streams/broker/test_journal_cursor_beginnings.py",
-        "tests/streams/broker/test_journal_cursor_clock.py",
-        "tests/streams/broker/test_journal_cursor_losses.py",
+    "streams.broker.journal.cursor": (
+        "tests/streams/broker/journal/test_cursor_beginnings.py",
+        "tests/streams/broker/journal/test_cursor_clock.py",
+        "tests/streams/broker/journal/test_cursor_losses.py",
     ),
     "streams.delivery.registry": (
         "tests/streams/delivery/test_registry_backlog.py",
+        "tests/streams/delivery/test_registry_duels.py",
         "tests/streams/delivery/test_registry_greeting.py",
     ),
 }
@@ -72,7 +73,8 @@ def pure_modules() -> Iterator[str]:
     for name in (*named, *OTHERS):
         path = ROOT / name.replace(".", "/")
         if path.is_dir():
-            yield from (f"{name}.{file.stem}" for file in sorted(path.glob("*.py")) if file.stat().st_size)
+            files = (file for file in sorted(path.rglob("*.py")) if file.stat().st_size)
+            yield from (".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files)
         else:
             yield name
 

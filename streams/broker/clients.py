@@ -17,7 +17,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 
-from streams.broker.bounded_replies import ReplyLimit
+from streams.broker.journal.replies import ReplyLimit
 from streams.conf import redis_place
 from streams.errors import ConfigurationError, PublishUnknown, RedisUnavailable
 

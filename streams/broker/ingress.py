@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from streams.broker.canary import Canary
 from streams.broker.channel_use import ChannelUse
 from streams.broker.clients import LINK_ERRORS
-from streams.broker.journal import JournalReader
-from streams.broker.journal_cursor import Taken
+from streams.broker.journal.cursor import Taken
+from streams.broker.journal.reader import JournalReader
 from streams.broker.peers import Peers
 from streams.broker.primary import Primary
 from streams.broker.subscriber import Subscriber

@@ -14,7 +14,7 @@ import redis.asyncio
 from django.conf import settings
 
 from streams.broker import clients
-from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
+from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from streams.conf import StreamSettings
 from streams.wire.events import encode_event
 from streams.wire.timestamps import now_iso

@@ -17,7 +17,7 @@ import msgspec
 
 from streams.cluster.clock_offset import Lags
 from streams.delivery.connection import Connection
-from streams.delivery.duels import News
+from streams.delivery.duels.turns import News
 from streams.delivery.registry import NO_USER_AGENT, Registry
 from streams.errors import CloseReason
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from streams.delivery.connection import Connection, Headers, host_of
-from streams.delivery.duels import Duels
+from streams.delivery.duels.probes import ANSWER_SECONDS, Probes
+from streams.delivery.duels.turns import Duels
 from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, Notices, draw
 from streams.delivery.outbox import Outbox
 from streams.delivery.phases import Slots
-from streams.delivery.probes import ANSWER_SECONDS, Probes
 from streams.delivery.turnover import Turnover
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock

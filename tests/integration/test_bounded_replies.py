@@ -8,8 +8,8 @@ from math import inf
 import pytest
 import redis.asyncio
 
-from streams.broker.bounded_replies import ReplyLimit, ReplyTooLarge
 from streams.broker.clients import async_client
+from streams.broker.journal.replies import ReplyLimit, ReplyTooLarge
 from tests.support.redis_server import RedisServer
 
 MIB = 1024 * 1024

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 from unittest import mock
 
-from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.journal.cursor import JournalCursor, Taken
 from streams.broker.side import Side
 from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery

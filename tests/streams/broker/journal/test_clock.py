@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.broker.redis_clock import CLOCK_STEP_SECONDS, RedisClock
+from streams.broker.journal.clock import CLOCK_STEP_SECONDS, RedisClock
 
 AHEAD = 1_000.0
 SET_BACK = CLOCK_STEP_SECONDS + 2.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.delivery.duels import (
+from streams.delivery.duels.turns import (
     DUEL_SECONDS,
     LATE_SECONDS,
     MAX_NAMES,

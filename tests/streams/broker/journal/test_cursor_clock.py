@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from streams.broker.journal_cursor import (
+from streams.broker.journal.cursor import (
     MIN_READ_COUNT,
     Facts,
 )
-from tests.streams.broker.journals import Journal
+from tests.streams.broker.journal.journals import Journal
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 
 

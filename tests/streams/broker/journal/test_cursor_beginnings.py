@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streams.broker.journal_cursor import (
+from streams.broker.journal.cursor import (
     MIN_READ_COUNT,
 )
-from tests.streams.broker.journals import HISTORY_SECONDS, Journal, written
+from tests.streams.broker.journal.journals import HISTORY_SECONDS, Journal, written
 from tests.streams.clocks import STARTED, HandClock
 
 

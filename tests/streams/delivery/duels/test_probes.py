@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from streams.delivery.connection import Connection
-from streams.delivery.probes import ANSWER_SECONDS, Probes
+from streams.delivery.duels.probes import ANSWER_SECONDS, Probes
 from streams.errors import CloseReason
 from tests.streams.builders import Recorder
 from tests.streams.clocks import HandClock

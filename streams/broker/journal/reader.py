@@ -17,9 +17,9 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from streams.broker.bounded_replies import ReplyLimit, ReplyTooLarge
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal_cursor import BLOCK_MS, EVENT_FIELD, READ_BYTES, Facts, JournalCursor, Taken, read_entries
+from streams.broker.journal.cursor import BLOCK_MS, EVENT_FIELD, READ_BYTES, Facts, JournalCursor, Taken, read_entries
+from streams.broker.journal.replies import ReplyLimit, ReplyTooLarge
 from streams.broker.primary import Primary, WrongSide
 from streams.logs import Sparingly
 from streams.tasks import Backoff

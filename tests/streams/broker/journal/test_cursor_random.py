@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.streams.broker.journals import Journal
+from tests.streams.broker.journal.journals import Journal
 from tests.streams.clocks import HandClock
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.broker.journal_cursor import EVENT_FIELD, Entry, Facts, JournalCursor, Taken, entry_parts
+from streams.broker.journal.cursor import EVENT_FIELD, Entry, Facts, JournalCursor, Taken, entry_parts
 from tests.streams.clocks import WALL_AHEAD, HandClock
 
 HISTORY_SECONDS = 300.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.streams.broker.journals import Journal
+from tests.streams.broker.journal.journals import Journal
 from tests.streams.clocks import HandClock
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from math import inf
 from typing import Any, NamedTuple
 
-from streams.broker.redis_clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
+from streams.broker.journal.clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
 
 EVENT_FIELD = b"event"
 # One read takes about so many bytes at the most; the entries' size is known from the last reads.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from streams.broker.journal_cursor import (
+from streams.broker.journal.cursor import (
     EVENT_FIELD,
     MIN_READ_COUNT,
     Entry,
 )
-from tests.streams.broker.journals import Journal, written
+from tests.streams.broker.journal.journals import Journal, written
 from tests.streams.clocks import HandClock
 
 

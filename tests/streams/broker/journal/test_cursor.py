@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from streams.broker.journal_cursor import (
+from streams.broker.journal.cursor import (
     AT_ONCE_SECONDS,
     BLOCK_MS,
     EVENT_FIELD,
@@ -12,7 +12,7 @@ from streams.broker.journal_cursor import (
     entry_parts,
     read_entries,
 )
-from tests.streams.broker.journals import HISTORY_SECONDS, Journal, written
+from tests.streams.broker.journal.journals import HISTORY_SECONDS, Journal, written
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 
 # Reading
