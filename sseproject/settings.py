@@ -9,7 +9,7 @@ from pathlib import Path
 import environ
 
 from streams import conf, logs
-from streams.broker import clients
+from streams.broker import clients, redis_url
 from streams.conf.env_file import load_env_file
 from streams.errors import ConfigurationError
 
@@ -19,7 +19,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 try:
     load_env_file(BASE_DIR / ".env", os.environ)
     STREAMS = conf.read_settings(os.environ)
-    clients.supported_url(STREAMS.redis_url)
+    redis_url.supported_url(STREAMS.redis_url)
     django = conf.read_django_settings(os.environ, production=STREAMS.production)
 except ConfigurationError as error:
     sys.exit(str(error))
@@ -101,7 +101,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": conf.LEAST_PASSWORD_LENGTH},
+        "OPTIONS": {"min_length": conf.secrets.LEAST_PASSWORD_LENGTH},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},

@@ -8,7 +8,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from streams.broker.clients import supported_url
+from streams.broker.redis_url import supported_url
 from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
 

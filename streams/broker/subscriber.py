@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable
 
-from streams.broker import clients
+from streams.broker import clients, redis_url
 from streams.broker.primary import Primary
 from streams.broker.side import QUESTIONS
 from streams.broker.subscription import LinkLost, NoPrimary, Subscription
@@ -70,7 +70,7 @@ class Subscriber:
         self.subscribed = False
         self.outages = Outages()
         self.last_error = "not connected yet"
-        self._url = clients.supported_url(url)
+        self._url = redis_url.supported_url(url)
         self._primary = Primary(url) if primary is None else primary
         self._subscription: Subscription | None = None
         # A loss that was told when this pod dropped the connection.

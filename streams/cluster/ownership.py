@@ -17,8 +17,9 @@ import msgspec
 
 from streams.cluster.clock_offset import Lags
 from streams.delivery.connection import Connection
+from streams.delivery.duels.report import NO_USER_AGENT
 from streams.delivery.duels.turns import News
-from streams.delivery.registry import NO_USER_AGENT, Registry
+from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 
 logger = logging.getLogger("sse.registry")

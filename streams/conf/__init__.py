@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from streams.conf import secrets
 from streams.conf.variables import (
-    PLACEHOLDERS,
     Bytes,
     Connections,
     Database,
-    Form,
     Group,
     Host,
     Name,
@@ -31,7 +30,6 @@ from streams.conf.variables import (
     RedisUrl,
     Seconds,
     Switch,
-    is_strong,
     read_fields,
     redis_address,
 )
@@ -44,13 +42,6 @@ DAY_SECONDS = 86400
 SPARE_DESCRIPTORS = 64
 # Of these, for what is no client's connection; the others are for probes, pages and who is about to send a request.
 OWN_DESCRIPTORS = 32
-# What a secret must have in production, where a guess opens the dashboard.
-LEAST_KEY_LENGTH = 32
-LEAST_TOKEN_LENGTH = 16
-LEAST_PASSWORD_LENGTH = 12
-SECRET_KEY = Form("secret", f"{LEAST_KEY_LENGTH} or more random characters when ENVIRONMENT is production")
-ADMIN_TOKEN = Form("secret", f"{LEAST_TOKEN_LENGTH} or more random characters when ENVIRONMENT is production")
-PASSWORD = Form("secret", f"{LEAST_PASSWORD_LENGTH} or more characters, and no placeholder, in production")
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -197,7 +188,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     ] = 10
     admin_token: Annotated[
         str,
-        ADMIN_TOKEN,
+        secrets.ADMIN_TOKEN,
         Meta(
             description="what a script sends as `Authorization: Bearer` to read the JSON under `/admin` in production"
         ),
@@ -226,7 +217,7 @@ class DjangoSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     secret_key: Annotated[
         str,
-        SECRET_KEY,
+        secrets.SECRET_KEY,
         Group("Django"),
         Meta(
             description="signs operators' sessions; required in production, the same on every pod: "
@@ -279,7 +270,7 @@ def read_settings(values: Mapping[str, str]) -> StreamSettings:
         given.setdefault("cors_allowed_origins", frozenset({"*"}))
     settings = StreamSettings(**given, redis_is_default=given.keys().isdisjoint({"redis_url", "redis_url_host"}))
     if settings.production:
-        _check_secrets(settings, values)
+        secrets.check(settings.admin_token, settings.redis_url, values)
     if settings.redis_url:
         return settings
     url = redis_address(settings.redis_url_host, settings.redis_url_port)
@@ -292,23 +283,7 @@ def read_django_settings(values: Mapping[str, str], *, production: bool) -> Djan
     settings = DjangoSettings(**{"secure_cookies": production, **given})
     if not production:
         return settings
-    _require_strong("SECRET_KEY", SECRET_KEY, settings.secret_key, LEAST_KEY_LENGTH)
+    secrets.require_strong("SECRET_KEY", secrets.SECRET_KEY, settings.secret_key, secrets.LEAST_KEY_LENGTH)
     if settings.debug:
         raise ConfigurationError("DEBUG", "on", "off when ENVIRONMENT is production")
     return settings
-
-
-def _check_secrets(settings: StreamSettings, values: Mapping[str, str]) -> None:
-    if settings.admin_token:
-        _require_strong("ADMIN_TOKEN", ADMIN_TOKEN, settings.admin_token, LEAST_TOKEN_LENGTH)
-    # No setting of a pod: `createsuperuser --noinput` reads it, and its own validators do not.
-    password = values.get("DJANGO_SUPERUSER_PASSWORD", "")
-    if password:
-        _require_strong("DJANGO_SUPERUSER_PASSWORD", PASSWORD, password, LEAST_PASSWORD_LENGTH)
-    if urlsplit(settings.redis_url).password in PLACEHOLDERS:
-        raise ConfigurationError("REDIS_URL", "…", "with a password of its own instead of a placeholder")
-
-
-def _require_strong(variable: str, form: Form, secret: str, least_length: int) -> None:
-    if not is_strong(secret, least_length):
-        raise ConfigurationError(variable, form.shown(secret), form.allowed)

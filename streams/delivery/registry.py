@@ -10,6 +10,7 @@ from itertools import islice
 
 from streams.delivery.connection import Connection, Headers, host_of
 from streams.delivery.duels.probes import ANSWER_SECONDS, Probes
+from streams.delivery.duels.report import log_duel
 from streams.delivery.duels.turns import Duels
 from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, Notices, draw
 from streams.delivery.outbox import Outbox
@@ -24,7 +25,6 @@ disconnect_logger = logging.getLogger("sse.disconnect")
 
 # The ends of clients that do not read, or that cannot be written to.
 UNREAD = (CloseReason.SLOW_READER, CloseReason.DEAD_PEER, CloseReason.FAILED)
-NO_USER_AGENT = "no User-Agent"
 # How long a client is not greeted whose name another pod may keep for another device: that one has to answer first.
 HELD_SECONDS = ANSWER_SECONDS + 0.5
 # The share of MAX_STREAM_SECONDS over which streams of one age are spread.
@@ -289,20 +289,6 @@ class Registry:
                 }
             },
         )
-
-
-def log_duel(incumbent: Connection, newcomer: Connection) -> None:
-    """Name both ends of a duel: an operator has to find the device that carries the wrong name."""
-    registry_logger.warning(
-        "Duel for %s: %s (%s) holds it and %s (%s) asks for it again and again; the incumbent is kept. "
-        "Two devices have the same name.",
-        incumbent.client_name,
-        incumbent.address,
-        incumbent.user_agent or NO_USER_AGENT,
-        newcomer.address,
-        newcomer.user_agent or NO_USER_AGENT,
-        extra={"fields": newcomer.facts()},
-    )
 
 
 def _ignore(_connection: Connection) -> None:

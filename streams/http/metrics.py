@@ -37,10 +37,7 @@ Reading = float | Mapping[str, float] | DelayHistogram | Info | None
 
 
 class Declared(NamedTuple):
-    """One metric.
-
-    The unit is in its name, of which a counter's lacks the `_total` that is in /metrics.
-    """
+    """One metric. The unit is in its name, of which a counter's lacks the `_total` that is in /metrics."""
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]

@@ -5,7 +5,6 @@ Import this module after daphne.server, which decides how Twisted is loaded.
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from http import HTTPStatus
@@ -18,47 +17,11 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
-from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.server.heads import MAX_STREAM_HEAD_BYTES, PLAIN_HEADERS, STREAM_HEAD, stream_headers
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.transport.daphne_writer import DISCARDED
-from streams.wire.events import CLIENT_NAME
 from streams.wire.timestamps import http_date
 
-STREAM_PATH = PATH_PREFIX.encode()
-# A whole head, in one piece, that asks for a stream in the plainest way. Anything that is
-# written otherwise is Twisted's to read, whatever it means.
-STREAM_HEAD = re.compile(
-    rb"GET (%b%b) HTTP/1\.1\r\n"
-    rb"((?:[A-Za-z0-9-]+:[ \t\x21-\x7e\x80-\xff]*\r\n){1,50})\r\n"
-    % (re.escape(STREAM_PATH), CLIENT_NAME.pattern.encode())
-)
-MAX_STREAM_HEAD_BYTES = 8192
-# Headers that change nothing about how a request is read or answered, but for those that
-# the stream's consumer reads. `Prefer` may ask for an answer that is none of a stream.
-PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
-    b"accept",
-    b"accept-encoding",
-    b"accept-language",
-    b"authorization",
-    b"cache-control",
-    b"connection",
-    b"cookie",
-    b"dnt",
-    b"forwarded",
-    b"host",
-    b"pragma",
-    b"priority",
-    b"referer",
-    b"sec-fetch-dest",
-    b"sec-fetch-mode",
-    b"sec-fetch-site",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-port",
-    b"x-forwarded-proto",
-    b"x-real-ip",
-    b"x-request-id",
-}
 # From the moment at which a connection may send a request until all of it is there.
 REQUEST_SECONDS = 20
 # For how long a connection may be idle after an answer. Load balancers keep theirs for up to 600 s
@@ -70,17 +33,6 @@ LINGER_SECONDS = 5
 # answer; this is where reading ends, with room for the framing of a body sent in chunks.
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
 TOO_SLOW = f"The request did not come within {REQUEST_SECONDS} s."
-
-
-def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
-    """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
-    headers = request.requestHeaders
-    # Daphne takes its root path from it, whoever sends it.
-    headers.removeHeader(b"Daphne-Root-Path")
-    path = request.path.removeprefix(request.server.root_path.encode())
-    if not path.startswith(STREAM_PATH) or not request.path.isascii() or not request.uri.isascii():
-        return None
-    return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
 
 
 class Request(WebRequest):

@@ -12,7 +12,8 @@ from daphne.http_protocol import WebRequest
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE
-from streams.server.http_channel import Request, stream_headers
+from streams.server.heads import stream_headers
+from streams.server.http_channel import Request
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 
 daphnes_process = WebRequest.process

@@ -17,14 +17,8 @@ from twisted.python.failure import Failure
 from streams.errors import InvalidName
 from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
 from streams.http.stream_request import STREAM_REQUEST_HEADERS
-from streams.server.http_channel import (
-    KEEP_ALIVE_SECONDS,
-    MAX_BODY_BYTES,
-    PLAIN_HEADERS,
-    REQUEST_SECONDS,
-    STREAM_HEAD,
-    RequestReader,
-)
+from streams.server.heads import PLAIN_HEADERS, STREAM_HEAD
+from streams.server.http_channel import KEEP_ALIVE_SECONDS, MAX_BODY_BYTES, REQUEST_SECONDS, RequestReader
 from streams.server.idle import Idle
 from streams.wire.events import valid_name
 from tests.support.http import Answer, parse_answer, request_bytes

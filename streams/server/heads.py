@@ -1,0 +1,57 @@
+"""The head of a request for a stream, as most devices write it, and what of it is read."""
+
+from __future__ import annotations
+
+import re
+
+from daphne.http_protocol import WebRequest
+
+from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.wire.events import CLIENT_NAME
+
+STREAM_PATH = PATH_PREFIX.encode()
+# A whole head, in one piece, that asks for a stream in the plainest way. Anything that is
+# written otherwise is Twisted's to read, whatever it means.
+STREAM_HEAD = re.compile(
+    rb"GET (%b%b) HTTP/1\.1\r\n"
+    rb"((?:[A-Za-z0-9-]+:[ \t\x21-\x7e\x80-\xff]*\r\n){1,50})\r\n"
+    % (re.escape(STREAM_PATH), CLIENT_NAME.pattern.encode())
+)
+MAX_STREAM_HEAD_BYTES = 8192
+# Headers that change nothing about how a request is read or answered, but for those that
+# the stream's consumer reads. `Prefer` may ask for an answer that is none of a stream.
+PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"cache-control",
+    b"connection",
+    b"cookie",
+    b"dnt",
+    b"forwarded",
+    b"host",
+    b"pragma",
+    b"priority",
+    b"referer",
+    b"sec-fetch-dest",
+    b"sec-fetch-mode",
+    b"sec-fetch-site",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+    b"x-request-id",
+}
+
+
+def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
+    """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
+    headers = request.requestHeaders
+    # Daphne takes its root path from it, whoever sends it.
+    headers.removeHeader(b"Daphne-Root-Path")
+    path = request.path.removeprefix(request.server.root_path.encode())
+    if not path.startswith(STREAM_PATH) or not request.path.isascii() or not request.uri.isascii():
+        return None
+    return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
