@@ -64,6 +64,8 @@ class Progress:
         self._proofs: deque[tuple[int, float]] = deque()
         self._early_proofs: deque[tuple[int, float]] = deque(maxlen=EARLY_PROOFS_KEPT)
         self._lives: dict[str, deque[Statement]] = {}
+        # Since when no life is forgotten, nor what it stated.
+        self._known_since = -inf
         self._listening = Listening(inf, inf, inf)
         # Before the channel was lost.
         self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
@@ -121,11 +123,13 @@ class Progress:
         """Note the same of this pod, whose moments are known."""
         statements = self._lives.pop(life, None) or deque()
         statements.append(Statement(place, now, heard))
-        while statements[0].moment < now - KEPT_SECONDS:
+        self._known_since = now - KEPT_SECONDS
+        # The last one before is what holds then.
+        while len(statements) > 1 and statements[1].moment < self._known_since:
             statements.popleft()
         self._lives[life] = statements
         self._look_whether_all(now)
-        if len(self._lives) > MAX_LIVES or self._oldest() < now - KEPT_SECONDS:
+        if len(self._lives) > MAX_LIVES or self._oldest() < self._known_since - SILENT_SECONDS:
             del self._lives[next(iter(self._lives))]
 
     def heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
@@ -142,8 +146,8 @@ class Progress:
             floor = moment - MAX_LAG_SECONDS
             before = [self._last(statements, None, moment) for statements in self._lives.values()]
         listening = next((each for each in self._listened if heard_at <= each.until), self._listening)
-        if not listening.knows_all(floor + MAX_LAG_SECONDS):
-            # A pod that was not heard since may be as far behind as one ever is.
+        if moment < self._known_since or not listening.knows_all(floor + MAX_LAG_SECONDS):
+            # A pod that is forgotten, or was not heard since, may be as far behind as one ever is.
             return floor
         silent = moment - SILENT_SECONDS
         if silent < listening.since:

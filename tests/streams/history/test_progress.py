@@ -96,8 +96,30 @@ def test_forgets_what_nobody_asks_for_any_more():
         progress.note_proof(11 + second, now)
         progress.note("one", 11 + second, now, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
-    assert len(progress._lives["one"]) <= KEPT_SECONDS + 1
+    assert len(progress._lives["one"]) <= KEPT_SECONDS + 2
     assert len(progress._proofs) <= PROOFS_KEPT_SECONDS + 1
+
+
+def test_who_is_forgotten_may_have_written_what_is_older():
+    """The statements of a pod that ended later went on to count for one that had ended before, further behind."""
+    progress = make_progress()
+    progress.note("behind", 11, NOW, (0.0, 7.0))
+    for second in range(120):
+        now = NOW + second + 0.5
+        progress.note_proof(12 + second, now)
+        if second < 50:
+            progress.note("two", 12 + second, now, (0.0, 0.0))
+        progress.note("three", 12 + second, now, (0.0, 0.0))
+        assert progress.heard_elsewhere(JOURNAL, 12, NOW + 0.5) <= NOW - 7
+
+
+def test_what_a_pod_stated_last_before_the_oldest_event_is_kept():
+    progress = make_progress()
+    for second in range(100):
+        progress.note("behind", 11 + second, NOW + second, (0.0, 7.0))
+        progress.note("two", 11 + second, NOW + second + 0.5, (0.0, 0.0))
+    progress.note("behind", 111, NOW + 99.9, (0.0, 7.0))
+    assert progress.heard_elsewhere(JOURNAL, 11 + 39, NOW + 99.9 - KEPT_SECONDS) == NOW - 7
 
 
 def test_more_lives_than_there_can_be_are_not_kept():
@@ -113,7 +135,7 @@ def test_a_life_that_is_heard_again_is_not_the_oldest():
     progress.note("one", 11, NOW, (0.0, 0.0))
     progress.note("two", 12, NOW + 1, (0.0, 0.0))
     progress.note("one", 13, NOW + KEPT_SECONDS, (0.0, 0.0))
-    progress.note("one", 14, NOW + KEPT_SECONDS + 2, (0.0, 0.0))
+    progress.note("one", 14, NOW + KEPT_SECONDS + SILENT_SECONDS + 2, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
 
 
