@@ -209,7 +209,7 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self.progress.note(statement.life, place, now, statement.ages)
+            self.progress.note(statement.life, place, now, statement.ages, now - statement.sent)
         self.progress.note_oldest(statement.journal_oldest)
         self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
 

@@ -39,6 +39,8 @@ class Statement(NamedTuple):
     place: int
     moment: float
     heard: tuple[float, float]
+    # This pod's clock when it was heard, less the other's when it was made.
+    apart: float
 
 
 class Listening(NamedTuple):
@@ -113,16 +115,22 @@ class Progress:
         elsewhere = self._oldest_elsewhere
         return elsewhere is not None and (self.journal_oldest is None or elsewhere < self.journal_oldest)
 
-    def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
-        """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
+    def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
+        """Note how long ago, in seconds, a life had heard all of each ingress when it said so.
+
+        `apart` is `now` less the moment of its own clock at which it said so.
+        """
         # It was published after this pod's own canary that came before it.
         published = self._proofs[-1][1] if self._proofs else -inf
-        self.note_own(life, place, now, (published - ages[0], published - ages[1]))
+        # And was made before, by as much as this one was slower than the quickest of those before it.
+        least = min((each.apart for each in self._lives.get(life, ())), default=apart)
+        made = min(published, now - max(0.0, apart - least))
+        self.note_own(life, place, now, (made - ages[0], made - ages[1]), apart)
 
-    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float]) -> None:
+    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float], apart: float = 0.0) -> None:
         """Note the same of this pod, whose moments are known."""
         statements = self._lives.pop(life, None) or deque()
-        statements.append(Statement(place, now, heard))
+        statements.append(Statement(place, now, heard, apart))
         self._known_since = now - KEPT_SECONDS
         # The last one before is what holds then.
         while len(statements) > 1 and statements[1].moment < self._known_since:

@@ -47,6 +47,18 @@ def test_a_statement_was_published_after_the_canary_before_it_and_no_earlier_is_
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW + 3
 
 
+def test_a_statement_that_was_slower_than_others_was_made_long_before_it_was_published():
+    """A pod's link to Redis may be slow for what it says and what it reads, and not for what it hears."""
+    progress = make_progress()
+    progress.note_proof(11, NOW + 1)
+    progress.note("slow", 12, NOW + 1, (0.0, 0.0), apart=500.0)
+    progress.note_proof(13, NOW + 5)
+    progress.note("slow", 14, NOW + 5, (0.0, 0.5), apart=503.0)
+    assert progress.heard_elsewhere(JOURNAL, 15, NOW + 5) == NOW + 5 - 3 - 0.5
+    progress.note("slow", 16, NOW + 5.25, (0.0, 0.5), apart=499.0)
+    assert progress.heard_elsewhere(JOURNAL, 17, NOW + 6) == NOW + 5 - 0.5
+
+
 def test_without_a_canary_a_statement_proves_nothing():
     progress = Progress()
     progress.note("one", 11, NOW, (0.0, 0.0))
