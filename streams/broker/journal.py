@@ -109,9 +109,10 @@ class JournalReader:
             reply, held, redis_time = await commands.execute()
         self.answered_at = time.monotonic()
         taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
+        # At once: the link may be lost before another answer, and what is lost with it is told.
+        self._on_taken(taken)
         if taken.displaced:
             self.cursor.relocated(await self._newest(client))
-        self._on_taken(taken)
         if self.cursor.caught_up and not self.caught_up:
             newest = await self._newest(client)
             intact = await self._is_intact(client)

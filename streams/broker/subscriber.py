@@ -50,7 +50,7 @@ class Subscription(asyncio.Protocol):
 
     `on_messages` takes the channel's messages, those that were read at once together, and
     `on_canary` each message of the canaries' pattern: both in the order in which they came.
-    What a callback raises is logged and ends nothing.
+    What a callback raises is logged and ends nothing. Nothing is handed on behind a loss.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Subscription(asyncio.Protocol):
     def _hand_on(self) -> None:
         messages, self._messages = self._messages, []
         self._counted += len(messages)
-        if messages:
+        if messages and not self.lost.done():
             self._call(self._on_messages, messages)
 
     def _call(self, callback: Callable[[Any], None], argument: Any) -> None:
@@ -151,7 +151,8 @@ class Subscription(asyncio.Protocol):
             self._transport.write(hiredis.pack_command(("PING",)))
 
     def abort(self) -> None:
-        """Drop the connection without waiting for the other side."""
+        """Hand on what was read, and drop the connection without waiting for the other side."""
+        self._hand_on()
         if self._transport is not None:
             self._transport.abort()
 
