@@ -149,7 +149,6 @@ class Recovery:
             self._end_outage()
         self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
-        self.resumption.settle()
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Deliver what was read from the journal, with the moments at which Redis took it.
@@ -159,7 +158,6 @@ class Recovery:
         self._note_unsure(unsure_since)
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
-        self.resumption.settle()
 
     def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None) -> None:
         """Note that all that the journal took before a moment was read, or was called lost.
