@@ -49,6 +49,7 @@ class Recovery:
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
         self.channel_used = True
         self.progress = Progress()
+        self.progress.note_proof(0, now)
         self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
@@ -69,11 +70,11 @@ class Recovery:
     def subscribed(self) -> None:
         """Note that the channel is heard from now on."""
         now = self._subscribed_at = self._clock.monotonic()
-        self._prove_channel(now)
+        # What was published before may still be under way: only a canary proves more.
+        self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], now)
         self.progress.listen(now)
         self.handover.outgoing.append(self.statement(self._registry.pod_name, asks=True))
         self.handover.listen(now)
-        self.progress.note_proof(self._history.end, now)
 
     def _prove_channel(self, moment: float) -> None:
         self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], moment)
