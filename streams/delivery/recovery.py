@@ -18,15 +18,12 @@ from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
 from streams.history.messages import History
-from streams.history.progress import MAX_LAG_SECONDS, Progress
+from streams.history.progress import MAX_LAG_SECONDS, NAMED_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 logger = logging.getLogger("sse.redis")
-
-# How far back at most a client is told of an ingress that gives no proof, when it is written to.
-NAMED_SECONDS = 0.5
 
 
 class Recovery:

@@ -17,6 +17,8 @@ from streams.history.coverage import Ingress
 # No pod writes an event of one ingress while the other had no proof for longer than this,
 # unless it has told its clients so.
 MAX_LAG_SECONDS = 10.0
+# How far back at most a client is told of a channel that its pod does not hear, when it is written to.
+NAMED_SECONDS = 0.5
 # Lives that have not been heard for so long hold no client any more, or have told them so.
 SILENT_SECONDS = MAX_LAG_SECONDS + 1.0
 KEPT_SECONDS = 60.0
@@ -51,8 +53,11 @@ class Listening(NamedTuple):
     until: float
 
     def knows_all(self, moment: float) -> bool:
+        return self.lasted(moment) or self.complete_since <= moment
+
+    def lasted(self, moment: float) -> bool:
         # After the longest lag whoever was there before has spoken, or has told its clients.
-        return self.since + MAX_LAG_SECONDS <= moment or self.complete_since <= moment
+        return self.since + MAX_LAG_SECONDS <= moment
 
 
 class Progress:
@@ -157,6 +162,9 @@ class Progress:
         if moment < self._known_since or not listening.knows_all(floor + MAX_LAG_SECONDS):
             # A pod that is forgotten, or was not heard since, may be as far behind as one ever is.
             return floor
+        if ingress is Ingress.CHANNEL and not listening.lasted(moment):
+            # Who does not hear the channel is not counted; its clients were told so.
+            before.append(Statement(0, moment, (moment - NAMED_SECONDS, inf), 0.0))
         silent = moment - SILENT_SECONDS
         if silent < listening.since:
             # Who said nothing before may have been unheard, and further behind than it said last.

@@ -8,6 +8,7 @@ from streams.history.progress import (
     KEPT_SECONDS,
     MAX_LAG_SECONDS,
     MAX_LIVES,
+    NAMED_SECONDS,
     PROOFS_KEPT_SECONDS,
     SILENT_SECONDS,
     Progress,
@@ -177,6 +178,19 @@ def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "it may be from before"
     progress.note_proof(12, NOW + 1)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
+
+
+def test_who_does_not_hear_the_channel_is_not_counted_and_told_its_clients_a_moment_ago():
+    progress = Progress()
+    progress.listen(NOW)
+    progress.note_proof(1, NOW + 1)
+    progress.note("one", 2, NOW + 1, (0.0, 0.0))
+    progress.count(1, NOW + 1)
+    moment = NOW + 1.5 + CLOCK_DOUBT_SECONDS
+    assert progress.heard_elsewhere(CHANNEL, 3, moment) == NOW + 1.5 - NAMED_SECONDS
+    assert progress.heard_elsewhere(JOURNAL, 3, moment) == NOW + 1
+    progress.note("one", 4, NOW + 10, (-9.0, 0.0))
+    assert progress.heard_elsewhere(CHANNEL, 5, NOW + 10.5) == NOW + 10, "it has spoken since"
 
 
 def test_an_earlier_entry_that_another_pod_read_shows_that_the_journal_was_begun_anew():
