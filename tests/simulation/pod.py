@@ -20,6 +20,7 @@ from tests.simulation.redis_model import RedisModel
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0
+TICK_SECONDS = 1e-9
 PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
 TOGETHER_SECONDS = 2.5
@@ -35,9 +36,9 @@ class SimulatedPod:
         self.world, self.redis, self.name = world, redis, f"pod-{number}"
         self.alive, self.frozen = True, False
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        zero = world.rng.uniform(1e3, 1e6)
-        clock = Clock(world.wall, lambda: world.now + zero)
-        self.clock = clock
+        # A clock that says no moment twice, as a real one does not.
+        self._zero, self._readings = world.rng.uniform(1e3, 1e6), 0
+        clock = self.clock = Clock(world.wall, self._monotonic)
         self.history = History(*limits, started=clock.monotonic())
         self.registry = Registry(
             self.name, max_backlog_bytes=10**6, stall_seconds=10.0, duel_limit=10**6, slots=1, clock=clock
@@ -56,6 +57,10 @@ class SimulatedPod:
         self._connect_channel()
         self.journal.connect()
         self._state()
+
+    def _monotonic(self) -> float:
+        self._readings += 1
+        return self.world.now + self._zero + self._readings * TICK_SECONDS
 
     # The process
 
