@@ -32,6 +32,8 @@ class ChannelUse:
         self._primary = primary
         self._marked = 0
         self._due = 0.0
+        # Up to when a mark that was seen may be there, if Redis does not lose it.
+        self._seen_until = 0.0
 
     async def is_seen(self, *, journal_read: bool) -> bool:
         """Say whether anybody uses it; yes where that cannot be found out, or nothing was read from the journal."""
@@ -41,9 +43,12 @@ class ChannelUse:
             return True
         try:
             async with asyncio.timeout(MARK_TIMEOUT_SECONDS), self._client() as client:
-                return bool(await client.exists(self._mark))
+                if await client.exists(self._mark):
+                    self._seen_until = time.monotonic() + MARK_LIFE_SECONDS
         except (*LINK_ERRORS, TimeoutError):
             return True
+        # The Redis that is back may have lost the mark, and something may have been received meanwhile.
+        return self.received > 0 or time.monotonic() < self._seen_until
 
     async def renew(self) -> None:
         """Set the mark where more was read since the last time, but once in MARK_SECONDS."""

@@ -240,7 +240,8 @@ class Ingresses:
         while True:
             while len(self.recovery.handover):
                 await asyncio.sleep(SETTLE_SECONDS)
-                self.recovery.resumption.settle()
+                while self.recovery.resumption.settle():  # noqa: ASYNC110 - events go out between
+                    await asyncio.sleep(0)
             self._waiting.clear()
             await self._waiting.wait()
 

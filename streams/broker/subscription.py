@@ -123,7 +123,7 @@ class Subscription(asyncio.Protocol):
     def _hand_on(self) -> None:
         messages, self._messages = self._messages, []
         self._counted += len(messages)
-        if messages:
+        if messages and not self.lost.done():
             self._call(self._on_messages, messages)
 
     def _call(self, callback: Callable[[Any], None], argument: Any) -> None:
@@ -158,7 +158,8 @@ class Subscription(asyncio.Protocol):
             self._transport.write(hiredis.pack_command(("PING",)))
 
     def abort(self) -> None:
-        """Drop the connection without waiting for the other side."""
+        """Hand on what was read, and drop the connection without waiting for the other side."""
+        self._hand_on()
         if self._transport is not None:
             self._transport.abort()
 

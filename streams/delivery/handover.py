@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from typing import NamedTuple
 from zlib import crc32
@@ -214,12 +215,10 @@ class Handover:
             waiting = self._waiting[self._by_name[name]]
             waiting.known = waiting.known or self._history.has(name, waiting.event_id)
 
-    def settled(self, now: float) -> list[Waiting]:
-        """Return the clients whose wait is over, and forget them."""
-        if not self._waiting:
-            return []
-        found = [number for number, waiting in self._waiting.items() if waiting.is_settled(now)]
-        return [self._forget(number) for number in found]
+    def settled(self, now: float, limit: int) -> list[Waiting]:
+        """Return some of the clients whose wait is over, and forget them."""
+        found = (number for number, waiting in self._waiting.items() if waiting.is_settled(now))
+        return [self._forget(number) for number in list(islice(found, limit))]
 
     def ended(self, connection: Connection, now: float) -> None:
         """Note that a stream ended here, to answer for it."""

@@ -18,15 +18,12 @@ from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
 from streams.history.messages import History
-from streams.history.progress import MAX_LAG_SECONDS, Progress
+from streams.history.progress import MAX_LAG_SECONDS, NAMED_SECONDS, Progress
 from streams.logs import Sparingly
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 logger = logging.getLogger("sse.redis")
-
-# How far back at most a client is told of an ingress that gives no proof, when it is written to.
-NAMED_SECONDS = 0.5
 
 
 class Recovery:
@@ -49,6 +46,7 @@ class Recovery:
         # Whether anybody uses the channel: where nobody does, a lost subscription lost nothing.
         self.channel_used = True
         self.progress = Progress()
+        self.progress.note_proof(0, now)
         self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
@@ -69,11 +67,11 @@ class Recovery:
     def subscribed(self) -> None:
         """Note that the channel is heard from now on."""
         now = self._subscribed_at = self._clock.monotonic()
-        self._prove_channel(now)
+        # What was published before may still be under way: only a canary proves more.
+        self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], now)
         self.progress.listen(now)
         self.handover.outgoing.append(self.statement(self._registry.pod_name, asks=True))
         self.handover.listen(now)
-        self.progress.note_proof(self._history.end, now)
 
     def _prove_channel(self, moment: float) -> None:
         self.proved_at[Ingress.CHANNEL] = max(self.proved_at[Ingress.CHANNEL], moment)
@@ -147,7 +145,6 @@ class Recovery:
             self._end_outage()
         self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
-        self.resumption.settle()
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Deliver what was read from the journal, with the moments at which Redis took it.
@@ -157,7 +154,6 @@ class Recovery:
         self._history.note_unsure(unsure_since, self._clock.monotonic())
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
-        self.resumption.settle()
 
     def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None) -> None:
         """Note that all that the journal took before a moment was read, or was called lost.
@@ -203,7 +199,7 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self.progress.note(statement.life, place, now, statement.ages)
+            self.progress.note(statement.life, place, now, statement.ages, now - statement.sent)
         self.progress.note_oldest(statement.journal_oldest)
         self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
 

@@ -16,6 +16,8 @@ from streams.wire.clock import Clock
 
 # Pods state once a second: other pods are asked where this one does not know that much.
 SURE_SECONDS = 2.5
+# Replays between two turns of the event loop, where a whole pod's clients come back at once.
+SETTLED_AT_ONCE = 200
 
 
 class Resumption:
@@ -73,14 +75,19 @@ class Resumption:
         """Note that a stream ended here."""
         self._handover.ended(connection, self._clock.monotonic())
 
-    def settle(self) -> None:
-        """Give their replays to the clients whose wait is over; call it often while any waits."""
-        for waiting in self._handover.settled(self._clock.monotonic()):
+    def settle(self) -> bool:
+        """Give their replays to some of the clients whose wait is over; say whether others may be left.
+
+        Call it often while any waits.
+        """
+        settled = self._handover.settled(self._clock.monotonic(), SETTLED_AT_ONCE)
+        for waiting in settled:
             if waiting.connection.close_reason is None:
                 try:
                     self._release(waiting)
                 except Exception:
                     self._registry.fail(waiting.connection)
+        return len(settled) == SETTLED_AT_ONCE
 
     def marks_of(self, name: str, event_id: str) -> Marks | None:
         """Return, for each ingress, up to when whoever read an event has everything, as far as this pod knows."""

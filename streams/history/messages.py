@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from math import inf
+from math import inf, nextafter
 from typing import NamedTuple
 
 from streams.history.coverage import Gap, GapReason, Ingress, merged
@@ -110,7 +110,7 @@ class History(Memory):
         read = trusted_until(moment)
         if marks is not None and not self._is_repeated(indexes, found, last_event_id):
             heard = min(max(heard, marks[own.other]), read)
-        sought = self.journal_unsure.around(heard)[0] if own is Ingress.CHANNEL else heard
+        sought = self._journal_before(heard) if own is Ingress.CHANNEL else heard
         again = self._find(others, last_event_id)
         if again is not None:
             # The same id on both: nobody knows on which of them it was read.
@@ -138,6 +138,11 @@ class History(Memory):
         )
         return self._replay(replayed, gap, own, moment)._replace(apart_seconds=moment - heard)
 
+    def _journal_before(self, moment: float) -> float:
+        """Return a moment behind which all entries are that may have been taken at or behind the given one."""
+        # One that was read late may have the very moment of the last proof before it.
+        return nextafter(self.journal_unsure.around(moment)[0], -inf)
+
     def _is_repeated(self, indexes: list[int], found: int, event_id: str) -> bool:
         return self._find(indexes[found + 1 :], event_id) is not None
 
@@ -156,7 +161,7 @@ class History(Memory):
 
         The client may have read any of them before it.
         """
-        replay = self._since(name, (marks[0], self.journal_unsure.around(marks[1] - CLOCK_DOUBT_SECONDS)[0]), now)
+        replay = self._since(name, (marks[0], self._journal_before(marks[1] - CLOCK_DOUBT_SECONDS)), now)
         gap = replay.gap
         if gap is not None and gap.reason is not GapReason.REDIS_OUTAGE:
             # As with any id that this pod does not have: it cannot say what it never had.
@@ -273,7 +278,7 @@ class History(Memory):
     def _forgotten_after(self, moment: float, ingress: Ingress, client: int | None, now: float) -> Gap | None:
         forgotten_at = -inf if client is None else self._chains.forgotten_at[ingress][client]
         forgotten_at = self._at_the_latest(forgotten_at, ingress, now)
-        return Gap(GapReason.EXPIRED, moment, forgotten_at) if forgotten_at > moment else None
+        return Gap(GapReason.EXPIRED, moment, forgotten_at) if forgotten_at > nextafter(moment, -inf) else None
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.

@@ -17,6 +17,8 @@ from streams.history.coverage import Ingress
 # No pod writes an event of one ingress while the other had no proof for longer than this,
 # unless it has told its clients so.
 MAX_LAG_SECONDS = 10.0
+# How far back at most a client is told of a channel that its pod does not hear, when it is written to.
+NAMED_SECONDS = 0.5
 # Lives that have not been heard for so long hold no client any more, or have told them so.
 SILENT_SECONDS = MAX_LAG_SECONDS + 1.0
 KEPT_SECONDS = 60.0
@@ -40,6 +42,8 @@ class Statement(NamedTuple):
     place: int
     moment: float
     heard: tuple[float, float]
+    # This pod's clock when it was heard, less the other's when it was made.
+    apart: float
 
 
 class Listening(NamedTuple):
@@ -50,8 +54,11 @@ class Listening(NamedTuple):
     until: float
 
     def knows_all(self, moment: float) -> bool:
+        return self.lasted(moment) or self.complete_since <= moment
+
+    def lasted(self, moment: float) -> bool:
         # After the longest lag whoever was there before has spoken, or has told its clients.
-        return self.since + MAX_LAG_SECONDS <= moment or self.complete_since <= moment
+        return self.since + MAX_LAG_SECONDS <= moment
 
 
 class Progress:
@@ -65,6 +72,8 @@ class Progress:
         self._proofs: deque[tuple[int, float]] = deque()
         self._early_proofs: deque[tuple[int, float]] = deque(maxlen=EARLY_PROOFS_KEPT)
         self._lives: dict[str, deque[Statement]] = {}
+        # Since when no life is forgotten, nor what it stated.
+        self._known_since = -inf
         self._listening = Listening(inf, inf, inf)
         # Before the channel was lost.
         self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
@@ -127,21 +136,29 @@ class Progress:
         elsewhere = self._oldest_elsewhere
         return elsewhere is not None and (self.journal_oldest is None or elsewhere < self.journal_oldest)
 
-    def note(self, life: str, place: int, now: float, ages: tuple[float, float]) -> None:
-        """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
+    def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
+        """Note how long ago, in seconds, a life had heard all of each ingress when it said so.
+
+        `apart` is `now` less the moment of its own clock at which it said so.
+        """
         # It was published after this pod's own canary that came before it.
         published = self._proofs[-1][1] if self._proofs else -inf
-        self.note_own(life, place, now, (published - ages[0], published - ages[1]))
+        # And was made before, by as much as this one was slower than the quickest of those before it.
+        least = min((each.apart for each in self._lives.get(life, ())), default=apart)
+        made = min(published, now - max(0.0, apart - least))
+        self.note_own(life, place, now, (made - ages[0], made - ages[1]), apart)
 
-    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float]) -> None:
+    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float], apart: float = 0.0) -> None:
         """Note the same of this pod, whose moments are known."""
         statements = self._lives.pop(life, None) or deque()
-        statements.append(Statement(place, now, heard))
-        while statements[0].moment < now - KEPT_SECONDS:
+        statements.append(Statement(place, now, heard, apart))
+        self._known_since = now - KEPT_SECONDS
+        # The last one before is what holds then.
+        while len(statements) > 1 and statements[1].moment < self._known_since:
             statements.popleft()
         self._lives[life] = statements
         self._look_whether_all(now)
-        if len(self._lives) > MAX_LIVES or self._oldest() < now - KEPT_SECONDS:
+        if len(self._lives) > MAX_LIVES or self._oldest() < self._known_since - SILENT_SECONDS:
             del self._lives[next(iter(self._lives))]
 
     def heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
@@ -162,9 +179,12 @@ class Progress:
             floor = moment - MAX_LAG_SECONDS
             before = [self._last(statements, None, moment) for statements in self._lives.values()]
         listening = next((each for each in self._listened if heard_at <= each.until), self._listening)
-        if not listening.knows_all(floor + MAX_LAG_SECONDS):
-            # A pod that was not heard since may be as far behind as one ever is.
+        if moment < self._known_since or not listening.knows_all(floor + MAX_LAG_SECONDS):
+            # A pod that is forgotten, or was not heard since, may be as far behind as one ever is.
             return floor
+        if ingress is Ingress.CHANNEL and not listening.lasted(moment):
+            # Who does not hear the channel is not counted; its clients were told so.
+            before.append(Statement(0, moment, (moment - NAMED_SECONDS, inf), 0.0))
         silent = moment - SILENT_SECONDS
         if silent < listening.since:
             # Who said nothing before may have been unheard, and further behind than it said last.

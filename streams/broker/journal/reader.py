@@ -156,9 +156,10 @@ class JournalReader:
                 self._reply_limit.bytes = inf
         self.answered_at = time.monotonic()
         taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
+        # At once: the link may be lost before another answer, and what is lost with it is told.
+        self._on_taken(taken)
         if taken.displaced:
             self.cursor.relocated(await self._newest(client))
-        self._on_taken(taken)
         if self.cursor.caught_up and not self.caught_up:
             newest = await self._newest(client)
             intact = await self._is_intact(client)

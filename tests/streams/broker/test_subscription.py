@@ -125,6 +125,21 @@ async def test_subscription_hands_on_what_was_gathered_before_it_is_lost(callbac
     assert callbacks.reason() == "Redis closed the connection"
 
 
+async def test_subscription_hands_on_what_was_gathered_before_it_is_given_up(callbacks: Callbacks):
+    """Whoever gives it up says so next; what came behind that would seem to be of another subscription."""
+    large = b"x" * FULL_READ_BYTES
+    callbacks.subscription.data_received(message(large))
+    callbacks.subscription.abort()
+    assert callbacks.calls == [[large]]
+
+
+async def test_subscription_hands_on_nothing_behind_its_loss(callbacks: Callbacks):
+    large = b"x" * FULL_READ_BYTES
+    callbacks.subscription.data_received(message(b"one") + b"-ERR refused\r\n" + message(large))
+    callbacks.subscription.connection_lost(None)
+    assert callbacks.calls == [[b"one"]]
+
+
 @pytest.mark.parametrize("poison", [message, canary])
 async def test_subscription_survives_a_callback_that_raises(
     poison: Callable[[bytes], bytes], callbacks: Callbacks, caplog: pytest.LogCaptureFixture

@@ -55,6 +55,19 @@ def test_a_pod_that_starts_has_heard_the_channel_since_it_subscribed_last(hands:
     assert pod.recovery.proven == [STARTED + 2, STARTED]
 
 
+def test_a_subscription_alone_proves_nothing(pod: PurePod, hands: HandClock):
+    """Messages come with Redis' answer, and the link may be lost again before the pod knows of that."""
+    pod.recovery.disconnected()
+    hands.turn(1)
+    pod.channel("1")
+    taken_at = hands.now
+    hands.turn(3)
+    pod.recovery.subscribed()
+    assert pod.recovery.proven[CHANNEL] == taken_at
+    pod.channel("2")
+    assert pod.recovery.progress.published_after(pod.history.end - 1, hands.now) < taken_at, "it may have waited"
+
+
 def test_without_a_journal_nothing_is_missed_there(hands: HandClock):
     pod = PurePod(hands)
     pod.start(journal=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from streams.delivery import resumption
+from streams.delivery.handover import UNKNOWN_UNHEARD_SECONDS
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason, Ingress
 from streams.wire.pods import Question
@@ -156,6 +158,16 @@ def test_a_client_that_comes_back_to_its_pod_gets_nothing_twice(pod: PurePod):
     _, writer = pod.connect(last_event_id="c")
     pod.settle()
     assert story(writer) == ["connected"]
+
+
+def test_when_many_come_back_at_once_events_go_out_between(pod: PurePod, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resumption, "SETTLED_AT_ONCE", 2)
+    writers = [pod.connect(name, last_event_id="x")[1] for name in "abc"]
+    pod.hands.turn(UNKNOWN_UNHEARD_SECONDS)
+    assert pod.recovery.resumption.settle()
+    assert [len(story(writer)) for writer in writers] == [2, 2, 1]
+    assert not pod.recovery.resumption.settle()
+    assert [len(story(writer)) for writer in writers] == [2, 2, 2]
 
 
 # From pod to pod

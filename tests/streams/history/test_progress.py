@@ -8,6 +8,7 @@ from streams.history.progress import (
     KEPT_SECONDS,
     MAX_LAG_SECONDS,
     MAX_LIVES,
+    NAMED_SECONDS,
     PROOFS_KEPT_SECONDS,
     SILENT_SECONDS,
     Progress,
@@ -45,6 +46,18 @@ def test_a_statement_was_published_after_the_canary_before_it_and_no_earlier_is_
     progress.note_proof(12, NOW + 4)
     progress.note("one", 12, NOW + 5, (0.0, 1.0))
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW + 3
+
+
+def test_a_statement_that_was_slower_than_others_was_made_long_before_it_was_published():
+    """A pod's link to Redis may be slow for what it says and what it reads, and not for what it hears."""
+    progress = make_progress()
+    progress.note_proof(11, NOW + 1)
+    progress.note("slow", 12, NOW + 1, (0.0, 0.0), apart=500.0)
+    progress.note_proof(13, NOW + 5)
+    progress.note("slow", 14, NOW + 5, (0.0, 0.5), apart=503.0)
+    assert progress.heard_elsewhere(JOURNAL, 15, NOW + 5) == NOW + 5 - 3 - 0.5
+    progress.note("slow", 16, NOW + 5.25, (0.0, 0.5), apart=499.0)
+    assert progress.heard_elsewhere(JOURNAL, 17, NOW + 6) == NOW + 5 - 0.5
 
 
 def test_without_a_canary_a_statement_proves_nothing():
@@ -96,8 +109,30 @@ def test_forgets_what_nobody_asks_for_any_more():
         progress.note_proof(11 + second, now)
         progress.note("one", 11 + second, now, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
-    assert len(progress._lives["one"]) <= KEPT_SECONDS + 1
+    assert len(progress._lives["one"]) <= KEPT_SECONDS + 2
     assert len(progress._proofs) <= PROOFS_KEPT_SECONDS + 1
+
+
+def test_who_is_forgotten_may_have_written_what_is_older():
+    """The statements of a pod that ended later went on to count for one that had ended before, further behind."""
+    progress = make_progress()
+    progress.note("behind", 11, NOW, (0.0, 7.0))
+    for second in range(120):
+        now = NOW + second + 0.5
+        progress.note_proof(12 + second, now)
+        if second < 50:
+            progress.note("two", 12 + second, now, (0.0, 0.0))
+        progress.note("three", 12 + second, now, (0.0, 0.0))
+        assert progress.heard_elsewhere(JOURNAL, 12, NOW + 0.5) <= NOW - 7
+
+
+def test_what_a_pod_stated_last_before_the_oldest_event_is_kept():
+    progress = make_progress()
+    for second in range(100):
+        progress.note("behind", 11 + second, NOW + second, (0.0, 7.0))
+        progress.note("two", 11 + second, NOW + second + 0.5, (0.0, 0.0))
+    progress.note("behind", 111, NOW + 99.9, (0.0, 7.0))
+    assert progress.heard_elsewhere(JOURNAL, 11 + 39, NOW + 99.9 - KEPT_SECONDS) == NOW - 7
 
 
 def test_more_lives_than_there_can_be_are_not_kept():
@@ -113,7 +148,7 @@ def test_a_life_that_is_heard_again_is_not_the_oldest():
     progress.note("one", 11, NOW, (0.0, 0.0))
     progress.note("two", 12, NOW + 1, (0.0, 0.0))
     progress.note("one", 13, NOW + KEPT_SECONDS, (0.0, 0.0))
-    progress.note("one", 14, NOW + KEPT_SECONDS + 2, (0.0, 0.0))
+    progress.note("one", 14, NOW + KEPT_SECONDS + SILENT_SECONDS + 2, (0.0, 0.0))
     assert list(progress._lives) == ["one"]
 
 
@@ -143,6 +178,19 @@ def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "it may be from before"
     progress.note_proof(12, NOW + 1)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
+
+
+def test_who_does_not_hear_the_channel_is_not_counted_and_told_its_clients_a_moment_ago():
+    progress = Progress()
+    progress.listen(NOW)
+    progress.note_proof(1, NOW + 1)
+    progress.note("one", 2, NOW + 1, (0.0, 0.0))
+    progress.count(1, NOW + 1)
+    moment = NOW + 1.5 + CLOCK_DOUBT_SECONDS
+    assert progress.heard_elsewhere(CHANNEL, 3, moment) == NOW + 1.5 - NAMED_SECONDS
+    assert progress.heard_elsewhere(JOURNAL, 3, moment) == NOW + 1
+    progress.note("one", 4, NOW + 10, (-9.0, 0.0))
+    assert progress.heard_elsewhere(CHANNEL, 5, NOW + 10.5) == NOW + 10, "it has spoken since"
 
 
 def test_an_earlier_entry_that_another_pod_read_shows_that_the_journal_was_begun_anew():
