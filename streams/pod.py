@@ -51,7 +51,7 @@ class Readiness(NamedTuple):
 
 
 class Pod:
-    """Everything that one pod does besides answering requests."""
+    """Everything that one pod does besides answering requests; its attributes are the rooms that it wires."""
 
     def __init__(self, conf: StreamSettings) -> None:
         self.conf = conf

@@ -53,7 +53,10 @@ class Outages:
 
 
 class Subscriber:
-    """Keeps the subscription alive for as long as the pod lives, and tells `on_change(subscribed)`."""
+    """Keeps the subscription alive for as long as the pod lives, and tells `on_change(subscribed)`.
+
+    Half of its attributes are what it is made with, for each new subscription to be given.
+    """
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class Subscription(asyncio.Protocol):
     What a callback raises is logged and ends nothing. `on_open(subscription)` is called before
     them all and returns why the server is not to be used, or an empty string: `standing` has what
     it answered to QUESTIONS, where these are among the commands, and `peer` its address.
+    What it counts and gathers is in no object of its own, as each read would go through it.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class Registry:
     """The pod's connections by client name, one for each.
 
     It lives on one event loop, and nothing awaits between reading and changing it,
-    so it has no locks.
+    so it has no locks. The rooms that see a connection open and end are its attributes.
     """
 
     def __init__(
