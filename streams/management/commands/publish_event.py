@@ -131,7 +131,8 @@ class Command(BaseCommand):
             pods = f"handed to {receipt.receivers} pod{'' if receipt.receivers == 1 else 's'}"
             where = pods if receipt.log_id is None else f"in the journal as {receipt.log_id}"
             line = f"[PUBLISHED] {action} to {client}: {receipt.event_id}, {where}; {UNKNOWN}"
-        bar.write(line, file=sys.stdout)
+        # In one write: another program may share the terminal.
+        bar.write(f"{line}\n", file=sys.stdout, end="")
 
 
 def no_sample(action: str) -> str:
