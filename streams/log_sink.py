@@ -21,6 +21,8 @@ MAX_WAITING_BYTES = 1024 * 1024
 LINE_BYTES = 64
 # Lines that wait are written together, up to about so much.
 WRITE_BYTES = 64 * 1024
+# How long the thread waits for more lines: waking it for each costs the loop more than the line.
+GATHER_SECONDS = 0.01
 # How long the end of a process waits for its last lines to be taken.
 FLUSH_SECONDS = 2.0
 LOST_LOG = "sse.server"
@@ -48,6 +50,8 @@ class LogSink:
         self._lines: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._writing = False
+        # Whether the thread waits for a line, and whether somebody waits for it.
+        self._idle = self._hurried = False
         # Its lock may be taken twice: the garbage collector may run code that logs, in the middle of put().
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -65,13 +69,16 @@ class LogSink:
             self._waiting_bytes += cost
             if self._thread is None:
                 self._start()
-            elif not self._writing:
+            elif self._idle:
+                self._idle = False
                 self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything is written, but not longer than that; say whether it was."""
         deadline = time.monotonic() + seconds
         with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
             while self._lines or self._writing:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._thread is None:
@@ -105,7 +112,11 @@ class LogSink:
         while True:
             with self._changed:
                 while not self._lines:
+                    self._idle, self._hurried = True, False
                     self._changed.wait()
+                self._idle = False
+                if not self._hurried:
+                    self._changed.wait(GATHER_SECONDS)
                 lines = self._take()
                 self._writing = True
             written = self._write(b"".join(lines))

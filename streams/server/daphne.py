@@ -27,7 +27,7 @@ from typing import Any
 
 from twisted.internet import defer, reactor
 from twisted.internet.endpoints import quoteStringArgument
-from twisted.logger import STDLibLogObserver, globalLogBeginner
+from twisted.logger import STDLibLogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 
 from streams.http.stream_request import place
@@ -49,7 +49,8 @@ LOOK_SECONDS = 1.0
 
 def log_everything() -> None:
     """Let what Twisted and Python have to say go where the log goes, which waits for no reader."""
-    globalLogBeginner.beginLoggingTo([STDLibLogObserver()], redirectStandardIO=False)
+    # Daphne has begun Twisted's log already, to nowhere.
+    globalLogPublisher.addObserver(STDLibLogObserver())
     logging.captureWarnings(True)
 
 
