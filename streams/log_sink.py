@@ -21,7 +21,7 @@ MAX_WAITING_BYTES = 1024 * 1024
 LINE_BYTES = 64
 # Lines that wait are written together, up to about so much.
 WRITE_BYTES = 64 * 1024
-# How long the thread waits for more lines: waking it for each costs the loop more than the line.
+# After one write the next comes no sooner: waking the thread for each line costs the loop more than the line.
 GATHER_SECONDS = 0.01
 # How long the end of a process waits for its last lines to be taken.
 FLUSH_SECONDS = 2.0
@@ -56,8 +56,8 @@ class LogSink:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def put(self, line: bytes) -> None:
-        """Let a line be written soon, or drop it where too much waits; never blocks."""
+    def put(self, line: bytes, *, at_once: bool = False) -> None:
+        """Let a line be written soon, or without waiting for more; drop it where too much waits. Never blocks."""
         cost = len(line) + LINE_BYTES
         with self._changed:
             if self._waiting_bytes + cost > self._max_waiting_bytes:
@@ -69,8 +69,8 @@ class LogSink:
             self._waiting_bytes += cost
             if self._thread is None:
                 self._start()
-            elif self._idle:
-                self._idle = False
+            elif self._idle or at_once:
+                self._idle, self._hurried = False, self._hurried or at_once
                 self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
@@ -109,17 +109,21 @@ class LogSink:
         self._waiting_bytes += len(notice) + LINE_BYTES
 
     def _write_on(self) -> None:
+        due = 0.0
         while True:
             with self._changed:
                 while not self._lines:
-                    self._idle, self._hurried = True, False
+                    self._idle = True
                     self._changed.wait()
                 self._idle = False
-                if not self._hurried:
-                    self._changed.wait(GATHER_SECONDS)
+                pause = due - time.monotonic()
+                if pause > 0 and not self._hurried:
+                    self._changed.wait(pause)
+                self._hurried = False
                 lines = self._take()
                 self._writing = True
             written = self._write(b"".join(lines))
+            due = time.monotonic() + GATHER_SECONDS
             with self._changed:
                 self._writing = False
                 if not written:
@@ -168,7 +172,7 @@ class BackgroundHandler(logging.Handler):
         """Format a record here, where what it names is as it was; a thread writes it."""
         if self._sink is not None:
             try:
-                self._sink.put(self._line(record))
+                self._sink.put(self._line(record), at_once=record.levelno >= logging.WARNING)
             except Exception:
                 self.handleError(record)
 

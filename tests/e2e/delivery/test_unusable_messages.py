@@ -26,6 +26,7 @@ async def test_every_good_event_arrives_among_unusable_ones(start_pod: StartPod,
     good_number = 0
     began = time.monotonic()
     async with await open_stream(pod.port, name) as stream:
+        pod.wait_log(f"Registered {name} ")
         lines_before = pod.log.count("\n")
         for _ in range(UNUSABLE // BATCH):
             messages: list[bytes] = []

@@ -206,7 +206,7 @@ async def test_a_name_that_a_silent_machine_has_is_given_to_who_asks_for_it(
         assert time.monotonic() - began < 5
         assert far_pod.metric(DEAD) == 1
         assert far_pod.metric('sse_closes_total{reason="duel"}') == 0
-        assert "Client ROAMING disconnected (dead-peer)" in far_pod.log
+        far_pod.wait_log("Client ROAMING disconnected (dead-peer)")
         # One that answers keeps its name.
         async with await open_response(far_pod.port, "ROAMING") as refused:
             assert [received.json()["reason"] for received in await refused.rest()] == ["duel"]
