@@ -114,6 +114,13 @@ class RequestReader(HTTPChannel):
         self.transport.stopWriting()
         self.transport.connectionLost(Failure(ConnectionAborted()))
 
+    def has_unread(self) -> bool:
+        """Say whether something has come that was not read yet."""
+        try:
+            return bool(self.transport.getHandle().recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def setTimeout(self, period: float | None) -> float | None:  # noqa: N802 - Twisted's name
         """Note when the time for a request is over, or that there is no limit; return the period before.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 # Each costs some KiB for as long as it may wait.
 MAX_IDLE = 4096
+# How many are asked whether a request has come, before one is closed all the same.
+LOOKS = 64
 
 
 class Reader(Protocol):
@@ -13,6 +16,9 @@ class Reader(Protocol):
 
     def cut(self) -> None:
         """Close it now, and give its descriptor back."""
+
+    def has_unread(self) -> bool:
+        """Say whether something has come that was not read yet."""
 
 
 R = TypeVar("R", bound=Reader)
@@ -35,10 +41,14 @@ class Idle(Generic[R]):
         return len(self._deadlines)
 
     def opened(self) -> None:
-        """Count a connection that opens; where there are too many, close the one that has waited longest."""
+        """Count a connection that opens; where there are too many, close the one that has waited longest.
+
+        Hundreds may open in one turn of the loop, behind one whose request is not read before the next.
+        """
         self._open += 1
         if self._open > self._most_open or len(self._deadlines) > self._most_idle:
             oldest = next(iter(self._deadlines), None)
+            oldest = next((each for each in islice(self._deadlines, LOOKS) if not each.has_unread()), oldest)
             if oldest is not None:
                 del self._deadlines[oldest]
                 self.closed_early += 1

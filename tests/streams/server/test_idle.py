@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.server.idle import Idle
+from streams.server.idle import LOOKS, Idle
 
 
 class Client:
@@ -11,6 +11,10 @@ class Client:
     def __init__(self, idle: Idle[Client]) -> None:
         self.idle = idle
         self.is_cut = False
+        self.unread = False
+
+    def has_unread(self) -> bool:
+        return self.unread
 
     def cut(self) -> None:
         self.is_cut = True
@@ -33,6 +37,25 @@ def test_opened_closes_the_one_that_has_waited_longest(most_open: int, most_idle
     clients = open_many(idle, 5)
     assert [client.is_cut for client in clients] == [True, True, False, False, False]
     assert (len(idle), idle.closed_early) == (3, 2)
+
+
+def test_opened_closes_nobody_whose_request_has_come_and_is_not_read_yet():
+    """A probe was reset behind which more opened in one turn of the loop than there may be."""
+    idle: Idle[Client] = Idle(3)
+    probe, second, _ = open_many(idle, 3)
+    probe.unread = True
+    open_many(idle, 1)
+    assert (probe.is_cut, second.is_cut) == (False, True)
+    assert len(idle) == 3
+
+
+def test_opened_closes_the_oldest_where_all_have_sent_something():
+    idle: Idle[Client] = Idle(LOOKS + 2)
+    clients = open_many(idle, LOOKS + 2)
+    for client in clients[: LOOKS + 1]:
+        client.unread = True
+    open_many(idle, 1)
+    assert [client for client in clients if client.is_cut] == clients[:1]
 
 
 def test_opened_closes_nobody_whose_request_is_under_way():
