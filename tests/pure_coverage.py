@@ -28,6 +28,7 @@ MORE_TESTS = {
         "tests/streams/broker/journal/test_cursor_clock.py",
         "tests/streams/broker/journal/test_cursor_losses.py",
     ),
+    "streams.delivery.recovery": ("tests/streams/delivery/test_recovery_losses.py",),
     "streams.delivery.registry": (
         "tests/streams/delivery/test_registry_backlog.py",
         "tests/streams/delivery/test_registry_duels.py",

@@ -1,4 +1,4 @@
-"""A registry whose pod is subscribed, and the monotonic clock, for the test to turn."""
+"""A registry whose pod is subscribed, a whole pod without I/O, and the monotonic clock, for the test to turn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from streams.delivery.registry import Registry
 from tests.streams.builders import make_registry
+from tests.streams.clocks import HandClock
+from tests.streams.delivery.pods import PurePod
 
 
 @pytest.fixture
@@ -21,3 +23,12 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
+
+
+@pytest.fixture
+def pod(hands: HandClock) -> PurePod:
+    """A pod that has heard both ingresses for ten seconds."""
+    pod = PurePod(hands)
+    pod.start()
+    pod.live(10)
+    return pod

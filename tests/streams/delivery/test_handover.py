@@ -30,11 +30,6 @@ NOW = STARTED
 
 
 @pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def history() -> History:
     return History(300, 2**20, 100, NOW)
 

@@ -17,20 +17,6 @@ CHANNEL, JOURNAL = Ingress
 GAP = "stream-gap"
 
 
-@pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def pod(hands: HandClock) -> PurePod:
-    """A pod that has heard both ingresses for ten seconds."""
-    pod = PurePod(hands)
-    pod.start()
-    pod.live(10)
-    return pod
-
-
 # At one pod
 
 

@@ -9,11 +9,6 @@ from tests.streams.clocks import HandClock
 
 
 @pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def complaints(hands: HandClock) -> Complaints:
     return Complaints(hands.clock)
 

@@ -30,11 +30,6 @@ class Client:
 
 
 @pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def client(hands: HandClock) -> Client:
     return Client(hands)
 

@@ -21,11 +21,6 @@ WAIT_SECONDS = 40.0
 
 
 @pytest.fixture
-def hands() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def duels(hands: HandClock) -> Duels:
     return Duels(LIMIT, hands.clock)
 
