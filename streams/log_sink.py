@@ -109,28 +109,29 @@ class LogSink:
         self._waiting_bytes += len(notice) + LINE_BYTES
 
     def _write_on(self) -> None:
-        due = 0.0
-        while True:
-            with self._changed:
+        # Of this process: a child begins with another.
+        changed, due = self._changed, 0.0
+        while changed is self._changed:
+            with changed:
                 while not self._lines:
                     self._idle = True
-                    self._changed.wait()
+                    changed.wait()
                 self._idle = False
                 pause = due - time.monotonic()
                 if pause > 0 and not self._hurried:
-                    self._changed.wait(pause)
+                    changed.wait(pause)
                 self._hurried = False
                 lines = self._take()
                 self._writing = True
             written = self._write(b"".join(lines))
             due = time.monotonic() + GATHER_SECONDS
-            with self._changed:
+            with changed:
                 self._writing = False
                 if not written:
                     self._drop(len(lines))
                 elif self._untold and not self._lines:
                     self._tell()
-                self._changed.notify_all()
+                changed.notify_all()
 
     def _take(self) -> list[bytes]:
         lines: list[bytes] = []
