@@ -121,7 +121,11 @@ class Primary:
     def _drop(self, reason: str, opener: Leaving | None = None) -> None:
         for connection in self.connections:
             if connection is not opener:
-                connection.drop(reason)
+                try:
+                    connection.drop(reason)
+                except Exception:
+                    # What has been found is told to the others, and to clients, all the same.
+                    logger.exception("A connection to %s could not be left", self._place)
 
     def _tell_unknown(self, standing: Standing) -> None:
         if not standing.role and not self._unknown_told:

@@ -54,3 +54,27 @@ async def test_what_a_read_shows_to_be_lost_is_told_though_the_link_breaks_behin
     await eventually("the loss", lambda: lost)
     await cancel([running])
     assert min(lost) < taken_at[0]
+
+
+async def test_a_reader_that_is_leaving_may_be_sent_away_again(mortal_redis: RedisServer):
+    """Two connections found the wrong server in one turn: the second to say so failed, and nobody was told."""
+    server = mortal_redis
+    server.start()
+    server.add(event("a", 0))
+    reader = JournalReader(
+        server.url,
+        CHANNEL,
+        history_seconds=60,
+        on_taken=lambda _taken: None,
+        on_lost=lambda _since: None,
+        on_caught_up=lambda: None,
+        primary=Primary(server.url),
+    )
+    running = asyncio.create_task(reader.run())
+    await eventually("the reader", lambda: reader.caught_up)
+    for reason in ("it is a replica now", "another Redis answers there now"):
+        reader.drop(reason)
+    await eventually("it to have left", lambda: "it is a replica now" in reader.last_error)
+    answered_at = reader.answered_at
+    await eventually("it to read again", lambda: reader.answered_at > answered_at)
+    await cancel([running])

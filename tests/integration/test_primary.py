@@ -65,6 +65,13 @@ async def test_open_passes_a_primary_and_refuses_a_replica(old: RedisServer, new
     assert moves == []
 
 
+class Leaving(Connection):
+    """One that cannot be left a second time."""
+
+    def drop(self, reason: str) -> None:
+        raise RuntimeError("it is leaving already")
+
+
 async def test_open_tells_all_others_where_another_redis_answers(
     old: RedisServer, new: RedisServer, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ):
@@ -73,7 +80,7 @@ async def test_open_tells_all_others_where_another_redis_answers(
     moves: list[float] = []
     url = f"redis://127.0.0.1:{relay.port}"
     primary, connection = Primary(url, on_moved=moves.append), Connection()
-    primary.connections.append(connection)
+    primary.connections += [Leaving(), connection]
     async with client_of(primary, url) as client:
         assert await client.ping()
         known_at = asyncio.get_running_loop().time()

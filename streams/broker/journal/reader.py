@@ -75,6 +75,7 @@ class JournalReader:
         self._primary = primary
         # Ends the connection in use.
         self._life: asyncio.Timeout | None = None
+        # Why it is leaving its server, or an empty string.
         self._left_for = ""
 
     @property
@@ -107,6 +108,7 @@ class JournalReader:
                     await client.aclose()
 
     async def _read_on(self, client: redis.asyncio.Redis, backoff: Backoff) -> None:
+        self._left_for = ""
         try:
             async with asyncio.timeout(None) as self._life:
                 while True:
@@ -125,7 +127,8 @@ class JournalReader:
 
     def drop(self, reason: str) -> None:
         """Leave the server, and connect anew."""
-        if self._life is not None:
+        # Whoever is leaving already cannot be told again.
+        if self._life is not None and not self._left_for:
             self._left_for = reason
             self._life.reschedule(-inf)
 
