@@ -13,6 +13,7 @@ from streams.broker.canary import Canary
 from streams.broker.channel_use import ChannelUse
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.journal.cursor import Taken
+from streams.broker.journal.marks import MARKS_KEPT
 from streams.broker.journal.reader import JournalReader
 from streams.broker.peers import Peers
 from streams.broker.primary import Primary
@@ -22,6 +23,7 @@ from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
+from streams.history.losses import Loss
 from streams.history.messages import History
 from streams.wire.pods import PodMessage
 
@@ -43,7 +45,8 @@ class Ingresses:
     def __init__(self, conf: StreamSettings, registry: Registry, router: Router, history: History) -> None:
         self._canary_seconds = conf.canary_seconds
         self._registry = registry
-        self._loss_marked = True
+        # What is to be marked for pods that start later.
+        self._unmarked: list[Loss] = []
         self._subscribed_at = 0.0
         self.primary = Primary(conf.redis_url, on_moved=self._moved)
         self._use = ChannelUse(conf.redis_url, conf.redis_channel, self.primary)
@@ -74,7 +77,7 @@ class Ingresses:
         self.journal = self._journal_reader(conf) if conf.durable_log else None
         self._back = asyncio.Event()
         self._waiting = asyncio.Event()
-        self._journal_used = asyncio.Event()
+        self._mark_due = asyncio.Event()
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             "redis": self.subscriber.run,
             "canary": self.canary.run,
@@ -126,13 +129,13 @@ class Ingresses:
 
     def _taken(self, taken: Taken) -> None:
         if taken.lost_since is not None:
-            self._lost(taken.lost_since)
+            self._lost(taken.lost_since, by_redis=False)
         with self._named(Ingress.JOURNAL):
             if taken.past:
                 self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
             elif taken.messages:
                 if self.recovery.channel_used and not self._use.received:
-                    self._journal_used.set()
+                    self._mark_due.set()
                 self.recovery.take_journal(taken.messages, taken.moments, taken.unsure_since)
         if self.journal is not None:
             cursor = self.journal.cursor
@@ -153,13 +156,20 @@ class Ingresses:
             )
             self.recovery.miss(ingress, since)
 
-    def _lost(self, since: float) -> None:
+    def _lost(self, since: float, by_redis: bool) -> None:
         logger.error(
             "The journal no longer holds what came after %.0f s ago; clients are told.", time.monotonic() - since
         )
-        self.recovery.miss(Ingress.JOURNAL, since)
-        self._loss_marked = False
+        if by_redis:
+            self.recovery.redis_lost(since)
+        else:
+            self.recovery.miss(Ingress.JOURNAL, since)
+        self._mark(Ingress.JOURNAL, since)
         self._back.set()
+
+    def _mark(self, ingress: Ingress, since: float) -> None:
+        self._unmarked.append(Loss(ingress, since, time.monotonic()))
+        self._mark_due.set()
 
     def _pod_messages(self, messages: list[PodMessage]) -> None:
         self.peers.note(messages)
@@ -179,7 +189,8 @@ class Ingresses:
 
     def _moved(self, since: float) -> None:
         self.recovery.distrust(since)
-        self._loss_marked = False
+        for ingress in Ingress:
+            self._mark(ingress, since)
         self._back.set()
 
     def _look(self) -> None:
@@ -189,7 +200,7 @@ class Ingresses:
             self.canary.say(messages)
         if len(self.recovery.handover):
             self._waiting.set()
-        if self.recovery.due:
+        if self.recovery.telling.due:
             self._back.set()
 
     async def _recover(self) -> None:
@@ -202,7 +213,7 @@ class Ingresses:
                 # Redis may have gone again meanwhile.
                 if self._may_come_back():
                     self._come_back()
-            while self.recovery.tell(TOLD_AT_ONCE):  # noqa: ASYNC110 - events go out between
+            while self.recovery.telling.tell(TOLD_AT_ONCE):  # noqa: ASYNC110 - events go out between
                 await asyncio.sleep(0)
             self._look()
             if not self._may_come_back():
@@ -249,23 +260,24 @@ class Ingresses:
         return await self._use.is_seen(journal_read=self.journal is not None and self.journal.cursor.read > 0)
 
     async def _mark_use(self) -> None:
-        self._journal_used = asyncio.Event()
+        self._mark_due = asyncio.Event()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._journal_used.wait()
-            self._journal_used.clear()
-            await self._mark_loss()
+                    await self._mark_due.wait()
+            self._mark_due.clear()
+            await self._mark_losses()
             if self.recovery.channel_used and not self._use.received:
                 # The journal may have come into use since the start.
                 self.recovery.channel_used = await self._channel_used()
             await self._use.renew()
 
-    async def _mark_loss(self) -> None:
-        if self._loss_marked or self.journal is None:
+    async def _mark_losses(self) -> None:
+        losses = self._unmarked[-MARKS_KEPT:]
+        if not losses or self.journal is None:
             return
         try:
-            await self.journal.mark_loss()
-            self._loss_marked = True
+            await self.journal.mark(losses)
+            self._unmarked = [loss for loss in self._unmarked if loss not in losses]
         except LINK_ERRORS as error:
             logger.debug("The loss of entries was not marked: %s", error)

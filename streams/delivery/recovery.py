@@ -8,15 +8,16 @@ begun again; and no event is written to a client before it was told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable
 from math import inf
 
-from streams.delivery.connection import Connection
 from streams.delivery.handover import Handover
 from streams.delivery.registry import Registry
 from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
+from streams.delivery.telling import Telling
 from streams.history.coverage import Ingress
+from streams.history.losses import Loss, RedisLosses
 from streams.history.messages import History
 from streams.history.progress import MAX_LAG_SECONDS, NAMED_SECONDS, Progress
 from streams.logs import Sparingly
@@ -47,20 +48,21 @@ class Recovery:
         self.channel_used = True
         self.progress = Progress()
         self.progress.note_proof(0, now)
+        self.losses = RedisLosses(history.seconds)
         self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
         )
+        self.telling = Telling(registry, router)
         self._registry = registry
         self._router = router
         self._history = history
         self._clock = clock
-        self._started = False
+        # Since when both ingresses are heard, after a start or an outage.
+        self._served_since = inf
         self._subscribed_at = now
         # Since when the channel is not heard, until that is told.
         self._disconnected_since: float | None = None
-        self._untold: Iterator[Connection] = iter(())
-        self._all_told = True
 
     # What is heard
 
@@ -90,28 +92,26 @@ class Recovery:
     def came_back(
         self,
         complete_since: float | None,
-        lost_before: tuple[float, float] | None = None,
+        lost_before: Iterable[Loss] = (),
         *,
         from_the_first: bool = False,
     ) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
-        `lost_before` is when Redis may have lost some of what it took before this pod was there,
+        `lost_before` is what Redis may have lost before this pod was there,
         `from_the_first` whether nothing came before what the journal has.
         """
-        if not self._started:
-            self._started = True
+        started, self._served_since = self._started, self._clock.monotonic()
+        if not started:
             self._disconnected_since = None
             self._prove_channel(self.proved_at[Ingress.CHANNEL])
             self._begin(complete_since)
             self._trust_journal(from_the_first)
-            if lost_before is not None:
-                since, until = lost_before
-                self._history.coverage[Ingress.JOURNAL].miss(since, min(until, self._subscribed_at))
+            for loss in lost_before:
+                self._note_before(loss._replace(until=min(loss.until, self._subscribed_at)))
         self._end_outage()
-        self._registry.subscribed = True
-        self._all_told = False
+        self.telling.greet()
 
     def _begin(self, complete_since: float | None) -> None:
         channel, journal = self._history.coverage
@@ -185,27 +185,35 @@ class Recovery:
         now = self._clock.monotonic()
         channel, journal = self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks)
+        lost = self.losses.ages(now)
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
-        if statement.life == self.life and statement.sent > self.proved_at[Ingress.CHANNEL]:
-            self._prove_channel(statement.sent)
-            self.progress.note_proof(place, statement.sent)
-            self.handover.ask_again(now)
-        if statement.asks and statement.life != self.life:
-            self.handover.state(self.statement(self._registry.pod_name))
         if statement.life == self.life:
+            if statement.sent > self.proved_at[Ingress.CHANNEL]:
+                self._prove_channel(statement.sent)
+                self.progress.note_proof(place, statement.sent)
+                self.handover.ask_again(now)
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self.progress.note(statement.life, place, now, statement.ages, now - statement.sent)
+            if statement.asks:
+                self.handover.state(self.statement(self._registry.pod_name))
+            apart = now - statement.sent
+            made = self.progress.made(statement.life, now, apart)
+            self._take_losses(self.losses.take(statement.lost, made, now, self._served_since))
+            self.progress.note(statement.life, place, now, statement.ages, apart)
         self.progress.note_oldest(statement.journal_oldest)
         self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
 
     def _trust_journal(self, from_the_first: bool) -> None:
         """Believe that a journal has all that was ever added to it, unless another pod read earlier entries."""
         self._history.coverage[Ingress.JOURNAL].from_the_first = from_the_first and not self.progress.earlier_read
+
+    @property
+    def _started(self) -> bool:
+        return self._served_since < inf
 
     @property
     def heard_itself(self) -> bool:
@@ -222,8 +230,7 @@ class Recovery:
     def miss(self, ingress: Ingress, since: float) -> None:
         """Note that what was published on an ingress from a moment until now may be lost, and tell all clients."""
         self._miss(ingress, since)
-        self._untold = iter(self._registry)
-        self._all_told = False
+        self.telling.begin()
 
     def _miss(self, ingress: Ingress, since: float) -> None:
         now = self._clock.monotonic()
@@ -233,45 +240,45 @@ class Recovery:
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
 
+    def redis_lost(self, since: float) -> None:
+        """Note that Redis may have lost what it took for the journal from a moment on, and tell all clients."""
+        self.losses.found(Loss(Ingress.JOURNAL, since, self._clock.monotonic()))
+        self.miss(Ingress.JOURNAL, since)
+
+    def _take_losses(self, losses: list[Loss]) -> None:
+        """Note what Redis lost before this pod was there, and tell the clients that came back to it since."""
+        for loss in losses:
+            self._note_before(loss)
+            marks = (loss.since, inf) if loss.ingress is Ingress.CHANNEL else (inf, loss.since)
+            self.telling.reach_back(marks, who_came_back=True)
+        if losses:
+            self.telling.begin()
+
+    def _note_before(self, loss: Loss) -> None:
+        self.losses.know(loss)
+        self._history.coverage[loss.ingress].miss(loss.since, loss.until)
+        if loss.ingress is Ingress.CHANNEL:
+            self.progress.distrust(loss.since, loss.until)
+
     def distrust(self, since: float) -> None:
         """Note that another Redis than the pod was connected to may have been the primary from a moment on."""
-        if not self._started:
-            return
         now = self._clock.monotonic()
         self.progress.distrust(since, now)
-        marks = [max(since, coverage.heard_since) for coverage in self._history.coverage]
+        for ingress in Ingress:
+            self.losses.found(Loss(ingress, since, now))
+        if not self._started:
+            for coverage in self._history.coverage:
+                coverage.miss(since, now)
+            return
+        channel, journal = self._history.coverage
+        marks = max(since, channel.heard_since), max(since, journal.heard_since)
         untold = list(self.proven)
         if self._disconnected_since is not None:
             untold[Ingress.CHANNEL], self._disconnected_since = self._disconnected_since, now
         for ingress in Ingress:
             if self._used(ingress):
                 self.miss(ingress, min(marks[ingress], untold[ingress]))
-        for connection in self._registry:
-            # What was told since did not name it.
-            channel, journal = connection.told
-            connection.told = (min(channel, marks[0]), min(journal, marks[1]))
-
-    @property
-    def due(self) -> bool:
-        """Say whether clients are left to be told or greeted, and may be."""
-        return self._registry.subscribed and not self._all_told
-
-    def tell(self, limit: int) -> bool:
-        """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
-        if not self._registry.subscribed:
-            # One gap tells of an outage, once it is over; whoever is written to is told before.
-            return False
-        waiting = self._registry.greet_waiting(limit)
-        for number, connection in enumerate(self._untold, 1):
-            if connection.close_reason is None:
-                try:
-                    self._router.tell(connection)
-                except Exception:
-                    self._registry.fail(connection)
-            if number >= limit:
-                return True
-        self._all_told = not waiting
-        return waiting
+        self.telling.reach_back(marks)
 
     def _name_lag(self, ingress: Ingress) -> None:
         """Tell of an ingress that is not heard, or had no proof for too long, before more of the other is written.

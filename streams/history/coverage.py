@@ -51,16 +51,20 @@ class Gap(NamedTuple):
 
 
 class Intervals:
-    """Times apart from each other, in order: (since, until). Each is noted at its end."""
+    """Times apart from each other, in order: (since, until)."""
 
     def __init__(self) -> None:
         self._all: list[tuple[float, float]] = []
 
     def note(self, since: float, until: float) -> None:
+        behind: list[tuple[float, float]] = []
         while self._all and self._all[-1][1] >= since:
-            before = self._all.pop()
-            since, until = min(since, before[0]), max(until, before[1])
-        self._all.append((since, until))
+            last = self._all.pop()
+            if last[0] > until:
+                behind.append(last)
+            else:
+                since, until = min(since, last[0]), max(until, last[1])
+        self._all += [(since, until), *reversed(behind)]
 
     def ended_after(self, moment: float) -> list[tuple[float, float]]:
         return [interval for interval in self._all if interval[1] > moment]
@@ -90,10 +94,7 @@ class Coverage:
         self._missed = Intervals()
 
     def miss(self, since: float, until: float) -> None:
-        """Note that what was published from `since` to `until` may not have been heard.
-
-        `until` is the moment of noting it.
-        """
+        """Note that what was published from `since` to `until` may not have been heard."""
         self._missed.note(since, until)
 
     def missing_after(self, mark: float) -> Gap | None:

@@ -91,10 +91,13 @@ class Progress:
         if not self._early_proofs or self._early_proofs[-1][1] <= proof[1] - EARLY_PROOF_SECONDS:
             self._early_proofs.append(proof)
 
-    def distrust(self, since: float, now: float) -> None:
-        """Note that what pods received from a moment on came from a Redis that may not have been the primary."""
+    def distrust(self, since: float, until: float) -> None:
+        """Note that what pods received in a time came from a Redis that may not have been the primary.
+
+        `until` is when one of them had found that out.
+        """
         # Each pod finds it out by itself.
-        self._distrusted.append((since, now + SILENT_SECONDS))
+        self._distrusted.append((since, until + SILENT_SECONDS))
         for statements in self._lives.values():
             for number, statement in enumerate(statements):
                 channel, journal = statement.heard
@@ -136,16 +139,20 @@ class Progress:
         elsewhere = self._oldest_elsewhere
         return elsewhere is not None and (self.journal_oldest is None or elsewhere < self.journal_oldest)
 
-    def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
-        """Note how long ago, in seconds, a life had heard all of each ingress when it said so.
+    def made(self, life: str, now: float, apart: float) -> float:
+        """Return a moment at or before that of a statement that was just heard.
 
-        `apart` is `now` less the moment of its own clock at which it said so.
+        `apart` is `now` less the moment of its own clock at which that life said so.
         """
         # It was published after this pod's own canary that came before it.
         published = self._proofs[-1][1] if self._proofs else -inf
         # And was made before, by as much as this one was slower than the quickest of those before it.
         least = min((each.apart for each in self._lives.get(life, ())), default=apart)
-        made = min(published, now - max(0.0, apart - least))
+        return min(published, now - max(0.0, apart - least))
+
+    def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
+        """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
+        made = self.made(life, now, apart)
         self.note_own(life, place, now, (made - ages[0], made - ages[1]), apart)
 
     def note_own(self, life: str, place: int, now: float, heard: tuple[float, float], apart: float = 0.0) -> None:

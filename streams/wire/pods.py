@@ -13,6 +13,9 @@ import msgspec
 # Kept by the thousand: what is longer comes from no pod.
 Life = Annotated[str, msgspec.Meta(max_length=64)]
 Name = Annotated[str, msgspec.Meta(max_length=253)]
+# For each ingress, times by the ages in seconds of their beginnings and ends.
+Losses = tuple[list[tuple[float, float]], list[tuple[float, float]]]
+NO_LOSSES: Losses = ([], [])
 
 
 class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
@@ -22,6 +25,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     everything, of the channel and of the journal. `journal_oldest` is the id of the first entry that
     it read: a journal without it was begun anew, which nothing in the journal itself shows. `asks` is
     set by a pod that has just subscribed: all others state at once, so that it knows who is there.
+    `lost` says, of the channel and of the journal, between how many seconds ago Redis itself may have
+    lost something, which a pod that was not there has no other way to know.
     """
 
     life: Life
@@ -30,6 +35,7 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     ages: tuple[float, float]
     journal_oldest: tuple[int, int] | None = None
     asks: bool = False
+    lost: Losses = NO_LOSSES
 
 
 class Question(msgspec.Struct, tag="question", omit_defaults=True):

@@ -72,7 +72,7 @@ class JournalLink(Link):
         self._pod.opened(standing, asked)
         since = self.cursor.connected(facts, asked, self._pod.clock.monotonic())
         if since is not None:
-            self._pod.miss_journal(since)
+            self._pod.miss_journal(since, by_redis=self.cursor.restarted)
         self._read(connection)
 
     def _read(self, connection: object) -> None:
@@ -105,6 +105,11 @@ class JournalLink(Link):
         self._pod.taken(taken)
         if self.cursor.caught_up and not was_caught_up:
             redis = self._pod.redis
-            self.cursor.begins_at(redis.first(), redis.newest(), self._pod.clock.monotonic(), intact=redis.intact)
+            now = self._pod.clock.monotonic()
+            met = not redis.former_history or redis.history in redis.met
+            marks = list(redis.marks)
+            self.cursor.begins_at(redis.first(), redis.newest(), now, intact=redis.intact, marks=marks, met=met)
+            if not met:
+                self._pod.mark(self.cursor.lost_before())
         self._pod.come_back()
         self._read(connection)

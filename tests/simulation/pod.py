@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.broker.journal.cursor import JournalCursor, Taken
+from streams.broker.journal.marks import mark
 from streams.broker.side import Side, Standing
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.recovery import Recovery
@@ -13,6 +14,7 @@ from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.history.coverage import Ingress
+from streams.history.losses import Loss
 from streams.history.messages import History
 from streams.wire.clock import Clock
 from streams.wire.pods import PodMessage
@@ -23,6 +25,7 @@ from tests.simulation.world import Link, World
 STATE_SECONDS = 1.0
 PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
+MARK_SECONDS = 0.005
 TOGETHER_SECONDS = 2.5
 MAX_EVENT_BYTES = 4096
 # What comes in on one socket comes in order.
@@ -125,7 +128,8 @@ class SimulatedPod:
             zero = self.clock.monotonic() - self.world.now
             self.world.tell(self.name, "finds another primary, wrong since", f"{opened.wrong_since - zero:.4f}")
             self.recovery.distrust(opened.wrong_since)
-            self.later(1.0, setattr, self.redis, "loss_marked", True)
+            now = self.clock.monotonic()
+            self.mark([Loss(ingress, opened.wrong_since, now) for ingress in Ingress])
             self._tell()
 
     def _connect_channel(self) -> None:
@@ -205,12 +209,21 @@ class SimulatedPod:
         self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
         self._look()
 
-    def miss_journal(self, since: float) -> None:
+    def miss_journal(self, since: float, *, by_redis: bool = False) -> None:
         zero = self.clock.monotonic() - self.world.now
         self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
-        self.recovery.miss(Ingress.JOURNAL, since)
-        self.later(1.0, setattr, self.redis, "loss_marked", True)
+        if by_redis:
+            self.recovery.redis_lost(since)
+        else:
+            self.recovery.miss(Ingress.JOURNAL, since)
+        self.mark([Loss(Ingress.JOURNAL, since, self.clock.monotonic())])
         self._tell()
+
+    def mark(self, losses: list[Loss]) -> None:
+        """Tell pods that start later what was lost."""
+        now, redis = self.clock.monotonic() + MARK_SECONDS, self.redis
+        fields = [mark(loss, now) for loss in losses]
+        self.later(MARK_SECONDS, redis.execute, lambda: redis.mark(fields))
 
     def _named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
         since = self.recovery.proven[ingress]
@@ -273,13 +286,13 @@ class SimulatedPod:
             self._tell()
 
     def _tell(self) -> None:
-        if not self._telling and self.recovery.due:
+        if not self._telling and self.recovery.telling.due:
             self._telling = True
             self.later(self.world.rng.choice((0.0001, 0.05, 0.5)), self._tell_one)
 
     def _tell_one(self) -> None:
         self._telling = False
-        self.recovery.tell(1)
+        self.recovery.telling.tell(1)
         self._tell()
 
     # Faults of its links

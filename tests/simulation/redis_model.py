@@ -50,7 +50,10 @@ class RedisModel:
         self.entries: list[Entry] = []
         self.last_id = (0, 0)
         self.added = 0
-        self.loss_marked = False
+        # When pods may have lost entries, by its clock.
+        self.marks: list[tuple[bytes, dict[bytes, bytes]]] = []
+        # The histories that pods have met.
+        self.met: set[int] = set()
         # Whether it writes each entry to its disk before it acknowledges it.
         self.durable = False
         self.used = False
@@ -120,7 +123,13 @@ class RedisModel:
 
     @property
     def intact(self) -> bool:
-        return self.added == len(self.entries) and not self.loss_marked
+        return self.added == len(self.entries)
+
+    def mark(self, losses: list[dict[str, str]]) -> None:
+        entry_id = entry_id_bytes((int(self.time() * 1000), 0))
+        for fields in losses:
+            self.marks.append((entry_id, {name.encode(): value.encode() for name, value in fields.items()}))
+        self.met.add(self.history)
 
     def newest(self) -> bytes | None:
         return entry_id_bytes(self.entries[-1][0]) if self.entries else None
@@ -148,9 +157,13 @@ class RedisModel:
     def delete(self) -> None:
         """DEL, or FLUSHALL: the next entry's id comes from the clock alone."""
         self.entries, self.last_id, self.added = [], (0, 0), 0
+        if self.replica is not None:
+            self.replica.delete()
 
     def trim(self, kept: int) -> None:
         self.entries = self.entries[len(self.entries) - min(kept, len(self.entries)) :]
+        if self.replica is not None:
+            self.replica.trim(kept)
 
     def standing(self) -> Standing:
         """Return what it says of itself."""
@@ -166,7 +179,8 @@ class RedisModel:
         new.offset = new.former_end = max(0, self.offset - lag)
         new.former_history = self.history
         new.started_at, new.clock_offset = self.started_at, self.clock_offset
-        new.loss_marked, new.used, new.on_lost = self.loss_marked, self.used, self.on_lost
+        new.marks, new.used, new.on_lost = list(self.marks), self.used, self.on_lost
+        new.met = set(self.met)
         new._offsets = dict(self._offsets)
         new.entries = [entry for entry in self.entries if self._offsets[entry[0]] <= new.offset]
         new.added = self.added - len(self.entries) + len(new.entries)

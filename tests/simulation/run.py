@@ -64,7 +64,8 @@ class Cluster:
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
-            pod.lost_redis()
+            if pod.redis is self.redis:
+                pod.lost_redis()
 
     # Publishing
 

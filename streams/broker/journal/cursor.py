@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streams.broker.journal.clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
+from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts
+from streams.broker.journal.marks import read_marks
+from streams.history.coverage import Ingress
+from streams.history.losses import Loss
 
-EVENT_FIELD = b"event"
 # One read takes about so many bytes at the most; the entries' size is known from the last reads.
 READ_BYTES = 8 * 1024 * 1024
 MIN_READ_COUNT = 16
@@ -26,8 +29,6 @@ IDS_KEPT = 4096
 # others, and these are read together after a pause.
 AT_ONCE_SECONDS = 0.02
 PAUSE_SECONDS = 0.005
-
-Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class Facts(NamedTuple):
@@ -107,8 +108,11 @@ class JournalCursor:
         self._unsure_since: float | None = None
         # The id of the first entry that was read.
         self.oldest: tuple[int, int] | None = None
+        self._marked: list[Loss] = []
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
+        # Whether the last connect found another process than the one before.
+        self.restarted = False
         # When it started at the latest, and when it had taken the last entry that it kept from before.
         self._redis_started, self._kept_until = now, -inf
 
@@ -120,6 +124,7 @@ class JournalCursor:
             self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
         before, self._run_id = self._run_id, facts.run_id
+        self.restarted = before not in ("", facts.run_id)
         if self._position is None:
             # Nothing was ever read, so nothing shows whether entries came and went meanwhile.
             if not before:
@@ -164,7 +169,9 @@ class JournalCursor:
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
         messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
         self._unsure_since = None
-        moments = [self._moment(entry_id, answered, behind=behind) for entry_id, _fields in entries]
+        # At a start a long past is read at once, in which most that have one number behind the other came together.
+        earlier = -1 if past else self._last_moment[0]
+        moments = [self._moment(entry_id, answered, earlier, behind=behind) for entry_id, _fields in entries]
         if past:
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
             self._kept_until = max(kept, default=self._kept_until)
@@ -197,13 +204,19 @@ class JournalCursor:
             newest, self._beginning = None, b"0-0"
         self._position = newest
 
-    def begins_at(self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool) -> None:
+    def begins_at(
+        self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool, marks: list[Entry], met: bool
+    ) -> None:
         """Note where the journal begins, once caught up: what it has is all read.
 
         `first` is the id of its first entry, `newest` of its last. `intact` is whether it has all that was
-        ever added to it.
+        ever added to it, `marks` are those of its losses; where no pod has `met` a replica that became the
+        primary, nobody knows since when it is, nor what it lacks.
         """
-        self.from_the_first = intact
+        oldest = now - self._history_seconds
+        self._marked = [loss for loss in read_marks(marks, self._redis_moment) if loss.until > oldest]
+        self._marked += [] if met else [Loss(ingress, oldest, now) for ingress in Ingress]
+        self.from_the_first = intact and not self._marked
         if self._position is None and newest is None:
             # The next one comes first, whatever Redis' clock says then.
             self._beginning = b"0-0"
@@ -211,14 +224,14 @@ class JournalCursor:
             # Older than the history is long.
             self._position = newest
             self._ids.append(newest)
-        oldest = now - self._history_seconds
         self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else now
 
-    def lost_before(self) -> tuple[float, float] | None:
-        """Return when Redis may have lost entries at a restart shortly before this pod's start: (since, until)."""
+    def lost_before(self) -> list[Loss]:
+        """Return what Redis may have lost before this pod's start: at a restart, or as marked by other pods."""
         if self._kept_until == -inf or self._redis_started <= self.complete_since:
-            return None
-        return max(self.complete_since, self._kept_until), self._redis_started
+            return self._marked
+        since = max(self.complete_since, self._kept_until)
+        return [*self._marked, Loss(Ingress.JOURNAL, since, self._redis_started)]
 
     @property
     def position(self) -> bytes | None:
@@ -248,10 +261,11 @@ class JournalCursor:
             self.proven_at = max(self.proven_at, moment)
             self._unread_since = max(self._unread_since, moment)
 
-    def _moment(self, entry_id: bytes, now: float, *, behind: bool) -> float:
+    def _moment(self, entry_id: bytes, now: float, earlier: int, *, behind: bool) -> float:
         """Return when Redis took an unread entry, in this process's seconds: rather too early than too late.
 
         An id that is off from the clock shows that the clock was set; then nothing is known but the read before.
+        So may be one that counts on from an earlier read, whose last entry was of the millisecond `earlier`.
         """
         milliseconds, number = entry_parts(entry_id)
         moment = self._redis_moment(entry_id)
@@ -260,7 +274,9 @@ class JournalCursor:
             # Of the same millisecond, or Redis' clock is behind and says nothing.
             moment = self._last_moment[1]
         self._last_moment = (milliseconds, moment)
-        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS or (counted_on and behind)
+        late = milliseconds == earlier and moment < now - CLOCK_OFF_SECONDS
+        off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
+        off = off or (counted_on and (behind or late))
         if moment > now + CLOCK_STEP_SECONDS:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
@@ -271,22 +287,3 @@ class JournalCursor:
 
     def _redis_moment(self, entry_id: bytes) -> float:
         return entry_parts(entry_id)[0] / 1000 - self._clock.ahead_seconds
-
-
-def entry_parts(entry_id: bytes) -> tuple[int, int]:
-    """Return the milliseconds of Redis's clock in an entry's id, and its number within them."""
-    milliseconds, _dash, number = entry_id.partition(b"-")
-    return int(milliseconds), int(number)
-
-
-def read_entries(reply: Any) -> list[Entry]:
-    """Return the entries of an XREAD reply for one key, in RESP2's shape or RESP3's."""
-    if not reply:
-        return []
-    streams = reply.values() if isinstance(reply, dict) else (entries for _key, entries in reply)
-    found: list[Entry] = []
-    for entries in streams:
-        # RESP3 wraps the entries in one more list.
-        flat = entries[0] if entries and isinstance(entries[0], list) else entries
-        found.extend(flat)
-    return found

@@ -18,18 +18,18 @@ import redis
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal.cursor import BLOCK_MS, EVENT_FIELD, READ_BYTES, Facts, JournalCursor, Taken, read_entries
+from streams.broker.journal.cursor import BLOCK_MS, READ_BYTES, Facts, JournalCursor, Taken
+from streams.broker.journal.entries import EVENT_FIELD, read_entries
+from streams.broker.journal.marks import MARKS_KEPT, MARKS_SUFFIX, MET_INFIX, mark
 from streams.broker.journal.replies import ReplyLimit, ReplyTooLarge
 from streams.broker.primary import Primary, WrongSide
+from streams.history.losses import Loss
 from streams.logs import Sparingly
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
 
 JOURNAL_SUFFIX = ":log"
-# A mark that entries were lost lately, for pods that start after it.
-LOST_SUFFIX = ":lost"
-LOSS_MARKED_SECONDS = 60
 # About this many events are kept in Redis; trimming "about" is what makes it cheap there.
 JOURNAL_LENGTH = 100_000
 # Beyond the time that a read may block.
@@ -56,7 +56,7 @@ class JournalReader:
         *,
         history_seconds: float,
         on_taken: Callable[[Taken], None],
-        on_lost: Callable[[float], None],
+        on_lost: Callable[[float, bool], None],
         on_caught_up: Callable[[], None],
         primary: Primary,
     ) -> None:
@@ -75,6 +75,8 @@ class JournalReader:
         self._primary = primary
         # Ends the connection in use.
         self._life: asyncio.Timeout | None = None
+        # The history of a replica that became the primary, or an empty string.
+        self._promoted = ""
         # Why it is leaving its server, or an empty string.
         self._left_for = ""
 
@@ -138,11 +140,11 @@ class JournalReader:
         newest = await self._newest(client)
         held = position is not None and bool(await client.xrange(self._key, position, position, 1))
         asked = time.monotonic()
-        uptime = server["uptime_in_seconds"]
+        uptime, self._promoted = server["uptime_in_seconds"], promoted_history(server)
         facts = Facts(server["run_id"], unix_time(await client.time()), newest, held, uptime, is_durable(server))
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
-            self._on_lost(since)
+            self._on_lost(since, self.cursor.restarted)
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
         read, asked = self.cursor.next_read(), time.monotonic()
@@ -164,11 +166,22 @@ class JournalReader:
         if taken.displaced:
             self.cursor.relocated(await self._newest(client))
         if self.cursor.caught_up and not self.caught_up:
-            newest = await self._newest(client)
-            intact = await self._is_intact(client)
-            self.cursor.begins_at(await self._first(client), newest, time.monotonic(), intact=intact)
+            await self._begin(client)
             self.caught_up = True
             self._on_caught_up()
+
+    async def _begin(self, client: redis.asyncio.Redis) -> None:
+        newest, intact = await self._newest(client), await self._is_intact(client)
+        met = not self._promoted or bool(await client.exists(self._met_key))
+        marks: Any = await client.xrange(self._key + MARKS_SUFFIX)
+        first = await self._first(client)
+        self.cursor.begins_at(first, newest, time.monotonic(), intact=intact, marks=marks, met=met)
+        if not met:
+            await self._mark(client, self.cursor.lost_before())
+
+    @property
+    def _met_key(self) -> str:
+        return f"{self._key}{MET_INFIX}{self._promoted}"
 
     async def _newest(self, client: redis.asyncio.Redis) -> bytes | None:
         last: Any = await client.xrevrange(self._key, count=1)
@@ -181,18 +194,23 @@ class JournalReader:
 
     async def _is_intact(self, client: redis.asyncio.Redis) -> bool:
         """Say whether the journal has every entry that was ever added to it, as far as anybody knows."""
-        if await client.exists(self._key + LOST_SUFFIX):
-            return False
         with contextlib.suppress(redis.ResponseError):
             # Redis before 7.0 does not say, a user may lack the right, and there may be no journal yet.
             info = await client.xinfo_stream(self._key)
             return bool(info.get("entries-added") == info["length"])
         return not await client.exists(self._key)
 
-    async def mark_loss(self) -> None:
-        """Tell pods that start soon that the journal lost entries."""
-        async with async_client(self._url) as client:
-            await client.set(self._key + LOST_SUFFIX, "1", ex=LOSS_MARKED_SECONDS)
+    async def mark(self, losses: list[Loss]) -> None:
+        """Tell pods that start later what was lost; raises what redis-py does."""
+        async with async_client(self._url, on_open=self._primary.open) as client:
+            await self._mark(client, losses)
+
+    async def _mark(self, client: redis.asyncio.Redis, losses: list[Loss]) -> None:
+        for loss in losses:
+            fields: Any = mark(loss, time.monotonic())
+            await client.xadd(self._key + MARKS_SUFFIX, fields, maxlen=MARKS_KEPT)
+        if self._promoted:
+            await client.set(self._met_key, "1")
 
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
@@ -209,8 +227,13 @@ def is_durable(info: dict[str, Any]) -> bool:
     lack what it had not been sent.
     https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
     """
+    return bool(info.get("aof_enabled")) and not promoted_history(info)
+
+
+def promoted_history(info: dict[str, Any]) -> str:
+    """Return the name of the history that a replica writes since it became the primary, or an empty string."""
     promoted = str(info.get("master_replid2", 0)).strip("0") != ""
-    return bool(info.get("aof_enabled")) and not promoted
+    return str(info["master_replid"]) if promoted else ""
 
 
 def unix_time(reply: tuple[int, int]) -> float:

@@ -55,7 +55,7 @@ class PurePod:
         self.tell()
 
     def tell(self) -> None:
-        while self.recovery.tell(200):
+        while self.recovery.telling.tell(200):
             pass
 
     def connect(

@@ -6,6 +6,7 @@ import pytest
 
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason, Ingress
+from streams.history.losses import Loss
 from streams.wire.pods import Answer, PodMessage, Statement
 from tests.streams.builders import unwritable
 from tests.streams.clocks import STARTED, HandClock
@@ -21,10 +22,10 @@ GAP = "stream-gap"
 def test_nobody_is_greeted_before_the_pod_hears(hands: HandClock):
     pod = PurePod(hands)
     connection, writer = pod.connect()
-    pod.recovery.tell(200)
+    pod.recovery.telling.tell(200)
     assert story(writer) == []
     pod.start()
-    assert not pod.recovery.tell(200)
+    assert not pod.recovery.telling.tell(200)
     assert story(writer) == ["connected"]
     assert connection.told == pod.router.told == (STARTED, STARTED - 300)
 
@@ -95,7 +96,7 @@ def test_what_redis_lost_shortly_before_a_pod_was_there_is_told_to_who_comes_bac
     pod = PurePod(hands)
     pod.recovery.take_past([event("1"), event("2")], [STARTED - 9, STARTED - 3])
     pod.recovery.subscribed()
-    pod.recovery.came_back(STARTED - 60, (STARTED - 5, STARTED + 5), from_the_first=True)
+    pod.recovery.came_back(STARTED - 60, [Loss(JOURNAL, STARTED - 5, STARTED + 5)], from_the_first=True)
     _, writer = pod.connect()
     pod.tell()
     assert story(writer) == ["connected"]
@@ -187,7 +188,7 @@ def test_every_open_stream_is_told_of_an_outage_once(pod: PurePod):
         assert gaps(writer)[0]["reason"] == GapReason.REDIS_OUTAGE
         assert spans(writer) == [(began, began + 5)]
     assert pod.router.gaps == {GapReason.REDIS_OUTAGE: 10}
-    assert not pod.recovery.due
+    assert not pod.recovery.telling.due
 
 
 def test_an_outage_begins_at_the_last_proof_and_not_at_its_discovery(pod: PurePod):
@@ -218,11 +219,11 @@ def test_a_flap_while_the_gap_is_told_leaves_nobody_untold(pod: PurePod):
     pod.hands.turn(0.5)
     pod.recovery.subscribed()
     pod.recovery.came_back(None)
-    assert pod.recovery.tell(200)
-    assert pod.recovery.tell(200)
+    assert pod.recovery.telling.tell(200)
+    assert pod.recovery.telling.tell(200)
     assert sum(map(len, map(gaps, writers))) == 400
     pod.recovery.disconnected()
-    assert not pod.recovery.tell(200), "one gap tells of an outage, once it is over"
+    assert not pod.recovery.telling.tell(200), "one gap tells of an outage, once it is over"
     pod.hands.turn(0.25)
     pod.come_back()
     for writer in writers:
@@ -234,7 +235,7 @@ def test_a_flap_while_the_gap_is_told_leaves_nobody_untold(pod: PurePod):
 def test_a_flap_of_a_channel_that_nobody_uses_does_not_end_the_telling(pod: PurePod):
     writers = [pod.connect(f"a{number}")[1] for number in range(10)]
     pod.recovery.miss(JOURNAL, pod.hands.now - 1)
-    assert pod.recovery.tell(4)
+    assert pod.recovery.telling.tell(4)
     pod.recovery.channel_used = False
     pod.recovery.disconnected()
     pod.come_back()
@@ -270,7 +271,7 @@ def test_some_are_greeted_and_some_are_told_at_a_time(hands: HandClock):
     for number in range(5):
         pod.connect(f"a{number}")
     pod.start()
-    assert [pod.recovery.tell(2) for _ in range(3)] == [True, True, False]
+    assert [pod.recovery.telling.tell(2) for _ in range(3)] == [True, True, False]
 
 
 def test_an_event_is_not_written_to_a_client_that_was_not_told_yet(pod: PurePod):

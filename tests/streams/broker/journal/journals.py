@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streams.broker.journal.cursor import EVENT_FIELD, Entry, Facts, JournalCursor, Taken, entry_parts
+from streams.broker.journal.cursor import Facts, JournalCursor, Taken
+from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts
 from tests.streams.clocks import WALL_AHEAD, HandClock
 
 HISTORY_SECONDS = 300.0
@@ -98,7 +99,7 @@ class Journal:
         if self.cursor.caught_up and not was_caught_up:
             first = written(min(self.entries)) if self.entries else None
             intact = self.added == len(self.entries)
-            self.cursor.begins_at(first, self.newest, self.hands.now, intact=intact)
+            self.cursor.begins_at(first, self.newest, self.hands.now, intact=intact, marks=[], met=True)
         return taken
 
     def note_loss(self, since: float | None) -> None:

@@ -3,15 +3,12 @@ from __future__ import annotations
 from streams.broker.journal.cursor import (
     AT_ONCE_SECONDS,
     BLOCK_MS,
-    EVENT_FIELD,
     MAX_READ_COUNT,
     MIN_READ_COUNT,
     PAUSE_SECONDS,
     READ_BYTES,
-    Entry,
-    entry_parts,
-    read_entries,
 )
+from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts, read_entries
 from tests.streams.broker.journal.journals import HISTORY_SECONDS, Journal, written
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 

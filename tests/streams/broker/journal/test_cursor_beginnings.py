@@ -5,6 +5,8 @@ from __future__ import annotations
 from streams.broker.journal.cursor import (
     MIN_READ_COUNT,
 )
+from streams.history.coverage import Ingress
+from streams.history.losses import Loss
 from tests.streams.broker.journal.journals import HISTORY_SECONDS, Journal, written
 from tests.streams.clocks import STARTED, HandClock
 
@@ -79,7 +81,7 @@ def test_an_entry_that_comes_while_the_beginning_is_looked_for_is_read(hands: Ha
     journal.connect()
     journal.cursor.took([], False, journal.time, hands.now, hands.now)
     journal.add("1")
-    journal.cursor.begins_at(journal.newest, journal.newest, hands.now, intact=True)
+    journal.cursor.begins_at(journal.newest, journal.newest, hands.now, intact=True, marks=[], met=True)
     assert journal.cursor.position is None
     journal.read()
     assert journal.got == ["1"]
@@ -93,20 +95,20 @@ def test_a_redis_that_restarted_shortly_before_may_have_lost_the_last_of_what_it
     hands.turn(5)
     journal.add(*(str(number) for number in range(2 * MIN_READ_COUNT)))
     journal.catch_up()
-    assert journal.cursor.lost_before() == (STARTED, STARTED + 10)
+    assert journal.cursor.lost_before() == [Loss(Ingress.JOURNAL, STARTED, STARTED + 10)]
 
 
 def test_a_redis_that_has_run_for_long_has_lost_nothing_shortly_before(hands: HandClock):
     journal = Journal(hands)
-    assert journal.cursor.lost_before() is None
+    assert journal.cursor.lost_before() == []
     journal.add("1")
     hands.turn(10)
     journal.catch_up()
-    assert journal.cursor.lost_before() is None
+    assert journal.cursor.lost_before() == []
     durable = Journal(hands, durable=True)
     durable.add("1")
     hands.turn(10)
     durable.restart(keep=1)
     hands.turn(10)
     durable.catch_up()
-    assert durable.cursor.lost_before() is None
+    assert durable.cursor.lost_before() == []

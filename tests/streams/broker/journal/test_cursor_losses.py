@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.broker.journal.cursor import (
-    EVENT_FIELD,
-    MIN_READ_COUNT,
-    Entry,
-)
+from streams.broker.journal.cursor import MIN_READ_COUNT
+from streams.broker.journal.entries import EVENT_FIELD, Entry
 from tests.streams.broker.journal.journals import Journal, written
 from tests.streams.clocks import HandClock
 
