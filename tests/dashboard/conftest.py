@@ -12,48 +12,19 @@ from pytest_django import Settings
 
 from dashboard.live.board import Board, get_board
 from streams.broker.peers import CERTAIN_SECONDS
-from streams.delivery.connection import Connection, Headers
+from streams.broker.publisher import Receipt
+from streams.delivery.connection import Connection
 from streams.pod import Pod as LocalPod
 from streams.pod import get_pod
 from streams.wire.pods import Statement
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
+from tests.streams.builders import Recorder
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
 STAFF = ("operator", "correct horse battery staple")
 TOKEN = "a-token-for-scripts"
-
-
-class FakeWriter:
-    """Keeps what it is told to write."""
-
-    def __init__(self, backlog: int = 0) -> None:
-        self.backlog = backlog
-        self.written: list[bytes] = []
-        self.finished = False
-        self.aborted = False
-        self.failed = False
-        self.silent = 0.0
-
-    def start(self, headers: Headers, frame: bytes) -> None:
-        self.written.append(frame)
-
-    def write(self, frame: bytes) -> int:
-        self.written.append(frame)
-        return self.backlog
-
-    def backlog_bytes(self) -> int:
-        return self.backlog
-
-    def finish(self) -> None:
-        self.finished = True
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def silent_seconds(self) -> float:
-        return self.silent
 
 
 @pytest.fixture
@@ -85,7 +56,9 @@ def connect(local_pod: LocalPod) -> Callable[..., Connection]:
     """Open a connection in the registry, without a socket."""
 
     def open_connection(name: str, *, address: str = "10.0.0.1:5000", **changes: Any) -> Connection:
-        connection = Connection(name, FakeWriter(changes.pop("backlog", 0)), address)
+        writer = Recorder()
+        writer.waiting = changes.pop("backlog", 0)
+        connection = Connection(name, writer, address)
         local_pod.registry.open(connection, [])
         for field, value in changes.items():
             setattr(connection, field, value)
@@ -99,6 +72,19 @@ def hear(pod: LocalPod, life: str, pod_name: str) -> None:
     peers = pod.ingresses.peers
     peers.note([Statement(life, pod_name, 0.0, (0.0, 0.0))])
     peers._peers[life].first_at -= CERTAIN_SECONDS
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What would have gone to Redis."""
+    calls: list[tuple[Any, ...]] = []
+
+    async def apublish(*arguments: Any) -> Receipt:
+        calls.append(arguments)
+        return Receipt("evt-1", 2, None)
+
+    monkeypatch.setattr("dashboard.actions.apublish", apublish)
+    return calls
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from streams.delivery.connection import Connection, Resume
@@ -12,11 +11,12 @@ from streams.delivery.router import Router
 from streams.history.messages import History
 from streams.wire.pods import PodMessage
 from streams.wire.timestamps import unix_seconds
-from tests.streams.builders import MAX_EVENT_BYTES, STALL_SECONDS, Recorder
+from tests.streams.builders import MAX_EVENT_BYTES, STALL_SECONDS, Recorder, message
 from tests.streams.clocks import WALL_AHEAD, HandClock
 from tests.support.event_stream import ServerSentEvent, parse
 
 HISTORY_SECONDS = 300.0
+GAP = "stream-gap"
 
 
 class PurePod:
@@ -116,11 +116,11 @@ def outgoing(*pods: PurePod) -> list[PodMessage]:
 
 
 def event(event_id: str, name: str = "a") -> bytes:
-    return json.dumps({"clientName": name, "eventId": event_id}).encode()
+    return message(name, event_id)
 
 
 def gaps(writer: Recorder) -> list[dict[str, Any]]:
-    return [event.json() for event in writer.events if event.type == "stream-gap"]
+    return [event.json() for event in writer.events if event.type == GAP]
 
 
 def story(writer: Recorder) -> list[str]:

@@ -7,12 +7,7 @@ import pytest
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.http.listing import Roster, View, similar_name, store_of
-from tests.streams.builders import Recorder, make_registry
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return make_registry()
+from tests.streams.builders import Recorder
 
 
 def connect(registry: Registry, name: str, *, address: str = "", backlog: int = 0, **changes: Any) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from streams.history.coverage import Ingress
+from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import STARTED, HandClock
-from tests.streams.delivery.pods import PurePod, live, publish, spans, story, talk, two_pods
-
-CHANNEL, JOURNAL = Ingress
-GAP = "stream-gap"
-
+from tests.streams.delivery.pods import GAP, PurePod, live, publish, spans, story, talk, two_pods
 
 # A loss of the journal
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from streams.history.coverage import Gap, GapReason
-from tests.streams.history.histories import CHANNEL, JOURNAL, SECONDS, STARTED, after, fill, make_history, since
+from tests.streams.builders import CHANNEL, JOURNAL
+from tests.streams.clocks import STARTED
+from tests.streams.history.histories import SECONDS, after, fill, make_history, since
 
 
 def test_tells_the_time_in_which_the_pod_did_not_hear_redis():

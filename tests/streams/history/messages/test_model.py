@@ -12,7 +12,7 @@ from streams.history.coverage import Ingress
 from streams.history.memory import BATCH_SECONDS
 from streams.history.progress import MAX_LAG_SECONDS
 from tests.streams.history.histories import NO_LIMIT
-from tests.streams.history.model import Model
+from tests.streams.history.messages.model import Model
 
 SECONDS = (5.0, 50.0, 300.0)
 BYTES = (700, 2000, 5000, NO_LIMIT)
