@@ -11,8 +11,8 @@ import redis.asyncio
 
 from streams.broker import clients, side
 from streams.broker.primary import Primary, WrongSide
+from tests.support.links.relay import Relay
 from tests.support.redis_server import RedisServer
-from tests.support.relay import Relay
 
 USER, PASSWORD = "pod", "secret"
 

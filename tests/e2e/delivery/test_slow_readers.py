@@ -13,10 +13,10 @@ import pytest
 
 from streams.transport.socket_options import SEND_BUFFER_BYTES
 from tests.conftest import StartPod
+from tests.support.clients.unresponsive import peak_memory, reset_peak_memory, silent_clients
 from tests.support.http import EventStream, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.unresponsive import peak_memory, reset_peak_memory, silent_clients
 from tests.support.waiting import eventually
 
 # STREAMS_TEST_SLOW_READERS=full is the size that a pod is made for; it takes two minutes.

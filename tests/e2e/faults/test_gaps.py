@@ -12,12 +12,12 @@ import pytest
 
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
-from tests.support.devices import gap_covers
+from tests.support.clients.devices import gap_covers
+from tests.support.clients.reading import read_until
 from tests.support.http import open_response, open_stream
-from tests.support.reading import read_until
+from tests.support.links.relay import Relay
+from tests.support.links.relayed import relayed_pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.relay import Relay
-from tests.support.relayed import relayed_pod
 from tests.support.waiting import eventually
 
 STREAMS = 20

@@ -83,7 +83,7 @@ async def close(lanes: list[EventStream]) -> None:
 async def test_a_clock_that_is_set_changes_no_stream(number: signal.Signals, mortal_redis: RedisServer, tmp_path: Path):
     mortal_redis.start()
     # Before `manage.py`, so that this module runs it.
-    before = [sys.executable, "-m", "tests.support.set_clock"]
+    before = [sys.executable, "-m", "tests.support.applications.set_clock"]
     pod = ClockPod(before, tmp_path / "pod.log", REDIS_URL=mortal_redis.url, HEARTBEAT_SECONDS=1, MAX_STREAM_SECONDS=60)
     with ended(pod):
         pod.wait_ready()

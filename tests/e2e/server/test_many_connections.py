@@ -87,7 +87,7 @@ async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: R
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
 async def test_leaves_no_task_behind(start: str, start_pod: StartPod, redis_server: RedisServer):
-    application = "tests.support.introspection:application"
+    application = "tests.support.applications.introspection:application"
     pod = start_pod(start, application=application, REDIS_URL=redis_server.url, LOG_LEVEL="warning")
     names = [f"TASK-{number:03d}" for number in range(200)]
     # A pod at rest has a handful; that each of its own is there now is not certain.

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 from tests.conftest import StartPod
 from tests.support.http import HOST
+from tests.support.links.relay import Relay
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
-from tests.support.relay import Relay
 from tests.support.waiting import eventually
 
 
