@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from streams.pod import Pod as LocalPod
 from streams.pod import get_pod
 from streams.wire.pods import Statement
 from tests.conftest import StartPod
-from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
-from tests.streams.builders import Recorder
+from tests.dashboard.browsers.browser import Browser, browsing
+from tests.streams.builders import connect_with
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
@@ -54,17 +55,7 @@ def board(local_pod: LocalPod) -> Board:
 @pytest.fixture
 def connect(local_pod: LocalPod) -> Callable[..., Connection]:
     """Open a connection in the registry, without a socket."""
-
-    def open_connection(name: str, *, address: str = "10.0.0.1:5000", **changes: Any) -> Connection:
-        writer = Recorder()
-        writer.waiting = changes.pop("backlog", 0)
-        connection = Connection(name, writer, address)
-        local_pod.registry.open(connection, [])
-        for field, value in changes.items():
-            setattr(connection, field, value)
-        return connection
-
-    return open_connection
+    return functools.partial(connect_with, local_pod.registry, address="10.0.0.1:5000")
 
 
 def hear(pod: LocalPod, life: str, pod_name: str) -> None:
@@ -95,11 +86,8 @@ def production(settings: Settings) -> None:
 
 @pytest.fixture(scope="session")
 def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if MISSING:
-        pytest.skip(MISSING)
-    browser = open_browser(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.quit()
+    with browsing(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -114,11 +102,8 @@ def browser(shared_browser: Browser) -> Browser:
 
 @pytest.fixture
 def browser_without_javascript(tmp_path: Path) -> Iterator[Browser]:
-    if MISSING:
-        pytest.skip(MISSING)
-    browser = open_browser(tmp_path / "chromium", javascript=False)
-    yield browser
-    browser.quit()
+    with browsing(tmp_path / "chromium", javascript=False) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -118,12 +118,21 @@ def make_registry(*, subscribed: bool = True, clock: Clock = SYSTEM_CLOCK) -> Re
     return registry
 
 
-def connect(registry: Registry, name: str) -> tuple[Connection, Recorder]:
-    """Open a connection of a client that reads all that it is sent."""
+def connect(registry: Registry, name: str, address: str = "", **facts: Any) -> tuple[Connection, Recorder]:
+    """Open a connection of a client that reads all that it is sent; facts are those that a Connection takes."""
     writer = Recorder()
-    connection = Connection(name, writer)
+    connection = Connection(name, writer, address, **facts)
     registry.open(connection, [])
     return connection, writer
+
+
+def connect_with(registry: Registry, name: str, *, address: str = "", backlog: int = 0, **changes: Any) -> Connection:
+    """Open a connection for a page to show: so many bytes wait for it, and its fields are changed to these."""
+    connection, writer = connect(registry, name, address)
+    writer.waiting = backlog
+    for field, value in changes.items():
+        setattr(connection, field, value)
+    return connection
 
 
 def make_router(registry: Registry, clock: Clock = SYSTEM_CLOCK) -> Router:

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from deploy.front_door import PATHS
-from deploy.processes import ChildProcess, pod_command
+from deploy.processes import ChildProcess
+from tests.deploy.clusters import pod_at
 from tests.deploy.files import DEPLOY, load, tool
 from tests.support.http import HOST, PATIENCE_SECONDS, fetch, open_response, open_stream
-from tests.support.pods import environment
 from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import POLL_SECONDS, eventually
 
@@ -78,18 +78,6 @@ def front_door(names: NameServer, port: int, pod_port: int, log_path: Path) -> I
         process.stop()
 
 
-@contextmanager
-def pod_at(address: str, port: int, redis_server: RedisServer, log_path: Path) -> Iterator[None]:
-    variables = environment(
-        REDIS_URL=redis_server.url, POD_NAME=f"pod-{address}", DRAIN_SECONDS=0, TRUSTED_PROXIES=HOST
-    )
-    pod = ChildProcess(address, pod_command(port, address), variables, log_path=log_path)
-    try:
-        yield
-    finally:
-        pod.stop()
-
-
 async def homes(port: int, names: list[str]) -> set[str]:
     """Return who greets these clients: pods, or the front door itself."""
     found = set()
@@ -123,7 +111,8 @@ async def test_the_front_door_finds_pods_that_come_and_go(
 
         with ExitStack() as pods:
             for number, address in enumerate(ADDRESSES):
-                pods.enter_context(pod_at(address, pod_port, redis_server, tmp_path / f"pod-{number}"))
+                variables = {"REDIS_URL": redis_server.url, "POD_NAME": f"pod-{address}", "TRUSTED_PROXIES": HOST}
+                pods.enter_context(pod_at(pod_port, tmp_path / f"pod-{number}", address, **variables))
             names.addresses = list(ADDRESSES)
             await wait_homes(port, clients, {f"pod-{address}" for address in ADDRESSES})
             async with await open_stream(port, clients[0]) as stream:

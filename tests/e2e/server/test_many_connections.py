@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import EventStream, open_stream
+from tests.support.http import EventStream, close_all, open_stream
 from tests.support.pods import OBSERVED, Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -35,10 +35,6 @@ async def open_many(pod: Pod, names: list[str], at_once: int = 100) -> list[Even
 
     await asyncio.gather(*(open_in_turn() for _ in range(at_once)))
     return [opened[name] for name in names]
-
-
-async def close_all(streams: list[EventStream]) -> None:
-    await asyncio.gather(*(stream.close() for stream in streams))
 
 
 @pytest.mark.timeout(60 + CONNECTIONS // 20)

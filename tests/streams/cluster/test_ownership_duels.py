@@ -10,7 +10,7 @@ from streams.cluster.ownership import BEAT_SECONDS, Announcement
 from streams.delivery.connection import Connection
 from streams.delivery.duels.probes import ANSWER_SECONDS
 from streams.errors import CloseReason
-from tests.streams.builders import Recorder
+from tests.streams.builders import Recorder, connect
 from tests.streams.cluster.pods import NAME, Channel, Pod
 
 
@@ -40,9 +40,7 @@ DEVICES = ("one", "other")
 
 def come(pod: Pod, device: str) -> tuple[Connection, Recorder]:
     """Let a device of its own origin come to a pod."""
-    writer = Recorder()
-    connection = Connection(NAME, writer, "10.0.0.1:5000", user_agent=device)
-    pod.registry.open(connection, [])
+    connection, writer = connect(pod.registry, NAME, "10.0.0.1:5000", user_agent=device)
     connection.opened_at = pod.now
     return connection, writer
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
 from collections.abc import Sequence
 from typing import Self
 
 from tests.support.http import HOST
+from tests.support.sockets import reset_at_close
 
 PIECE_BYTES = 65536
-RESET = b"\1\0\0\0\0\0\0\0"
 
 
 class Relay:
@@ -111,5 +110,5 @@ def reset(writer: asyncio.StreamWriter) -> None:
     """End a connection at once and without a farewell."""
     connection = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        reset_at_close(connection)
     writer.transport.abort()

@@ -38,10 +38,7 @@ class Store:
         self.registry.on_close = lambda connection: self.told.append(f"closed {connection.user_agent}")
 
     def come(self, device: str) -> tuple[Connection, Recorder]:
-        writer = Recorder()
-        connection = Connection("a", writer, "10.0.0.1:5000", user_agent=device, clock=self.hands.clock)
-        self.registry.open(connection, [])
-        return connection, writer
+        return connect(self.registry, "a", "10.0.0.1:5000", user_agent=device, clock=self.hands.clock)
 
     def fight(self) -> tuple[Connection, Recorder]:
         """Let two polite devices take turns until one of them has the name again; return its connection."""
