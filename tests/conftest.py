@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import signal
 import uuid
@@ -13,7 +14,7 @@ import pytest
 
 from streams.conf import StreamSettings, read_settings
 from tests.support.pods import Pod, environment
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, running_redis
 
 # A test that ends a pod with open streams waits for their end only when that is what it is about.
 DEFAULTS: dict[str, str | float] = {"POD_NAME": "pod-under-test", "DRAIN_SECONDS": 0}
@@ -35,10 +36,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A Valkey that stays up for all tests; one that must fail is `mortal_redis`."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.stop()
+    with running_redis() as server:
+        yield server
 
 
 @pytest.fixture
@@ -54,17 +53,14 @@ def mortal_redis() -> Iterator[RedisServer]:
     """A Valkey of the test's own, not yet started, to be stopped and started at will."""
     server = RedisServer()
     yield server
-    # A tenth of a second sooner than when it is asked to end.
     server.kill()
 
 
 @pytest.fixture
 def lasting_redis() -> Iterator[RedisServer]:
     """A Valkey of the test's own, started, that keeps all that it acknowledges on disk."""
-    server = RedisServer(appendonly="yes", appendfsync="always")
-    server.start()
-    yield server
-    server.kill()
+    with running_redis(appendonly="yes", appendfsync="always") as server:
+        yield server
 
 
 @pytest.fixture
@@ -124,14 +120,7 @@ def pod_starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
 @pytest.fixture(scope="session")
 def pods(start_shared_pod: StartPod, redis_server: RedisServer) -> Callable[[str], Pod]:
     """Give the pod that all tests share for one way to start it, started when first asked for."""
-    started: dict[str, Pod] = {}
-
-    def pod(start: str) -> Pod:
-        if start not in started:
-            started[start] = start_shared_pod(start, REDIS_URL=redis_server.url, POD_NAME=f"pod-{start}")
-        return started[start]
-
-    return pod
+    return functools.cache(lambda start: start_shared_pod(start, REDIS_URL=redis_server.url, POD_NAME=f"pod-{start}"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whether each pure module is wholly covered, lines and branches, by its own test file alone.
+"""Whether each pure module is wholly covered, lines and branches, by its own tests alone.
 
 The pure modules are those that the import contract of pyproject.toml keeps free of Django and Redis,
 the cursor of the journal, its clock, and the side. Prints a table; the exit code is 1 where anything is not covered.
@@ -20,21 +20,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "The pure rooms know neither Django nor Redis"
 OTHERS = ("streams.broker.journal.cursor", "streams.broker.journal.clock", "streams.broker.side")
-# Modules whose tests are in more than one file.
-MORE_TESTS = {
-    "streams.wire.events": ("tests/streams/wire/test_deadlines.py",),
-    "streams.broker.journal.cursor": (
-        "tests/streams/broker/journal/test_cursor_beginnings.py",
-        "tests/streams/broker/journal/test_cursor_clock.py",
-        "tests/streams/broker/journal/test_cursor_losses.py",
-    ),
-    "streams.delivery.recovery": ("tests/streams/delivery/test_recovery_losses.py",),
-    "streams.delivery.registry": (
-        "tests/streams/delivery/test_registry_backlog.py",
-        "tests/streams/delivery/test_registry_duels.py",
-        "tests/streams/delivery/test_registry_greeting.py",
-    ),
-}
+# Tests at random cover something else each time.
+RANDOM = ("*_random.py", "*_model.py")
 PROCESSES = 2
 
 
@@ -81,16 +68,18 @@ def pure_modules() -> Iterator[str]:
 
 
 def test_files(module: str) -> tuple[str, ...]:
+    """Return the files of a module's own tests: test_NAME.py, test_NAME_SUBJECT.py, and those of the folder NAME."""
     *packages, name = module.split(".")
-    return ("/".join(("tests", *packages, f"test_{name}.py")), *MORE_TESTS.get(module, ()))
+    folder = ROOT.joinpath("tests", *packages)
+    found = (*folder.glob(f"test_{name}.py"), *folder.glob(f"test_{name}_*.py"), *(folder / name).glob("test_*.py"))
+    return tuple(str(file.relative_to(ROOT)) for file in sorted(found) if not any(map(file.match, RANDOM)))
 
 
 def measure(module: str, directory: Path) -> Covered:
     """Run a module's tests alone, and return what they covered of it."""
     tests = test_files(module)
-    absent = [test for test in tests if not (ROOT / test).exists()]
-    if absent:
-        return Covered(module, tests, f"there is no {absent[0]}")
+    if not tests:
+        return Covered(module, tests, "there are no tests of it")
     source, report = f"{module.replace('.', '/')}.py", directory / f"{module}.json"
     environment = {**os.environ, "COVERAGE_FILE": str(directory / module)}
     commands = (

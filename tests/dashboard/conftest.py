@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,48 +13,19 @@ from pytest_django import Settings
 
 from dashboard.live.board import Board, get_board
 from streams.broker.peers import CERTAIN_SECONDS
-from streams.delivery.connection import Connection, Headers
+from streams.broker.publisher import Receipt
+from streams.delivery.connection import Connection
 from streams.pod import Pod as LocalPod
 from streams.pod import get_pod
 from streams.wire.pods import Statement
 from tests.conftest import StartPod
-from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
+from tests.dashboard.browsers.browser import Browser, browsing
+from tests.streams.builders import connect_with
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
 STAFF = ("operator", "correct horse battery staple")
 TOKEN = "a-token-for-scripts"
-
-
-class FakeWriter:
-    """Keeps what it is told to write."""
-
-    def __init__(self, backlog: int = 0) -> None:
-        self.backlog = backlog
-        self.written: list[bytes] = []
-        self.finished = False
-        self.aborted = False
-        self.failed = False
-        self.silent = 0.0
-
-    def start(self, headers: Headers, frame: bytes) -> None:
-        self.written.append(frame)
-
-    def write(self, frame: bytes) -> int:
-        self.written.append(frame)
-        return self.backlog
-
-    def backlog_bytes(self) -> int:
-        return self.backlog
-
-    def finish(self) -> None:
-        self.finished = True
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def silent_seconds(self) -> float:
-        return self.silent
 
 
 @pytest.fixture
@@ -83,15 +55,7 @@ def board(local_pod: LocalPod) -> Board:
 @pytest.fixture
 def connect(local_pod: LocalPod) -> Callable[..., Connection]:
     """Open a connection in the registry, without a socket."""
-
-    def open_connection(name: str, *, address: str = "10.0.0.1:5000", **changes: Any) -> Connection:
-        connection = Connection(name, FakeWriter(changes.pop("backlog", 0)), address)
-        local_pod.registry.open(connection, [])
-        for field, value in changes.items():
-            setattr(connection, field, value)
-        return connection
-
-    return open_connection
+    return functools.partial(connect_with, local_pod.registry, address="10.0.0.1:5000")
 
 
 def hear(pod: LocalPod, life: str, pod_name: str) -> None:
@@ -102,6 +66,19 @@ def hear(pod: LocalPod, life: str, pod_name: str) -> None:
 
 
 @pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What would have gone to Redis."""
+    calls: list[tuple[Any, ...]] = []
+
+    async def apublish(*arguments: Any) -> Receipt:
+        calls.append(arguments)
+        return Receipt("evt-1", 2, None)
+
+    monkeypatch.setattr("dashboard.actions.apublish", apublish)
+    return calls
+
+
+@pytest.fixture
 def production(settings: Settings) -> None:
     """Let the views believe that they serve real devices."""
     settings.STREAMS = msgspec.structs.replace(settings.STREAMS, environment="production", admin_token=TOKEN)
@@ -109,11 +86,8 @@ def production(settings: Settings) -> None:
 
 @pytest.fixture(scope="session")
 def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if MISSING:
-        pytest.skip(MISSING)
-    browser = open_browser(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.quit()
+    with browsing(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -128,11 +102,8 @@ def browser(shared_browser: Browser) -> Browser:
 
 @pytest.fixture
 def browser_without_javascript(tmp_path: Path) -> Iterator[Browser]:
-    if MISSING:
-        pytest.skip(MISSING)
-    browser = open_browser(tmp_path / "chromium", javascript=False)
-    yield browser
-    browser.quit()
+    with browsing(tmp_path / "chromium", javascript=False) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -1,44 +1,20 @@
+"""What the pages show of the pod and of its clients."""
+
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
 from django.test import AsyncClient
-from pytest_django import Settings
 
 from dashboard.csp import policy
-from streams.broker.publisher import Receipt
-from streams.delivery.connection import Connection
-from streams.errors import CloseReason, RedisUnavailable
+from streams.errors import CloseReason
 from streams.history.coverage import Ingress
 from streams.pod import Pod
-from tests.dashboard.conftest import TOKEN, hear
-
-Connect = Callable[..., Connection]
-PAGES = ("/", "/admin", "/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send")
-SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What would have gone to Redis."""
-    calls: list[tuple[Any, ...]] = []
-
-    async def apublish(*arguments: Any) -> Receipt:
-        calls.append(arguments)
-        return Receipt("evt-1", 2, None)
-
-    monkeypatch.setattr("dashboard.actions.apublish", apublish)
-    return calls
-
-
-def text(response: Any) -> str:
-    content: bytes = response.content
-    return content.decode()
+from tests.dashboard.answers import PAGES, SCRIPT, Connect, text
+from tests.dashboard.conftest import hear
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -178,75 +154,6 @@ async def test_a_browser_reads_a_page_where_a_program_reads_json(local_pod: Pod,
         assert response.json()["error"] == "There is nothing at /admin/clients/-x."
 
 
-async def test_disconnect_asks_first_and_then_ends_the_connection(
-    local_pod: Pod, async_client: AsyncClient, connect: Connect
-) -> None:
-    connection = connect("STORE001-LANE01")
-    path = "/admin/clients/STORE001-LANE01/disconnect"
-    assert "Yes, disconnect" in text(await async_client.get(path))
-    assert len(local_pod.registry) == 1
-    response = await async_client.post(path)
-    assert response.status_code == 302
-    assert response["Location"] == "/admin/clients/STORE001-LANE01"
-    assert connection.close_reason is CloseReason.OPERATOR
-    assert "was disconnected" in text(await async_client.get(response["Location"]))
-    await async_client.post(path)
-    assert "is not connected" in text(await async_client.get(response["Location"]))
-
-
-async def test_an_action_needs_its_csrf_token(local_pod: Pod, connect: Connect) -> None:
-    connection = connect("STORE001-LANE01")
-    client = AsyncClient(enforce_csrf_checks=True)
-    for path in ("/admin/clients/STORE001-LANE01/disconnect", "/admin/clients/STORE001-LANE01/send", "/publish-test"):
-        response = await client.post(path)
-        assert response.status_code == 403
-        assert "This form has expired" in text(response)
-    assert connection.close_reason is None
-
-
-async def test_a_test_event_is_shown_first_and_then_published(
-    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
-) -> None:
-    path = "/admin/clients/STORE001-LANE01/send"
-    assert "transactionId" in text(await async_client.get(f"{path}?action=payment"))
-    assert not published
-    await async_client.post(path, {"action": "alert", "data": '{"level": 1}'})
-    assert published == [("STORE001-LANE01", "alert", {"level": 1})]
-    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    assert '<li class="warning">' in html, "nobody may take it for delivered"
-    assert "Alert evt-1 was published: it was handed to 2 pods; STORE001-LANE01 is not connected to this one" in html
-    assert "is not known here" in html
-
-
-async def test_a_test_event_for_a_client_of_this_pod_says_so(
-    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]], connect: Connect
-) -> None:
-    connect("STORE001-LANE01")
-    await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": "{}"})
-    html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    assert '<li class="success">' in html
-    assert "it was handed to 2 pods, and STORE001-LANE01 is connected to this one" in html
-
-
-@pytest.mark.parametrize(
-    ("receipt", "said"),
-    [
-        (Receipt("evt-1", 0, None), "no pod is subscribed to the channel, so nobody gets it"),
-        (Receipt("evt-1", 1, None), "it was handed to 1 pod, this one, and NOBODY is not connected to it"),
-        (Receipt("evt-1", None, "1-0"), "it is in the journal, from which every pod reads"),
-    ],
-)
-async def test_the_publish_form_says_what_is_known(
-    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, receipt: Receipt, said: str
-) -> None:
-    async def apublish(*_arguments: Any) -> Receipt:
-        return receipt
-
-    monkeypatch.setattr("dashboard.actions.apublish", apublish)
-    response = await async_client.post("/publish-test", {"clientName": "NOBODY", "action": "alert"})
-    assert response.json()["message"] == said
-
-
 async def test_a_client_that_is_not_here_may_be_on_another_pod(local_pod: Pod, async_client: AsyncClient) -> None:
     hear(local_pod, "two", "pod-2")
     html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
@@ -256,84 +163,10 @@ async def test_a_client_that_is_not_here_may_be_on_another_pod(local_pod: Pod, a
     assert answer["error"] == "Client STORE001-LANE01 is not on this pod. It may be on another: pod-2."
 
 
-async def test_data_that_is_not_json_is_refused_with_what_was_typed(
-    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
-) -> None:
-    for data in ("{oops", "[" * 5000):
-        response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": data})
-        assert response.status_code == 422
-        assert data in text(response)
-        assert "data is not JSON" in text(response)
-    assert not published
-
-
-async def test_redis_that_takes_nothing_is_told(
-    local_pod: Pod, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def apublish(*_arguments: Any) -> Receipt:
-        raise RedisUnavailable("Redis did not take the event")
-
-    monkeypatch.setattr("dashboard.actions.apublish", apublish)
-    response = await async_client.post("/admin/clients/STORE001-LANE01/send", {"action": "alert", "data": "{}"})
-    assert "Redis did not take the event" in text(response)
-    response = await async_client.post("/publish-test", {"clientName": "STORE001-LANE01", "action": "alert"})
-    assert response.json()["error"] == "Redis did not take the event"
-
-
-async def test_the_publish_form_publishes_a_sample_or_what_was_typed(
-    local_pod: Pod, async_client: AsyncClient, published: list[tuple[Any, ...]]
-) -> None:
-    fields = {"clientName": "STORE001-LANE01", "action": "alert"}
-    response = await async_client.post("/publish-test", fields)
-    assert response.json()["success"] is True
-    await async_client.post("/publish-test", {**fields, "data": "[1]"})
-    assert [type(arguments[2]) for arguments in published] == [dict, list]
-    for wrong in ({"action": "unknown"}, {"data": "{"}):
-        assert (await async_client.post("/publish-test", {**fields, **wrong})).status_code == 422
-
-
 async def test_other_methods_are_refused(local_pod: Pod, async_client: AsyncClient) -> None:
     for path in ("/admin", "/", "/admin/clients/X"):
         assert (await async_client.put(path)).status_code == 405
     assert (await async_client.get("/publish-test")).status_code == 405
-
-
-@pytest.mark.usefixtures("production")
-async def test_in_production_strangers_see_the_login_page(local_pod: Pod, async_client: AsyncClient) -> None:
-    for path in PAGES[1:]:
-        response = await async_client.get(path)
-        assert response.status_code == 302
-        assert response["Location"] == f"/admin/login/?next={path}"
-        assert (await async_client.post(path)).status_code == 302
-
-
-@pytest.mark.usefixtures("production")
-async def test_in_production_the_test_client_has_no_publish_form(local_pod: Pod, async_client: AsyncClient) -> None:
-    assert "publish-test" not in text(await async_client.get("/"))
-    assert (await async_client.post("/publish-test", {"clientName": "X", "action": "alert"})).status_code == 404
-
-
-@pytest.mark.usefixtures("production")
-@pytest.mark.parametrize("path", ["/admin/connections", "/admin/client/STORE001-LANE01"])
-async def test_in_production_json_takes_the_token_and_nothing_like_it(
-    local_pod: Pod, async_client: AsyncClient, connect: Connect, path: str
-) -> None:
-    connect("STORE001-LANE01")
-    for wrong in ("", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}", TOKEN, "Bearer ä"):
-        response = await async_client.get(path, headers={"Authorization": wrong})
-        assert response.status_code == 401
-        assert response["WWW-Authenticate"] == "Bearer"
-        assert "ADMIN_TOKEN" in response.json()["error"]
-    for right in (f"Bearer {TOKEN}", f"bearer  {TOKEN}"):
-        assert (await async_client.get(path, headers={"Authorization": right})).status_code == 200
-
-
-@pytest.mark.usefixtures("production")
-async def test_a_token_that_is_not_set_opens_nothing(
-    local_pod: Pod, async_client: AsyncClient, settings: Settings
-) -> None:
-    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, admin_token="")
-    assert (await async_client.get("/admin/connections", headers={"Authorization": "Bearer "})).status_code == 401
 
 
 @pytest.mark.parametrize(("sort", "field"), [("", None), ("-events", "-events"), ("name", None)])

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.processes import ChildProcess
+from deploy.processes import ChildProcess, pod_command
+from tests.support.http import HOST
 from tests.support.pods import environment
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
+
+DOORS = ("nginx", "haproxy")
+PODS = {"pod-1", "pod-2", "pod-3"}
 
 
 class RunningCluster(ChildProcess):
@@ -57,3 +61,14 @@ def running_cluster(log_path: Path, *options: str, **variables: str | float) -> 
     finally:
         cluster.stop()
     assert "Traceback" not in cluster.log, cluster.log
+
+
+@contextmanager
+def pod_at(port: int, log_path: Path, host: str = HOST, **variables: str | float) -> Iterator[ChildProcess]:
+    """Run a pod where a front door looks for one, for the length of a block."""
+    variables = {"DRAIN_SECONDS": 0, **variables}
+    pod = ChildProcess(f"pod on {host}", pod_command(port, host), environment(**variables), log_path=log_path)
+    try:
+        yield pod
+    finally:
+        pod.stop()

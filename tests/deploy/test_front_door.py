@@ -18,14 +18,12 @@ import pytest
 import redis
 
 from deploy.front_door import FrontDoorError, find_front_door
-from tests.deploy.clusters import RunningCluster, running_cluster
+from tests.deploy.clusters import DOORS, PODS, RunningCluster, running_cluster
 from tests.deploy.files import tool
-from tests.support.http import HOST, EventStream, fetch, open_response, open_stream
+from tests.support.http import HOST, EventStream, close_all, fetch, open_response, open_stream
 from tests.support.redis_server import CHANNEL, RedisServer, event, free_port
 from tests.support.waiting import eventually
 
-DOORS = ("nginx", "haproxy")
-PODS = {"pod-1", "pod-2", "pod-3"}
 FIRST_BYTE_SECONDS = 0.05
 
 
@@ -58,10 +56,6 @@ def pod_of(stream: EventStream) -> str:
 
 async def open_streams(port: int, names: list[str]) -> list[EventStream]:
     return await asyncio.gather(*(open_stream(port, name) for name in names))
-
-
-async def close_all(streams: list[EventStream]) -> None:
-    await asyncio.gather(*(stream.close() for stream in streams))
 
 
 async def test_the_same_client_comes_to_the_same_pod(cluster: RunningCluster, client_names: Callable[[int], list[str]]):

@@ -13,16 +13,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from deploy.front_door import NO_NETWORK, find_front_door
-from deploy.processes import ChildProcess, pod_command
-from tests.dashboard.browsers.browser import MISSING, Browser, open_browser
+from deploy.processes import ChildProcess
+from tests.dashboard.browsers.browser import Browser, browsing
+from tests.deploy.clusters import DOORS, pod_at
 from tests.deploy.files import DEPLOY, tool
 from tests.support.event_stream import EventStreamParser
-from tests.support.http import HOST, fetch
-from tests.support.pods import environment
+from tests.support.http import HOST, TIMESTAMP, fetch
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
 
-DOORS = ("nginx", "haproxy")
 # What both draw for a client that no pod answers.
 RETRY_MS = (3_000, 7_999)
 # What EventSource says of itself when it will never try again.
@@ -71,18 +70,6 @@ def front_door(name: str, directory: Path, **options: str) -> Iterator[Alone]:
         process.stop()
 
 
-@contextmanager
-def pod_on(port: int, redis_server: RedisServer, log_path: Path) -> Iterator[None]:
-    """Run a pod where a front door looks for one."""
-    variables = environment(REDIS_URL=redis_server.url, POD_NAME="pod-1", DRAIN_SECONDS=0)
-    pod = ChildProcess("pod-1", pod_command(port), variables, log_path=log_path)
-    try:
-        pod.wait_answer(port, "/health/ready")
-        yield
-    finally:
-        pod.stop()
-
-
 @pytest.fixture(scope="module", params=DOORS)
 def alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     """A front door as it is shipped, before pods that are away."""
@@ -102,7 +89,7 @@ def test_a_stream_without_pods_says_when_to_come_back(alone: Alone):
         assert farewell.type == "overloaded"
         data = json.loads(farewell.data)
         assert (data["type"], data["reason"], data["podName"]) == ("overloaded", "no-pod", "front-door")
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", data["timestamp"])
+        assert TIMESTAMP.fullmatch(data["timestamp"])
         (retry,) = re.findall(rb"(?m)^retry: (\d+)$", answer.body)
         retries.add(int(retry))
     low, high = RETRY_MS
@@ -164,11 +151,8 @@ def test_a_load_balancer_before_it_closes_idle_connections_first(configuration: 
 
 @pytest.fixture
 def chromium(tmp_path: Path) -> Iterator[Browser]:
-    if MISSING:
-        pytest.skip(MISSING)
-    browser = open_browser(tmp_path / "chromium")
-    yield browser
-    browser.quit()
+    with browsing(tmp_path / "chromium") as browser:
+        yield browser
 
 
 @pytest.mark.parametrize("name", DOORS)
@@ -183,7 +167,7 @@ def test_an_eventsource_lives_until_there_is_a_pod(
         chromium.execute_script(OPEN_STREAM, f"http://localhost:{door.port}/events/STORE001-LANE01")
         wait_until("two refusals", lambda: seen(chromium)["overloaded"] >= 2, 30)
         assert seen(chromium)["state"] != CLOSED
-        with pod_on(door.pod_ports[0], redis_server, tmp_path / "pod.log"):
+        with pod_at(door.pod_ports[0], tmp_path / "pod.log", REDIS_URL=redis_server.url, POD_NAME="pod-1"):
             wait_until("a stream of the pod", lambda: seen(chromium)["messages"], 30)
             assert '"podName":"pod-1"' in seen(chromium)["messages"][0]
             assert len(seen(chromium)["messages"]) == 1

@@ -12,15 +12,13 @@ import pytest
 from deploy.front_door import find_front_door
 from deploy.processes import ChildProcess
 from tests.conftest import StartPod
-from tests.deploy.clusters import running_cluster
+from tests.deploy.clusters import DOORS, PODS, running_cluster
 from tests.deploy.files import tool
 from tests.support.http import HOST
 from tests.support.operators import Operator, make_databases
 from tests.support.pods import PRODUCTION
 from tests.support.redis_server import RedisServer, free_port
 
-DOORS = ("nginx", "haproxy")
-PODS = {"pod-1", "pod-2", "pod-3"}
 LANES = [f"STORE{number:03d}-LANE01" for number in range(1, 16)]
 PAGES = [f"/admin/{kind}/{lane}" for lane in LANES for kind in ("client", "clients")]
 # Stands in the configurations for the networks of operators.

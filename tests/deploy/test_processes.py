@@ -13,6 +13,7 @@ import pytest
 
 from deploy.processes import HOST, ChildProcess, ProcessError, ask, hold_ports
 from tests.support.redis_server import free_port
+from tests.support.sockets import reset_at_close
 from tests.support.waiting import wait_until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="ports are held on Linux only")
@@ -27,7 +28,7 @@ def outgoing() -> Iterator[socket.socket]:
     """A connection to be, to which the kernel can give no source port but PORT."""
     with socket.socket() as connection:
         # Closed, it leaves nothing behind that would keep the port for a minute.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        reset_at_close(connection)
         try:
             connection.setsockopt(
                 socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, (PORT << 16 | PORT).to_bytes(4, sys.byteorder)

@@ -21,9 +21,9 @@ from loadtest.publishing.redis_socket import RedisSocket
 from streams.broker import clients
 from streams.broker.subscriber import Subscriber
 from tests.conftest import StartPod
+from tests.support.links.tls import Authority, tls_front
 from tests.support.pods import environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.tls import Authority, tls_front
 from tests.support.waiting import eventually
 
 HOST = "redis.internal"

@@ -11,8 +11,8 @@ import redis.asyncio
 
 from streams.broker import clients, side
 from streams.broker.primary import Primary, WrongSide
-from tests.support.redis_server import RedisServer
-from tests.support.relay import Relay
+from tests.support.links.relay import Relay
+from tests.support.redis_server import RedisServer, running_redis
 
 USER, PASSWORD = "pod", "secret"
 
@@ -29,19 +29,15 @@ class Connection:
 
 @pytest.fixture
 def old() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.kill()
+    with running_redis() as server:
+        yield server
 
 
 @pytest.fixture
 def new(old: RedisServer) -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    server.replicate(old)
-    yield server
-    server.kill()
+    with running_redis() as server:
+        server.replicate(old)
+        yield server
 
 
 @pytest.fixture

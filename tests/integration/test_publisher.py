@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from streams.broker import clients, publisher
 from streams.broker.publisher import Receipt, apublish, publish
 from streams.conf import StreamSettings
 from streams.errors import InvalidEvent, PublishUnknown, RedisUnavailable
+from tests.support.http import TIMESTAMP
 from tests.support.pods import environment, run_python
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import eventually
@@ -56,7 +56,7 @@ async def test_publishes_the_message_of_the_channel(
     event = heard(listener, client_name)
     assert list(event) == ["clientName", "action", "eventId", "timestamp", "data"]
     assert event["eventId"] == receipt.event_id
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["timestamp"])
+    assert TIMESTAMP.fullmatch(event["timestamp"])
     assert (event["action"], event["data"]) == ("payment", {"amount": 99.99, "text": "ü\n"})
 
 

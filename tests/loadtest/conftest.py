@@ -8,15 +8,13 @@ import pytest
 
 from loadtest.plan import Plan
 from tests.loadtest.hub import Hub
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import running_redis
 
 
 @pytest.fixture(scope="package")
 def redis_url() -> Iterator[str]:
-    server = RedisServer()
-    server.start()
-    yield server.url
-    server.stop()
+    with running_redis() as server:
+        yield server.url
 
 
 @pytest.fixture

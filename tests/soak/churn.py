@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 
 from tests.support.http import HOST, PATIENCE_SECONDS, request_bytes
+from tests.support.sockets import reset_at_close
 
 # How many streams each process holds at any time; the oldest leaves when a new one comes.
 HELD = 50
@@ -80,7 +80,7 @@ class Churn:
     def _leave(self, client: socket.socket) -> None:
         if self._draw.random() < 0.5:
             # A reset, which also leaves this machine's ports to those who come next.
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_at_close(client)
         client.close()
 
 

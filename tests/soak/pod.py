@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from tests.support.applications.introspection import application
 from tests.support.http import HOST
-from tests.support.introspection import application
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""How the tests enter the pure rooms: a writer that keeps what it was given, and a few short ways in."""
+"""How the tests enter the pure rooms: messages, a writer that keeps what it was given, and a few short ways in."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from streams.delivery.connection import Connection
@@ -18,6 +19,7 @@ MAX_EVENT_BYTES = 4096
 MAX_BACKLOG_BYTES = 1000
 STALL_SECONDS = 10.0
 FRAME = comment_frame("x" * 96)
+CHANNEL, JOURNAL = Ingress
 
 
 class Recorder:
@@ -25,7 +27,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.headers: Any = None
-        self.written = b""
+        self.frames: list[bytes] = []
         self.reading = True
         self.waiting = 0
         self.finished = False
@@ -40,7 +42,7 @@ class Recorder:
 
     def write(self, frame: bytes) -> int:
         assert not self.finished, "nothing comes after the end"
-        self.written += frame
+        self.frames.append(frame)
         if not self.reading:
             self.waiting += len(frame)
         return self.waiting
@@ -57,6 +59,10 @@ class Recorder:
 
     def silent_seconds(self) -> float:
         return self.silent
+
+    @property
+    def written(self) -> bytes:
+        return b"".join(self.frames)
 
     @property
     def events(self) -> list[ServerSentEvent]:
@@ -83,6 +89,16 @@ def unwritable(writer: Recorder, with_bytes: bytes = b"") -> None:
     writer.write = refuse  # type: ignore[method-assign]
 
 
+def message(name: str, event_id: object, **fields: Any) -> bytes:
+    """Write an event as a publisher does."""
+    return json.dumps({"clientName": name, "eventId": event_id, **fields}).encode()
+
+
+def late(event_id: str, name: str = "a") -> bytes:
+    """Write an event whose deadline has passed."""
+    return message(name, event_id, deliverBy="2020-01-01T00:00:00Z")
+
+
 def decode(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> tuple[Event, bytes]:
     """Decode a message into its routed fields and the line that goes to the client."""
     return decode_event(message, max_bytes), payload_line(message)
@@ -102,12 +118,21 @@ def make_registry(*, subscribed: bool = True, clock: Clock = SYSTEM_CLOCK) -> Re
     return registry
 
 
-def connect(registry: Registry, name: str) -> tuple[Connection, Recorder]:
-    """Open a connection of a client that reads all that it is sent."""
+def connect(registry: Registry, name: str, address: str = "", **facts: Any) -> tuple[Connection, Recorder]:
+    """Open a connection of a client that reads all that it is sent; facts are those that a Connection takes."""
     writer = Recorder()
-    connection = Connection(name, writer)
+    connection = Connection(name, writer, address, **facts)
     registry.open(connection, [])
     return connection, writer
+
+
+def connect_with(registry: Registry, name: str, *, address: str = "", backlog: int = 0, **changes: Any) -> Connection:
+    """Open a connection for a page to show: so many bytes wait for it, and its fields are changed to these."""
+    connection, writer = connect(registry, name, address)
+    writer.waiting = backlog
+    for field, value in changes.items():
+        setattr(connection, field, value)
+    return connection
 
 
 def make_router(registry: Registry, clock: Clock = SYSTEM_CLOCK) -> Router:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from streams import errors
-from streams.errors import CloseReason, ConfigurationError, PublishUnknown, RedisUnavailable, StreamError
+from streams.errors import CloseReason, ConfigurationError, EnvFileError, PublishUnknown, RedisUnavailable, StreamError
 
 CLASSES = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
 
@@ -21,6 +21,11 @@ def test_a_configuration_error_names_variable_value_and_what_is_allowed():
     error = ConfigurationError("PORT", "x", "a number")
     assert error.variable == "PORT"
     assert str(error) == "PORT is 'x', but it must be a number."
+
+
+def test_an_env_file_error_is_its_sentence_and_names_no_variable():
+    error = EnvFileError("Line 3 of .env is no assignment.")
+    assert (str(error), error.variable) == ("Line 3 of .env is no assignment.", "")
 
 
 def test_close_reasons_are_words_for_logs_metrics_and_pages():

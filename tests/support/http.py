@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from tests.support.event_stream import EventStreamParser, ServerSentEvent
+from tests.support.sockets import reset_at_close
 
 HOST = "127.0.0.1"
 # Nothing that a test waits for takes this long unless it never comes.
 PATIENCE_SECONDS = 20.0
+# A time, as every answer and message writes it.
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ class EventStream:
         """End the connection the hard way: the pod sees a reset and not an end."""
         left_open.discard(self)
         connection = self._writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        reset_at_close(connection)
         self._writer.transport.abort()
 
     async def __aenter__(self) -> Self:
@@ -264,3 +268,8 @@ async def open_stream(
         await stream.close()
         raise
     return stream
+
+
+async def close_all(streams: Iterable[EventStream]) -> None:
+    """Close many streams at once."""
+    await asyncio.gather(*(stream.close() for stream in streams))

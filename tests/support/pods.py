@@ -37,12 +37,15 @@ PRODUCTION: dict[str, Any] = {
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
 }
 
-# Where tests.support.introspection answers.
+# Where tests.support.applications.introspection answers.
 OBSERVED = "/observed"
-# Where the view of tests.support.failing raises.
+# Where the view of tests.support.applications.failing raises.
 FAILING = "/failing"
 # Where it fails before Django looks at the request.
 OUTSIDE_DJANGO = "/failing-outside-django"
+
+# How Python begins to tell of an exception.
+TRACEBACK = "Traceback (most recent call last)"
 
 STARTS = ("streamworker", "daphne", "runserver", "uvicorn")
 
@@ -189,5 +192,5 @@ class Pod(ChildProcess):
             self.process.send_signal(signal.SIGCONT)
 
     def assert_no_traceback(self) -> None:
-        before, found, after = self.log.partition("Traceback (most recent call last)")
+        before, found, after = self.log.partition(TRACEBACK)
         assert not found, f"a traceback in the log of {self.start}: …{before[-500:]}{found}{after[:4000]}"

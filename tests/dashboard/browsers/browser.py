@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -115,3 +117,15 @@ def open_browser(profile: Path, *, javascript: bool = True) -> Browser:
     browser = Browser(options=options, service=Service(executable_path=CHROMEDRIVER))
     browser.set_page_load_timeout(30)
     return browser
+
+
+@contextlib.contextmanager
+def browsing(profile: Path, *, javascript: bool = True) -> Iterator[Browser]:
+    """Give a Chromium that nobody has used before, for the length of a block; skip the test where there is none."""
+    if MISSING:
+        pytest.skip(MISSING)
+    browser = open_browser(profile, javascript=javascript)
+    try:
+        yield browser
+    finally:
+        browser.quit()

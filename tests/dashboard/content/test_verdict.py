@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from dashboard.content.verdict import judge
 from dashboard.live.board import Board
-from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.wire.complaints import Fault
+from tests.dashboard.answers import Connect
 from tests.dashboard.conftest import hear
-
-Connect = Callable[..., Connection]
 
 
 def test_all_is_well(board: Board, connect: Connect) -> None:

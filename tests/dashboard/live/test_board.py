@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,25 +10,23 @@ import pytest
 from dashboard.content.pages import ClientPage, PodPage
 from dashboard.live import board as board_module
 from dashboard.live.board import Board
-from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.http.listing import Roster, View
 from streams.tasks import cancel
-from tests.dashboard.conftest import FakeWriter
-from tests.support.event_stream import parse
+from tests.dashboard.answers import Connect
+from tests.streams.builders import Recorder
 from tests.support.waiting import eventually
 
-Connect = Callable[..., Connection]
 ALL = PodPage(View())
 
 
-def contents(writer: FakeWriter) -> list[dict[str, Any]]:
-    return [event.json() for event in parse(*writer.written)]
+def contents(writer: Recorder) -> list[dict[str, Any]]:
+    return [event.json() for event in writer.events]
 
 
 async def test_a_page_is_told_everything_when_it_opens(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(ALL, writer, [])
     shared, own = contents(writer)
     assert shared["texts"]["connections"] == "1"
@@ -37,20 +34,20 @@ async def test_a_page_is_told_everything_when_it_opens(board: Board, connect: Co
 
 
 async def test_pages_that_show_the_same_share_their_frames(board: Board) -> None:
-    writers = [FakeWriter() for _ in range(3)]
+    writers = [Recorder() for _ in range(3)]
     for writer in writers:
         board.open(ALL, writer, [])
     await board.tell()
-    frames = [writer.written[-1] for writer in writers]
+    frames = [writer.frames[-1] for writer in writers]
     assert frames[0] is frames[1] is frames[2]
 
 
 async def test_a_table_that_did_not_change_is_not_told_again(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01", active_at=time.monotonic() - 3600)
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(ALL, writer, [])
     await board.tell()
-    writer.written.clear()
+    writer.frames.clear()
     await board.tell()
     assert [content["rows"].keys() for content in contents(writer)] == [{"notices", "closes", "ends"}]
 
@@ -58,7 +55,7 @@ async def test_a_table_that_did_not_change_is_not_told_again(board: Board, conne
 async def test_each_view_is_told_its_own_rows(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
     connect("STORE002-LANE01")
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(PodPage(View(query="store002")), writer, [])
     await board.tell()
     assert [row[0] for row in contents(writer)[-1]["rows"]["connections"]] == ["STORE002-LANE01"]
@@ -66,7 +63,7 @@ async def test_each_view_is_told_its_own_rows(board: Board, connect: Connect) ->
 
 async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -> None:
     connection = connect("STORE001-LANE01")
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(ClientPage("STORE001-LANE01"), writer, [])
     board.pod.registry.close(connection, CloseReason.OPERATOR)
     await board.tell()
@@ -76,22 +73,22 @@ async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -
 
 
 async def test_a_page_that_does_not_read_misses_frames_and_then_gets_a_whole_one(board: Board) -> None:
-    slow = FakeWriter()
+    slow = Recorder()
     board.open(ALL, slow, [])
     await board.tell()
-    told = len(slow.written)
-    slow.backlog = 100
+    told = len(slow.frames)
+    slow.waiting = 100
     await board.tell()
-    assert len(slow.written) == told
-    slow.backlog = 0
+    assert len(slow.frames) == told
+    slow.waiting = 0
     await board.tell()
     assert "connections" in contents(slow)[-1]["rows"]
 
 
 async def test_a_page_whose_machine_is_gone_is_cut(board: Board) -> None:
-    dead = FakeWriter()
+    dead = Recorder()
     board.open(ALL, dead, [])
-    dead.backlog, dead.silent = 100, 60.0
+    dead.waiting, dead.silent = 100, 60.0
     await board.tell()
     assert dead.aborted
 
@@ -99,34 +96,34 @@ async def test_a_page_whose_machine_is_gone_is_cut(board: Board) -> None:
 async def test_a_page_that_fails_is_cut_and_the_others_are_told(
     board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failing, good = FakeWriter(), FakeWriter()
+    failing, good = Recorder(), Recorder()
     board.open(ClientPage("STORE001-LANE01"), failing, [])
     board.open(ALL, good, [])
     monkeypatch.setattr(ClientPage, "content", lambda *_: 1 / 0)
     await board.tell()
     assert (failing.aborted, good.aborted) == (True, False)
-    assert len(good.written) == 2
+    assert len(good.frames) == 2
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 async def test_closing_twice_is_fine(board: Board) -> None:
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(ALL, writer, [])
     board.close(ALL, writer)
     board.close(ALL, writer)
     await board.tell()
-    assert len(writer.written) == 1
+    assert len(writer.frames) == 1
 
 
 async def test_it_samples_while_it_runs_and_ends_its_streams(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board_module, "TICK_SECONDS", 0.01)
-    writer = FakeWriter()
+    writer = Recorder()
     board.open(ALL, writer, [])
     run = asyncio.create_task(board.run())
     await eventually("three samples", lambda: len(board.sampler.samples) >= 3)
     await cancel([run])
     assert writer.finished
-    assert len(writer.written) > 1
+    assert len(writer.frames) > 1
 
 
 async def test_rates_are_per_second(board: Board) -> None:

@@ -11,7 +11,8 @@ from dashboard.live import consumers
 from dashboard.live.board import Board
 from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
 from streams.http.answers import Refused
-from tests.dashboard.conftest import TOKEN, FakeWriter
+from tests.dashboard.conftest import TOKEN
+from tests.streams.builders import Recorder
 
 
 def scope(query: str = "", method: str = "GET", **headers: str) -> dict[str, Any]:
@@ -61,14 +62,14 @@ async def test_consumer_cuts_a_stream_that_fails_once_it_has_begun(
     board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A server that is given the exception can only begin another answer."""
-    writer = FakeWriter()
+    writer = Recorder()
     monkeypatch.setattr(consumers, "open_writer", lambda *_: writer)
 
     async def fail() -> dict[str, Any]:
         raise RuntimeError("this server fails")
 
     await LiveConsumer(board)(scope(), fail, None)  # type: ignore[arg-type]
-    assert len(writer.written) == 1
+    assert len(writer.frames) == 1
     assert writer.aborted
     assert board._pages == {}
     assert "this server fails" in caplog.text

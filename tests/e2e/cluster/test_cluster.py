@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import EventStream, open_response, open_stream
+from tests.support.http import EventStream, close_all, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -74,12 +75,6 @@ async def assert_one_each(server: RedisServer, streams: dict[str, list[EventStre
     await asyncio.gather(*(check(name, number) for number, name in enumerate(streams)))
 
 
-async def close_all(streams: dict[str, list[EventStream]]) -> None:
-    for pair in streams.values():
-        for stream in pair:
-            await stream.close()
-
-
 async def test_a_client_that_moves_is_evicted_where_it_was(
     three_pods: Callable[[RedisServer], list[Pod]],
     redis_server: RedisServer,
@@ -124,7 +119,7 @@ async def test_many_clients_at_two_pods_at_the_same_instant(
     streams = {name: list(opened[2 * at : 2 * at + 2]) for at, name in enumerate(names)}
     await settled(pods, names, timeout=5)
     await assert_one_each(redis_server, streams)
-    await close_all(streams)
+    await close_all(itertools.chain(*streams.values()))
 
 
 @pytest.mark.parametrize("end", ["kill", "freeze"])
@@ -156,7 +151,7 @@ async def test_redis_gone_in_between(
     await eventually("the pods to be ready", lambda: all(pod.status("/health/ready") == 200 for pod in pods))
     streams = {name: [old, new] for name, old, new in zip(names, older, newer, strict=True)}
     await assert_one_each(mortal_redis, streams)
-    await close_all(streams)
+    await close_all(itertools.chain(*streams.values()))
 
 
 async def test_a_pod_that_was_disconnected_for_a_moment(
@@ -175,7 +170,7 @@ async def test_a_pod_that_was_disconnected_for_a_moment(
     streams = {name: [old, new] for name, old, new in zip(names, older, newer, strict=True)}
     await assert_one_each(mortal_redis, streams)
     assert pods[1].connections() == 5, "the younger ones are to stay"
-    await close_all(streams)
+    await close_all(itertools.chain(*streams.values()))
 
 
 async def test_two_clusters_on_one_redis(start_pod: StartPod, redis_server: RedisServer, client_name: str):
@@ -193,5 +188,4 @@ async def test_two_clusters_on_one_redis(start_pod: StartPod, redis_server: Redi
     newer = await open_stream(pods[2].port, client_name)
     assert [received.type for received in await older.rest()] == ["evicted"]
     assert pods[0].connections() == 1
-    for stream in (apart, older, newer):
-        await stream.close()
+    await close_all((apart, older, newer))

@@ -10,12 +10,12 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from tests.conftest import StartPod
+from tests.support.clients.publishing import publishing
 from tests.support.http import EventStream, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
@@ -76,30 +76,17 @@ class Load:
     published: dict[str, int] = field(default_factory=dict)
     _at: int = 0
 
-    async def run(self, enough: asyncio.Event) -> None:
-        began, batches = time.monotonic(), 0
-        while not enough.is_set():
-            batches += 1
-            messages = [self._next() for _ in range(round(EVENTS_PER_SECOND * BATCH_SECONDS))]
-            await asyncio.to_thread(self.server.publish_all, messages, self.channel)
-            await asyncio.sleep(began + batches * BATCH_SECONDS - time.monotonic())
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return publishing(self.server, self.channel, self._batch, BATCH_SECONDS)
+
+    def _batch(self) -> list[str]:
+        return [self._next() for _ in range(round(EVENTS_PER_SECOND * BATCH_SECONDS))]
 
     def _next(self) -> str:
         name = self.names[self._at % len(self.names)]
         self._at += 1
         number = self.published[name] = self.published.get(name, 0) + 1
         return json.dumps({"clientName": name, "eventId": f"{name}-{number}", "data": number})
-
-
-@contextlib.asynccontextmanager
-async def published(load: Load) -> AsyncIterator[None]:
-    enough = asyncio.Event()
-    running = asyncio.create_task(load.run(enough))
-    try:
-        yield
-    finally:
-        enough.set()
-        await running
 
 
 @pytest.mark.timeout(60 + STREAMS // 20)
@@ -115,7 +102,7 @@ async def test_all_leave_evenly_and_miss_nothing(start_pod: StartPod, redis_serv
     load = Load(redis_server, "drain", names)
     streams = [await open_stream(first.port, name) for name in names]
     living = [asyncio.create_task(device.live(stream, second)) for device, stream in zip(devices, streams, strict=True)]
-    async with published(load):
+    async with load.running():
         await eventually("the load to be heard", lambda: all(device.numbers for device in devices))
         began = time.monotonic()
         first.process.send_signal(signal.SIGTERM)

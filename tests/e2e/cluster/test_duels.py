@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import EventStream, open_response, open_stream
+from tests.support.http import EventStream, close_all, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 
@@ -56,8 +56,7 @@ async def test_the_incumbent_stays(start: str, start_pod: StartPod, redis_server
     # Nobody else's name is closed to newcomers.
     async with await open_stream(pod.port, "OTHER"), await open_stream(pod.port, "OTHER"):
         assert pod.metric(EVICTED) == limit + 1
-    for stream in [*streams, newcomer]:
-        await stream.close()
+    await close_all([*streams, newcomer])
 
 
 async def test_two_devices_that_never_give_up_do_not_fight_for_ever(start_pod: StartPod, redis_server: RedisServer):

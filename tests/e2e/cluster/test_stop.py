@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import HOST, open_response, open_stream, request_bytes
+from tests.support.http import HOST, close_all, open_response, open_stream, request_bytes
 from tests.support.pods import environment, run_python
 from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import eventually
@@ -44,8 +44,7 @@ async def test_says_farewell_and_ends(number: signal.Signals, start_pod: StartPo
     assert pod.log.rstrip().count(f"{number.name}: ") == 1
     for _, writer in [*half_sent, (body_reader, body_writer)]:
         writer.close()
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)
 
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])

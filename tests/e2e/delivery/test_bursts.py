@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import pytest
 
 from tests.conftest import StartPod
+from tests.support.clients.unresponsive import silent_clients
 from tests.support.http import open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.unresponsive import silent_clients
 from tests.support.waiting import eventually
 
 SLOW = 'sse_closes_total{reason="slow-reader"}'

@@ -11,10 +11,10 @@ import pytest
 
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
+from tests.support.clients.reading import read_until
 from tests.support.http import open_narrow, open_stream
-from tests.support.reading import read_until
+from tests.support.links.relayed import cut_off, relayed_pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.relayed import cut_off, relayed_pod
 from tests.support.waiting import eventually
 
 # A deadline, and by when it is surely over.

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from tests.support.http import EventStream, open_response, open_stream
+from tests.support.http import EventStream, close_all, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -142,5 +142,4 @@ async def test_of_200_at_once_exactly_one_stays(pod: Pod, redis_server: RedisSer
     assert len(others) == 199
     # Whoever was greeted is evicted; a name that many fight for may be refused without a greeting.
     assert all(end[-1] != "message" and end[:-1] in ((), ("message",)) for end in others), set(others)
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)

@@ -13,10 +13,10 @@ import pytest
 
 from streams.broker.publisher import apublish, publish
 from tests.conftest import StartPod
-from tests.support.devices import Lane, Source, all_read_last, gap_covers, outcome
+from tests.support.clients.devices import Lane, Source, all_read_last, gap_covers, outcome
+from tests.support.clients.reading import read_until
 from tests.support.http import open_stream
 from tests.support.pods import Pod, environment, run_manage
-from tests.support.reading import read_until
 from tests.support.redis_server import JOURNAL, RedisServer, event
 from tests.support.waiting import eventually
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import HOST, EventStream, open_response, open_stream, request_bytes
+from tests.support.http import HOST, EventStream, close_all, open_response, open_stream, request_bytes
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -74,8 +74,7 @@ async def test_a_full_pod_refuses_and_serves_on(start: str, start_pod: StartPod,
     await eventually("the pod to be ready", lambda: pod.status("/health/ready") == 200)
     streams["LATE"] = await open_stream(pod.port, "LATE")
     await assert_all_receive(redis_server, streams, 4)
-    for stream in streams.values():
-        await stream.close()
+    await close_all(streams.values())
 
 
 async def open_from(address: str, pod: Pod, name: str) -> EventStream:
@@ -100,8 +99,7 @@ async def test_one_address_does_not_take_every_place(start_pod: StartPod, redis_
     await eventually("its place to be free", lambda: pod.status("/admin/client/HERE-0") == 404)
     streams["HERE-4"] = await open_stream(pod.port, "HERE-4")
     assert pod.connections() == 6
-    for stream in streams.values():
-        await stream.close()
+    await close_all(streams.values())
 
 
 @pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP"])
@@ -125,8 +123,7 @@ async def test_who_comes_from_another_address_is_one_more_there(start_pod: Start
     streams = {"HERE": await open_stream(pod.port, "HERE"), "THERE": await open_from("127.0.0.2", pod, "THERE")}
     await assert_told_overloaded(await open_from("127.0.0.2", pod, "HERE"))
     await assert_all_receive(redis_server, streams, 1)
-    for stream in streams.values():
-        await stream.close()
+    await close_all(streams.values())
 
 
 DESCRIPTORS = 128
@@ -173,8 +170,7 @@ async def test_few_descriptors_are_a_limit_too(poor_pod: Pod, redis_server: Redi
     assert pod.fetch("/health/ready").status == 503
     await assert_all_receive(redis_server, streams, 1)
     print(f"{len(streams)} streams with {DESCRIPTORS} descriptors")
-    for stream in streams.values():
-        await stream.close()
+    await close_all(streams.values())
 
 
 async def test_a_pod_without_any_descriptor_left_serves_those_it_has(poor_pod: Pod, redis_server: RedisServer):
@@ -199,8 +195,7 @@ async def test_a_pod_without_any_descriptor_left_serves_those_it_has(poor_pod: P
     assert pod.status("/health/ready") == 200
     async with await open_stream(pod.port, "AFTERWARDS") as stream:
         await assert_all_receive(redis_server, {**streams, "AFTERWARDS": stream}, 9)
-    for stream in streams.values():
-        await stream.close()
+    await close_all(streams.values())
 
 
 async def test_streams_end_at_their_age_each_at_its_own(start_pod: StartPod, redis_server: RedisServer):
@@ -245,5 +240,4 @@ async def test_a_limit_for_each_device_behind_a_trusted_front_door(
         page = pod.fetch(f"/admin/clients/{name}").body.decode()
         assert re.search(rf"\b{re.escape(address)}\s*<", page), "the page has the device's address, without a port"
     await assert_told_overloaded(await open_response(pod.port, f"{one}-2", headers={"X-Forwarded-For": "203.0.113.7"}))
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)

@@ -13,10 +13,10 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.barriers import heard_all, remembered
-from tests.support.devices import Source
+from tests.support.clients.devices import Source
+from tests.support.clients.reading import gap_of, ids, ids_until
 from tests.support.http import open_narrow, open_stream
 from tests.support.pods import Pod
-from tests.support.reading import gap_of, ids, ids_until
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
 

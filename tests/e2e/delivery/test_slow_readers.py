@@ -13,10 +13,11 @@ import pytest
 
 from streams.transport.socket_options import SEND_BUFFER_BYTES
 from tests.conftest import StartPod
-from tests.support.http import EventStream, open_stream
+from tests.support.clients.publishing import publishing
+from tests.support.clients.unresponsive import peak_memory, reset_peak_memory, silent_clients
+from tests.support.http import EventStream, close_all, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.unresponsive import peak_memory, reset_peak_memory, silent_clients
 from tests.support.waiting import eventually
 
 # STREAMS_TEST_SLOW_READERS=full is the size that a pod is made for; it takes two minutes.
@@ -59,26 +60,10 @@ class Load:
         head, tail = b'{"clientName":"%b","data":"' % name.encode(), b'"}'
         return head + b"x" * (EVENT_BYTES - len(head) - len(tail)) + tail
 
-    async def run(self, seconds: float, *, until: asyncio.Event | None = None) -> None:
-        """Publish for so many seconds, or until it is enough."""
-        began, batches = time.monotonic(), 0
-        while time.monotonic() - began < seconds and not (until and until.is_set()):
-            batches += 1
-            messages = list(self._batch())
-            await asyncio.to_thread(self._server.publish_all, messages, self._channel)
-            await asyncio.sleep(began + batches * BATCH_SECONDS - time.monotonic())
-
-    @contextlib.asynccontextmanager
-    async def beside(self, silent: list[str]) -> AsyncIterator[None]:
+    def beside(self, silent: list[str]) -> contextlib.AbstractAsyncContextManager[None]:
         """Publish for the silent ones, too, meanwhile."""
         self._silent = [self._large(name) for name in silent]
-        enough = asyncio.Event()
-        running = asyncio.create_task(self.run(600, until=enough))
-        try:
-            yield
-        finally:
-            enough.set()
-            await running
+        return publishing(self._server, self._channel, self._batch, BATCH_SECONDS)
 
     def _batch(self) -> Iterator[bytes]:
         if self._silent:
@@ -145,8 +130,7 @@ async def audience(pod: Pod, names: list[str]) -> AsyncIterator[Audience]:
         yield reading
     finally:
         await reading.stop()
-        for stream in streams.values():
-            await stream.close()
+        await close_all(streams.values())
 
 
 async def closes(pod: Pod, count: int, *, within_seconds: float) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.conftest import StartPod
+from tests.support.clients.reading import read_until
 from tests.support.http import open_stream
-from tests.support.reading import read_until
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
 

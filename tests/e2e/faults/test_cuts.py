@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.devices import Lane, Source, all_read_last, outcome
+from tests.support.clients.devices import Lane, Source, all_read_last, outcome
+from tests.support.links.relay import Relay
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
-from tests.support.relay import Relay
 from tests.support.waiting import eventually
 
 # STREAMS_TEST_CUTS=full is the size that the service promises; it takes minutes.

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.devices import gap_covers
+from tests.support.clients.devices import gap_covers
 from tests.support.http import HOST, EventStream, open_stream
+from tests.support.links.relay import Relay
 from tests.support.pods import Pod
-from tests.support.redis_server import CHANNEL, JOURNAL, RedisServer, event, free_port
-from tests.support.relay import Relay
+from tests.support.redis_server import CHANNEL, JOURNAL, RedisServer, event, free_port, running_redis
 from tests.support.waiting import eventually
 
 # After a demotion, or a name that moved, until the pod takes no clients.
@@ -31,20 +31,16 @@ PRIMARY = "primary.test"
 
 @pytest.fixture
 def old() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.kill()
+    with running_redis() as server:
+        yield server
 
 
 @pytest.fixture
 def new(old: RedisServer) -> Iterator[RedisServer]:
     """A replica of the old one."""
-    server = RedisServer(**{"enable-debug-command": "local"})
-    server.start()
-    server.replicate(old)
-    yield server
-    server.kill()
+    with running_redis(**{"enable-debug-command": "local"}) as server:
+        server.replicate(old)
+        yield server
 
 
 class Publishers:
@@ -200,7 +196,7 @@ async def named_pod(start_pod: StartPod, port: int, hosts: Path) -> Pod:
     pod = start_pod(
         "daphne",
         ready=False,
-        application="tests.support.moving_names:application",
+        application="tests.support.applications.moving_names:application",
         REDIS_URL=f"redis://{PRIMARY}:{port}",
         HOSTS_FILE=str(hosts),
     )

@@ -12,12 +12,12 @@ import pytest
 
 from streams.wire.timestamps import iso
 from tests.conftest import StartPod
-from tests.support.devices import gap_covers
-from tests.support.http import open_response, open_stream
-from tests.support.reading import read_until
+from tests.support.clients.devices import gap_covers
+from tests.support.clients.reading import read_until
+from tests.support.http import close_all, open_response, open_stream
+from tests.support.links.relay import Relay
+from tests.support.links.relayed import relayed_pod
 from tests.support.redis_server import RedisServer, event
-from tests.support.relay import Relay
-from tests.support.relayed import relayed_pod
 from tests.support.waiting import eventually
 
 STREAMS = 20
@@ -65,8 +65,7 @@ async def test_an_outage_is_told_once_to_every_open_stream(
         assert ids == [event("", number)["eventId"] for number in (2, 3)]
         assert [(gap["reason"], gap["lastEventId"]) for gap in gaps] == [("redis-outage", headers["Last-Event-ID"])]
     assert pod.metric('sse_stream_gaps_total{reason="redis-outage"}') == 2 * STREAMS + 1
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)
 
 
 async def test_an_outage_that_lost_nothing_is_not_told(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.devices import gap_covers
+from tests.support.clients.devices import gap_covers
+from tests.support.clients.reading import read_until
 from tests.support.http import open_stream
-from tests.support.reading import read_until
+from tests.support.links.relayed import cut_off, relayed_pod
 from tests.support.redis_server import JOURNAL, RedisServer, event
-from tests.support.relayed import cut_off, relayed_pod
 from tests.support.waiting import eventually
 
 

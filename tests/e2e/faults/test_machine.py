@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEFAULTS
-from tests.support.http import HOST, EventStream, open_stream
+from tests.support.http import HOST, EventStream, close_all, open_stream
 from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
@@ -74,16 +74,11 @@ def assert_probes_answer(pod: Pod) -> None:
         assert pod.fetch(path, timeout=PROBE_SECONDS).status == 200, path
 
 
-async def close(lanes: list[EventStream]) -> None:
-    for stream in lanes:
-        await stream.close()
-
-
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["two hours forward", "two hours back"])
 async def test_a_clock_that_is_set_changes_no_stream(number: signal.Signals, mortal_redis: RedisServer, tmp_path: Path):
     mortal_redis.start()
     # Before `manage.py`, so that this module runs it.
-    before = [sys.executable, "-m", "tests.support.set_clock"]
+    before = [sys.executable, "-m", "tests.support.applications.set_clock"]
     pod = ClockPod(before, tmp_path / "pod.log", REDIS_URL=mortal_redis.url, HEARTBEAT_SECONDS=1, MAX_STREAM_SECONDS=60)
     with ended(pod):
         pod.wait_ready()
@@ -114,7 +109,7 @@ async def test_a_clock_that_is_set_changes_no_stream(number: signal.Signals, mor
         await eventually("the refused client to be closed", lambda: pod.ps.num_fds() <= descriptors, timeout=10)
         refused.close()
         assert pod.metric('sse_closes_total{reason="max-life"}') == 0
-        await close(lanes)
+        await close_all(lanes)
         assert pod.terminate() == 0
         pod.assert_no_traceback()
         (seconds,) = re.findall(r"this pod was up for (\S+) s", pod.log)
@@ -179,7 +174,7 @@ async def test_a_log_that_nobody_reads_stops_nothing(mortal_redis: RedisServer, 
         assert 0 < told <= pod.metric("sse_log_lines_dropped_total")
         assert not re.search(r"(?m)^(?!\S+Z \[|$)", seen.rpartition("\n")[0]), "lines are whole"
         # Nobody reads from now on either, and the end waits for nobody for long.
-        await close(lanes)
+        await close_all(lanes)
         began = time.monotonic()
         assert pod.terminate() == 0
         assert time.monotonic() - began < 8
@@ -234,7 +229,7 @@ async def test_silent_connections_take_no_descriptor_of_probes(mortal_redis: Red
         assert pod.metric("sse_redis_outages_total") == 0
         pod.wait_log("Closed")
         assert "to make room for others (ulimit -n is 256)" in pod.log
-        await close(lanes)
+        await close_all(lanes)
         assert pod.terminate() == 0
         pod.assert_no_traceback()
 
@@ -269,7 +264,7 @@ async def test_a_pod_without_standard_descriptors_writes_no_log_into_a_socket(
         lanes = await open_lanes(pod)
         await assert_delivered(mortal_redis, lanes, 1)
         assert_probes_answer(pod)
-        await close(lanes)
+        await close_all(lanes)
         assert pod.terminate() == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from tests.conftest import StartPod
-from tests.support.http import open_response, open_stream
+from tests.support.http import close_all, open_response, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.threads import in_thread
@@ -80,8 +80,7 @@ async def test_survives_redis_again_and_again(start_pod: StartPod, mortal_redis:
     assert pod.connections() == len(names), "streams are to stay open while Redis is away"
     assert pod.metric("sse_redis_outages_total") == 3
     assert pod.metric("sse_connects_total") == len(names)
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)
 
 
 async def test_new_clients_wait_out_an_outage(start_pod: StartPod, mortal_redis: RedisServer):

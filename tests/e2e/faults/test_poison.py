@@ -14,10 +14,10 @@ import time
 import pytest
 
 from tests.conftest import StartPod
+from tests.support.clients.unresponsive import peak_memory, reset_peak_memory
 from tests.support.http import EventStream, open_stream
 from tests.support.poison import good, unusable
 from tests.support.redis_server import RedisServer
-from tests.support.unresponsive import peak_memory, reset_peak_memory
 from tests.support.waiting import eventually
 
 SECONDS = float(os.environ.get("STREAMS_TEST_POISON_SECONDS", "6"))

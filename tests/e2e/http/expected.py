@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from tests.support.http import Answer
-
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 GOOD_NAMES = ["a", "0", "STORE001-LANE01", "a.b_c:d-e", "Z" * 128]
 BAD_NAMES = [

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from tests.conftest import StartPod
-from tests.e2e.http.expected import TIMESTAMP
-from tests.support.http import open_stream
+from tests.support.http import TIMESTAMP, close_all, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
 
@@ -56,8 +55,7 @@ async def test_admin_connections_takes_the_parameters_of_the_page(start_pod: Sta
         hint = (await asyncio.to_thread(pod.json, "/admin/client/store2-a"))["error"]
         assert "STORE2-A is: names are case-sensitive" in hint
     finally:
-        for stream in streams:
-            await stream.close()
+        await close_all(streams)
 
 
 @pytest.mark.parametrize(

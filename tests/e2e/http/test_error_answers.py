@@ -5,52 +5,48 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import StartPod
+from tests.e2e.http import expected
+from tests.support.applications.serving import failing_pod
 from tests.support.http import Answer, exchange, parse_answer
-from tests.support.pods import FAILING, OUTSIDE_DJANGO, Pod
+from tests.support.pods import FAILING, OUTSIDE_DJANGO, TRACEBACK, Pod
 from tests.support.redis_server import RedisServer
 
 MANY_FIELDS = "&".join(f"a={number}" for number in range(1500))
-TRACEBACK = "Traceback (most recent call last)"
 
 
 @pytest.fixture
-def failing_pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
+def pod(start_pod: StartPod, redis_server: RedisServer) -> Pod:
     """A pod with a path whose view raises."""
-    pod = start_pod("daphne", application="tests.support.failing:application", REDIS_URL=redis_server.url)
-    pod.may_log_tracebacks = True
-    return pod
+    return failing_pod(start_pod, redis_server)
 
 
 @pytest.fixture(scope="module")
 def shared_failing_pod(start_shared_pod: StartPod, redis_server: RedisServer) -> Pod:
     """The same for tests that do not count what is logged."""
-    pod = start_shared_pod("daphne", application="tests.support.failing:application", REDIS_URL=redis_server.url)
-    pod.may_log_tracebacks = True
-    return pod
+    return failing_pod(start_shared_pod, redis_server)
 
 
 def assert_error(answer: Answer, status: int) -> None:
-    assert answer.status == status, answer
-    assert list(answer.json()) == ["success", "error", "timestamp"]
-    assert answer.json()["success"] is False
-    assert answer.json()["error"].endswith(".")
+    error = expected.assert_error(answer, status)
+    assert list(error) == ["success", "error", "timestamp"]
+    assert error["success"] is False
 
 
-def test_too_many_fields_are_400_in_json(failing_pod: Pod):
-    assert_error(failing_pod.fetch(f"/admin?{MANY_FIELDS}"), 400)
+def test_too_many_fields_are_400_in_json(pod: Pod):
+    assert_error(pod.fetch(f"/admin?{MANY_FIELDS}"), 400)
     # Django logs what it takes for an attack, and that is all.
-    assert failing_pod.log.count(" [django.") == 1
-    assert "AttributeError" not in failing_pod.log
+    assert pod.log.count(" [django.") == 1
+    assert "AttributeError" not in pod.log
 
 
-def test_a_view_that_raises_is_500_in_json_with_one_traceback(failing_pod: Pod):
-    answer = failing_pod.fetch(FAILING)
+def test_a_view_that_raises_is_500_in_json_with_one_traceback(pod: Pod):
+    answer = pod.fetch(FAILING)
     assert_error(answer, 500)
     assert b"this view raises" not in answer.body
-    failing_pod.wait_log("RuntimeError: this view raises")
-    assert failing_pod.log.count(" [django.") == 1
-    assert failing_pod.log.count(TRACEBACK) == 1
-    assert failing_pod.status("/health") == 200
+    pod.wait_log("RuntimeError: this view raises")
+    assert pod.log.count(" [django.") == 1
+    assert pod.log.count(TRACEBACK) == 1
+    assert pod.status("/health") == 200
 
 
 # What Daphne refuses by itself, and a page would say under the plain command.
@@ -69,8 +65,7 @@ def test_what_plain_daphne_answers_by_itself_is_json(shared_failing_pod: Pod, he
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
 def test_what_fails_outside_of_django_is_500_in_json(start: str, start_pod: StartPod, redis_server: RedisServer):
-    pod = start_pod(start, application="tests.support.failing:application", REDIS_URL=redis_server.url)
-    pod.may_log_tracebacks = True
+    pod = failing_pod(start_pod, redis_server, start)
     assert_error(pod.fetch(OUTSIDE_DJANGO), 500)
     pod.wait_log("RuntimeError: this fails before Django")
     assert pod.log.count(TRACEBACK) == 1

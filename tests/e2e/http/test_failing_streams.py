@@ -8,20 +8,18 @@ import contextlib
 import pytest
 
 from tests.conftest import StartPod
+from tests.support.applications.serving import failing_pod
 from tests.support.http import exchange, open_stream, request_bytes
-from tests.support.pods import Pod
+from tests.support.pods import TRACEBACK, Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
-
-TRACEBACK = "Traceback (most recent call last)"
 
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
 async def test_stream_whose_opening_fails_is_cut_and_forgotten(
     start: str, start_pod: StartPod, redis_server: RedisServer, client_name: str
 ):
-    pod = start_pod(start, application="tests.support.failing:application", REDIS_URL=redis_server.url)
-    pod.may_log_tracebacks = True
+    pod = failing_pod(start_pod, redis_server, start)
     async with await open_stream(pod.port, client_name) as neighbour:
         # It returns because its socket is closed, which a server that aborts may do with a reset.
         with contextlib.suppress(ConnectionError):
@@ -37,8 +35,7 @@ async def test_stream_whose_opening_fails_is_cut_and_forgotten(
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
 async def test_page_whose_stream_fails_is_cut(start: str, start_pod: StartPod, redis_server: RedisServer):
     """An answer that has begun cannot become another."""
-    pod = start_pod(start, application="tests.support.failing:application", REDIS_URL=redis_server.url)
-    pod.may_log_tracebacks = True
+    pod = failing_pod(start_pod, redis_server, start)
     with contextlib.suppress(ConnectionError):
         await asyncio.to_thread(exchange, pod.port, request_bytes("GET", "/admin/live"), timeout=5)
     assert pod.log.count(TRACEBACK) == 1

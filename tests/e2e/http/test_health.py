@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from streams import VERSION
 from tests.conftest import StartPod
-from tests.e2e.http.expected import TIMESTAMP, assert_error
-from tests.support.http import HOST, open_stream
+from tests.e2e.http.expected import assert_error
+from tests.support.http import HOST, TIMESTAMP, close_all, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
 
@@ -40,8 +40,7 @@ async def test_health_ready_says_no_at_the_limit_of_connections(
     ready = pod.fetch("/health/ready")
     assert_error(ready, 503, "limit", "2")
     assert pod.status("/health") == 200
-    for stream in streams:
-        await stream.close()
+    await close_all(streams)
     deadline = time.monotonic() + 2
     while pod.status("/health/ready") != 200:
         assert time.monotonic() < deadline, "room was made and the pod does not say so"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -42,14 +43,9 @@ def hosted(pod: Pod, target: str, host: str, method: str = "GET") -> Answer:
 @pytest.fixture(scope="module")
 def strict_pods(start_shared_pod: StartPod, redis_server: RedisServer) -> Callable[[str], Pod]:
     """Give a pod that answers for `sse.example` alone, for one way to start it."""
-    started: dict[str, Pod] = {}
-
-    def pod(start: str) -> Pod:
-        if start not in started:
-            started[start] = start_shared_pod(start, REDIS_URL=redis_server.url, ALLOWED_HOSTS="sse.example")
-        return started[start]
-
-    return pod
+    return functools.cache(
+        lambda start: start_shared_pod(start, REDIS_URL=redis_server.url, ALLOWED_HOSTS="sse.example")
+    )
 
 
 @pytest.mark.parametrize("start", STARTS)

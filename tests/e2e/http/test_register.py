@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.http.expected import BAD_NAMES, GOOD_NAMES, TIMESTAMP, assert_error
-from tests.support.http import Answer, exchange, parse_answer, request_bytes
+from tests.e2e.http.expected import BAD_NAMES, GOOD_NAMES, assert_error
+from tests.support.http import TIMESTAMP, Answer, exchange, parse_answer, request_bytes
 from tests.support.pods import Pod
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,6 +16,7 @@ from tests.conftest import StartPod
 from tests.support.http import HOST, Answer, open_stream, parse_answer, request_bytes
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
+from tests.support.sockets import reset_at_close
 from tests.support.waiting import eventually, wait_until
 
 KIB = 1024
@@ -58,7 +58,7 @@ def connected(pod: Pod, *parts: bytes) -> Iterator[socket.socket]:
 
 def reset(client: socket.socket) -> None:
     """End a connection the hard way."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(client)
     client.close()
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.conftest import StartPod
-from tests.support.http import EventStream, open_stream
+from tests.support.http import EventStream, close_all, open_stream
 from tests.support.pods import OBSERVED, Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -35,10 +35,6 @@ async def open_many(pod: Pod, names: list[str], at_once: int = 100) -> list[Even
 
     await asyncio.gather(*(open_in_turn() for _ in range(at_once)))
     return [opened[name] for name in names]
-
-
-async def close_all(streams: list[EventStream]) -> None:
-    await asyncio.gather(*(stream.close() for stream in streams))
 
 
 @pytest.mark.timeout(60 + CONNECTIONS // 20)
@@ -87,7 +83,7 @@ async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: R
 
 @pytest.mark.parametrize("start", ["daphne", "uvicorn"])
 async def test_leaves_no_task_behind(start: str, start_pod: StartPod, redis_server: RedisServer):
-    application = "tests.support.introspection:application"
+    application = "tests.support.applications.introspection:application"
     pod = start_pod(start, application=application, REDIS_URL=redis_server.url, LOG_LEVEL="warning")
     names = [f"TASK-{number:03d}" for number in range(200)]
     # A pod at rest has a handful; that each of its own is there now is not certain.

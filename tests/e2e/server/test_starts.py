@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import resource
 import socket
 from collections.abc import Callable
@@ -13,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from streams.transport.listen_queue import LISTEN_BACKLOG
-from tests.support.http import HOST, open_stream, request_bytes
+from tests.support.http import HOST, TIMESTAMP, open_stream, request_bytes
 from tests.support.pods import STARTS, Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
-
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 pytestmark = pytest.mark.parametrize("start", STARTS)
 

@@ -1,4 +1,4 @@
-"""A registry whose pod is subscribed, a whole pod without I/O, and the monotonic clock, for the test to turn."""
+"""A router, a whole pod without I/O, and the monotonic clock, for the test to turn."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import time
 import pytest
 
 from streams.delivery.registry import Registry
-from tests.streams.builders import make_registry
+from streams.delivery.router import Router
+from tests.streams.builders import make_router
 from tests.streams.clocks import HandClock
 from tests.streams.delivery.pods import PurePod
 
 
 @pytest.fixture
-def registry() -> Registry:
-    return make_registry()
+def router(registry: Registry) -> Router:
+    return make_router(registry)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from streams.delivery.connection import Connection, Resume
@@ -12,11 +11,12 @@ from streams.delivery.router import Router
 from streams.history.messages import History
 from streams.wire.pods import PodMessage
 from streams.wire.timestamps import unix_seconds
-from tests.streams.builders import MAX_EVENT_BYTES, STALL_SECONDS, Recorder
+from tests.streams.builders import MAX_EVENT_BYTES, STALL_SECONDS, Recorder, connect, message
 from tests.streams.clocks import WALL_AHEAD, HandClock
 from tests.support.event_stream import ServerSentEvent, parse
 
 HISTORY_SECONDS = 300.0
+GAP = "stream-gap"
 
 
 class PurePod:
@@ -62,10 +62,7 @@ class PurePod:
         self, name: str = "a", last_event_id: str | None = None, *, since: float | None = None
     ) -> tuple[Connection, Recorder]:
         resume = None if last_event_id is None and since is None else Resume(last_event_id, since)
-        writer = Recorder()
-        connection = Connection(name, writer, resume=resume, clock=self.hands.clock)
-        self.registry.open(connection, [])
-        return connection, writer
+        return connect(self.registry, name, resume=resume, clock=self.hands.clock)
 
     def channel(self, *event_ids: str, name: str = "a") -> None:
         self.recovery.take_channel([event(event_id, name) for event_id in event_ids])
@@ -116,11 +113,11 @@ def outgoing(*pods: PurePod) -> list[PodMessage]:
 
 
 def event(event_id: str, name: str = "a") -> bytes:
-    return json.dumps({"clientName": name, "eventId": event_id}).encode()
+    return message(name, event_id)
 
 
 def gaps(writer: Recorder) -> list[dict[str, Any]]:
-    return [event.json() for event in writer.events if event.type == "stream-gap"]
+    return [event.json() for event in writer.events if event.type == GAP]
 
 
 def story(writer: Recorder) -> list[str]:

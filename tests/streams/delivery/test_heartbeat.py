@@ -10,17 +10,12 @@ import pytest
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
-from tests.streams.builders import Recorder, connect, make_registry, unwritable
+from tests.streams.builders import Recorder, connect, unwritable
 from tests.support.event_stream import EventStreamParser
 from tests.support.waiting import eventually
 
 HEARTBEAT_SECONDS = 30.0
 DEAD_AFTER_SECONDS = 15.0
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return make_registry()
 
 
 @pytest.fixture

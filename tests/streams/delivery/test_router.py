@@ -11,36 +11,19 @@ from streams.delivery import outbox
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
-from streams.history.coverage import GapReason, Ingress
-from streams.history.messages import History
 from streams.wire.complaints import Fault
 from streams.wire.timestamps import iso
-from tests.streams.builders import MAX_EVENT_BYTES, connect, make_registry, make_router, route, unwritable
+from tests.streams.builders import (
+    MAX_EVENT_BYTES,
+    connect,
+    late,
+    make_registry,
+    make_router,
+    message,
+    route,
+    unwritable,
+)
 from tests.streams.clocks import HandClock
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return make_registry()
-
-
-@pytest.fixture
-def router(registry: Registry) -> Router:
-    return make_router(registry)
-
-
-def router_and_history(registry: Registry, hands: HandClock) -> tuple[Router, History]:
-    history = History(300, 2**20, 100, started=hands.now)
-    return Router(registry, history, max_event_bytes=MAX_EVENT_BYTES, clock=hands.clock), history
-
-
-def late(event_id: str) -> bytes:
-    """An event for `a` whose deadline has passed."""
-    return json.dumps({"clientName": "a", "eventId": event_id, "deliverBy": "2020-01-01T00:00:00Z"}).encode()
-
-
-def message(name: str, event_id: str) -> bytes:
-    return json.dumps({"clientName": name, "eventId": event_id}).encode()
 
 
 def test_each_client_gets_its_own_in_order(registry: Registry, router: Router):
@@ -132,9 +115,6 @@ def test_never_raises_and_never_loses_a_good_one(messages: list[bytes]):
     assert router.repeated == max(0, good - 1)
 
 
-# What goes out, and what does not
-
-
 def test_an_event_that_comes_too_late_is_counted_and_goes_to_nobody(registry: Registry, router: Router):
     _, a = connect(registry, "a")
     route(router, late("1"), message("a", "2"), late("3"))
@@ -154,21 +134,6 @@ def test_the_delay_of_an_event_is_seen_once_for_those_that_were_read_with_it(reg
     assert sum(router.delays.counts) == 1
 
 
-def test_what_is_heard_is_remembered_with_its_moment(registry: Registry):
-    """The moments stay with their messages where others between them are skipped."""
-    hands = HandClock()
-    router, history = router_and_history(registry, hands)
-    first, fourth = message("a", "1"), message("a", "4")
-    hands.turn(10)
-    moments = [hands.now - 4, hands.now - 3, hands.now - 2, hands.now - 1]
-    names = router.route([first, b"unusable", late("3"), fourth], Ingress.JOURNAL, moments)
-    assert names == ["a", "a"]
-    assert history.events_of("a", 9) == [(moments[0], first), (moments[3], fourth)]
-    assert router.route([b"unusable"], Ingress.JOURNAL, [hands.now]) == []
-    router.route([first], Ingress.CHANNEL)
-    assert history.events_of("a", 1) == [(hands.now, first)]
-
-
 def test_a_name_that_no_client_can_have_is_counted_apart_and_named(router: Router, caplog: pytest.LogCaptureFixture):
     route(router, message("a b", "1"), message("a", "2"), b"unusable")
     assert (router.received, router.foreign) == (3, 1)
@@ -184,43 +149,6 @@ def test_a_deadline_that_cannot_be_read_is_counted_named_and_delivered(
     assert a.ids == ["1", "2"]
     assert router.complaints.counts == {Fault.NO_DEADLINE: 1}
     assert "ttlMs is no number of milliseconds: '5000'" in caplog.text
-
-
-def test_ttl_ms_without_a_timestamp_count_from_when_redis_or_the_pod_took_the_event(registry: Registry):
-    """Also in a replay, and of a message that came twice from when it came last."""
-    hands = HandClock()
-    router, history = router_and_history(registry, hands)
-    connection, a = connect(registry, "a")
-    text = b'{"clientName":"a","eventId":"%b","ttlMs":5000}'
-    router.route([text % b"old", text % b"new"], Ingress.JOURNAL, [hands.now - 5, hands.now - 4])
-    router.route([text % b"twice"], Ingress.CHANNEL)
-    assert (a.ids, router.expired) == (["new", "twice"], 1)
-    hands.turn(4)
-    router.route([text % b"twice"], Ingress.CHANNEL)
-    hands.turn(2)
-    messages = [message for _, message in history.events_of("a", 9)]
-    a.written = b""
-    registry.outbox.replay(connection, messages, router.framing(connection))
-    assert set(a.ids) == {"twice"}
-    assert router.expired == 2
-
-
-def test_ttl_ms_of_an_event_that_is_forgotten_meanwhile_set_no_deadline(registry: Registry, router: Router):
-    connection, a = connect(registry, "a")
-    replayed = [b'{"clientName":"a","eventId":"1","ttlMs":1}']
-    registry.outbox.replay(connection, replayed, router.framing(connection))
-    assert a.ids == ["1"]
-
-
-def test_the_past_of_the_journal_goes_to_nobody(registry: Registry):
-    hands = HandClock()
-    router, history = router_and_history(registry, hands)
-    _, a = connect(registry, "a")
-    past = hands.now - 9
-    router.remember([message("a", "1"), b"unusable", message("a b", "2")], [past, past + 1, past + 2])
-    assert a.ids == []
-    assert history.events_of("a", 9) == [(past, message("a", "1"))]
-    assert (router.received, router.foreign, router.complaints.skipped) == (3, 1, 2)
 
 
 def test_a_client_whose_writer_fails_is_closed_and_the_others_get_theirs(registry: Registry, router: Router):
@@ -241,78 +169,3 @@ def test_each_event_that_is_sent_is_named_in_the_debug_log(
         caplog.clear()
         route(router, message("a", "1"), message("a", "2"))
     assert caplog.messages == ["Event #2 sent to a"]
-
-
-# Replays
-
-
-def test_an_event_during_a_replay_goes_behind_it_and_is_counted_when_it_goes(registry: Registry, router: Router):
-    connection, a = connect(registry, "a")
-    a.waiting = 1
-    registry.outbox.replay(connection, [message("a", "1")], router.framing(connection))
-    route(router, message("a", "2"))
-    assert (a.ids, router.delivered, router.foreign, router.replayed) == ([], 0, 0, 0)
-    a.waiting = 0
-    registry.outbox._continue_replay(connection)
-    assert a.ids == ["1", "2"]
-    assert (router.replayed, connection.event_count) == (2, 2)
-
-
-def test_a_replay_leaves_out_what_is_too_late_or_unusable(registry: Registry, router: Router):
-    connection, a = connect(registry, "a")
-    messages = [late("1"), b"unusable", b'{"clientName":"a","data":"\xff"}', message("a", "2")]
-    registry.outbox.replay(connection, messages, router.framing(connection))
-    assert a.ids == ["2"]
-    assert (router.expired, router.complaints.counts[Fault.UNUSABLE], router.replayed, connection.event_count) == (
-        1,
-        2,
-        1,
-        1,
-    )
-
-
-# Gaps
-
-
-def test_a_client_is_told_what_is_missing_after_its_marks_once(registry: Registry):
-    hands = HandClock()
-    router, history = router_and_history(registry, hands)
-    connection, a = connect(registry, "a")
-    history.coverage[Ingress.CHANNEL].miss(hands.now + 1, hands.now + 2)
-    router.tell(connection)
-    assert "stream-gap" not in a.types, "nobody said that there is something to tell"
-    router.told = (hands.now + 2, 0.0)
-    connection.told = (hands.now + 2, hands.now)
-    router.tell(connection)
-    assert "stream-gap" not in a.types, "the client has all that"
-    assert connection.told is router.told
-    connection.told = (hands.now, hands.now)
-    router.tell(connection)
-    router.tell(connection)
-    assert a.types.count("stream-gap") == 1
-    assert router.gaps == {GapReason.REDIS_OUTAGE: 1}
-
-
-def test_who_is_not_greeted_or_waits_for_its_replay_is_told_later(registry: Registry, router: Router):
-    registry.subscribed = False
-    ungreeted, writer = connect(registry, "a")
-    registry.subscribed = True
-    held, held_writer = connect(registry, "b")
-    registry.outbox.hold(held, router.framing(held))
-    before = held.told
-    router.told = (9.0, 9.0)
-    for connection in (ungreeted, held):
-        router.tell(connection)
-        assert connection.told is before
-    assert (writer.types, held_writer.types) == ([], ["message"])
-
-
-def test_an_event_behind_a_gap_comes_after_it(registry: Registry):
-    hands = HandClock()
-    router, history = router_and_history(registry, hands)
-    connection, a = connect(registry, "a")
-    connection.told = (hands.now, hands.now)
-    history.coverage[Ingress.CHANNEL].miss(hands.now + 1, hands.now + 2)
-    router.told = (hands.now + 2, hands.now)
-    route(router, message("a", "1"))
-    assert a.types == ["message", "stream-gap", "message"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from math import inf
 
 from streams.history.coverage import Gap, Ingress
 from streams.history.messages import History
+from tests.streams import builders
+from tests.streams.builders import CHANNEL
+from tests.streams.clocks import STARTED
 
 SECONDS = 300.0
 NO_LIMIT = 1 << 30
-STARTED = 1000.0
-CHANNEL, JOURNAL = Ingress
+# Long enough after the start that no other pod can have been behind by more.
+LATER = STARTED + 100
 
 
 def make_history(*, seconds: float = SECONDS, max_bytes: int = NO_LIMIT, per_client: int = 100) -> History:
@@ -19,7 +21,7 @@ def make_history(*, seconds: float = SECONDS, max_bytes: int = NO_LIMIT, per_cli
 
 
 def message(event_id: object, padding: int = 0) -> bytes:
-    return json.dumps({"clientName": "a", "eventId": event_id, "data": "x" * padding}).encode()
+    return builders.message("a", event_id, data="x" * padding)
 
 
 def fill(

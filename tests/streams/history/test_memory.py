@@ -11,12 +11,12 @@ import pytest
 
 from streams.history.coverage import Gap, GapReason
 from streams.history.memory import APART_SECONDS, BYTES_FOR_A_LAST_ID
+from tests.streams.builders import CHANNEL, JOURNAL
+from tests.streams.clocks import STARTED
 from tests.streams.history.histories import (
-    CHANNEL,
-    JOURNAL,
+    LATER,
     NO_LIMIT,
     SECONDS,
-    STARTED,
     after,
     all_heard,
     fill,
@@ -24,9 +24,6 @@ from tests.streams.history.histories import (
     message,
     since,
 )
-
-# Long enough after the start that no other pod can have been behind by more.
-LATER = STARTED + 100
 
 
 @pytest.mark.parametrize("clients", [50, 1000, 10_000])

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from math import inf
 
-from streams.history.coverage import Ingress
 from streams.history.progress import (
     CLOCK_DOUBT_SECONDS,
     KEPT_SECONDS,
@@ -13,8 +12,8 @@ from streams.history.progress import (
     SILENT_SECONDS,
     Progress,
 )
+from tests.streams.builders import CHANNEL, JOURNAL
 
-CHANNEL, JOURNAL = Ingress
 NOW = 1000.0
 
 

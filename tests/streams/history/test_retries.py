@@ -1,41 +1,22 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from streams.delivery.connection import Connection, Resume
-from streams.delivery.recovery import Recovery
-from streams.delivery.registry import Registry
-from streams.delivery.router import Router
+from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.history.coverage import Ingress
-from streams.history.messages import History
 from streams.history.retries import MAX_REPLAYED
 from streams.wire.complaints import Fault
-from tests.streams.builders import MAX_EVENT_BYTES, Recorder, make_registry
+from tests.streams import builders
+from tests.streams.builders import CHANNEL, JOURNAL, Recorder
 from tests.streams.clocks import HandClock
+from tests.streams.delivery.pods import PurePod
 
-CHANNEL, JOURNAL = Ingress
 
-
-class OnePod:
-    """A router with its history, and the recovery that gives clients their replays."""
-
-    def __init__(self, hands: HandClock) -> None:
-        self.hands = hands
-        self.registry: Registry = make_registry(clock=hands.clock)
-        self.history = History(300, 2**20, 100, started=hands.now)
-        self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=hands.clock)
-        self.recovery = Recovery(self.registry, self.router, self.history, life="x", clock=hands.clock)
-
-    def connect(self, last_event_id: str | None = None, since: float | None = None) -> tuple[Connection, Recorder]:
-        resume = None if last_event_id is None and since is None else Resume(last_event_id, since)
-        writer = Recorder()
-        connection = Connection("a", writer, resume=resume, clock=self.hands.clock)
-        self.registry.open(connection, [])
-        return connection, writer
+class OnePod(PurePod):
+    """A pod that is handed messages a second apart."""
 
     def hear(self, *messages: bytes, ingress: Ingress = CHANNEL) -> None:
         self.hands.turn(1.0)
@@ -48,12 +29,14 @@ class OnePod:
 
 
 @pytest.fixture
-def pod() -> OnePod:
-    return OnePod(HandClock())
+def pod(hands: HandClock) -> OnePod:
+    pod = OnePod(hands)
+    pod.registry.subscribed = True
+    return pod
 
 
 def message(event_id: object, data: object = None, **fields: Any) -> bytes:
-    return json.dumps({"clientName": "a", "eventId": event_id, "data": data, **fields}).encode()
+    return builders.message("a", event_id, data=data, **fields)
 
 
 # A retry

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from streams.errors import StreamError
 from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, Refused, error_body, send_answer, send_error
 from streams.http.views import error_response
+from tests.support.http import TIMESTAMP
 
 
 class Sent:
@@ -25,7 +25,7 @@ def test_error_body_has_the_sentence_and_what_else_is_known():
     assert body["success"] is False
     assert body["error"] == "Try “again”."
     assert body["retry"] == 5
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
+    assert TIMESTAMP.fullmatch(body["timestamp"])
 
 
 async def test_send_error_is_one_whole_answer_in_json():

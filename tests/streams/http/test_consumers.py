@@ -4,95 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
-from django.conf import settings
 
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.http import consumers
-from streams.http.answers import SERVICE_FAILED
-from streams.http.consumers import EventStreamConsumer
 from streams.pod import Pod
 from tests.streams.builders import Recorder
+from tests.streams.http.clients import Client, opened
 from tests.support.waiting import eventually
-
-DISCONNECT = {"type": "http.disconnect"}
-
-
-@pytest.fixture
-def pod() -> Pod:
-    """A pod that takes clients; nothing of it runs."""
-    pod = Pod(msgspec.structs.replace(settings.STREAMS, cors_allowed_origins=frozenset({"*"}), history_seconds=300))
-    pod.registry.subscribed = True
-    return pod
-
-
-@pytest.fixture
-def writers(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
-    """The writer of each stream that was asked for, in their order."""
-    made: list[Recorder] = []
-
-    def open_writer(*_arguments: Any) -> Recorder:
-        made.append(Recorder())
-        return made[-1]
-
-    monkeypatch.setattr(consumers, "open_writer", open_writer)
-    return made
-
-
-class Client:
-    """One request, served in a task of its own."""
-
-    def __init__(self, pod: Pod, name: str, *, method: str = "GET", query: str = "", **headers: bytes) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self._error: Exception | None = None
-        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": f"/events/{name}",
-            "query_string": query.encode(),
-            "headers": [(key.replace("_", "-").encode(), value) for key, value in headers.items()],
-            "client": ["10.0.0.7", 5000],
-        }
-        self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
-        self.task = asyncio.create_task(EventStreamConsumer(pod)(scope, self._inbox.get, self._send))
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if self._error is not None:
-            raise self._error
-        self.sent.append(message)
-
-    def refuse(self, error: Exception) -> None:
-        """Take nothing more, as a server that is out of step."""
-        self._error = error
-
-    async def leave(self) -> None:
-        self._inbox.put_nowait(DISCONNECT)
-        await asyncio.wait_for(self.task, 5)
-
-    @property
-    def status(self) -> int:
-        status: int = self.sent[0]["status"]
-        return status
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return dict(self.sent[0]["headers"])
-
-    def error(self) -> Any:
-        return json.loads(self.sent[1]["body"])["error"]
-
-
-async def opened(pod: Pod, name: str) -> Connection:
-    connection = await eventually(f"{name} to be opened", lambda: pod.registry.get(name), 5)
-    assert isinstance(connection, Connection)
-    return connection
 
 
 @contextlib.contextmanager
@@ -190,17 +113,6 @@ async def test_stream_whose_opening_fails_leaves_the_others_alone(pod: Pod, writ
     assert len(pod.registry) == 0
 
 
-async def test_stream_that_is_refused_and_fails_leaves_nothing(
-    pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch
-):
-    pod.draining = True
-    monkeypatch.setattr(Recorder, "finish", lambda *_: 1 / 0)
-    client = Client(pod, "A")
-    await asyncio.wait_for(client.task, 5)
-    assert len(pod.registry) == 0
-    assert writers[0].aborted
-
-
 async def test_server_that_stops_ends_the_stream_with_its_reason(pod: Pod, writers: list[Recorder]):
     client = Client(pod, "A")
     connection = await opened(pod, "A")
@@ -218,95 +130,3 @@ async def test_cut_by_this_pod_is_no_error_of_the_server(pod: Pod, writers: list
     client.task.cancel()
     await asyncio.wait_for(client.task, 5)
     assert connection.close_reason is CloseReason.SLOW_READER
-
-
-async def test_refusal_is_said_in_the_stream(pod: Pod, writers: list[Recorder]):
-    pod.draining = True
-    client = Client(pod, "A")
-    await eventually("the stream to end", lambda: writers and writers[0].finished, 5)
-    assert writers[0].types == ["draining"]
-    assert len(pod.registry) == 0
-    await client.leave()
-
-
-async def test_refusal_is_a_status_for_those_who_prefer_it(pod: Pod, writers: list[Recorder]):
-    pod.draining = True
-    client = Client(pod, "A", prefer=b"status", origin=b"https://shop.example")
-    await asyncio.wait_for(client.task, 5)
-    assert writers == []
-    assert client.status == 503
-    assert "draining" in client.error()
-    assert 1 <= int(client.headers[b"Retry-After"]) <= 5
-    assert client.headers[b"Access-Control-Allow-Origin"] == b"*"
-
-
-@pytest.mark.parametrize(
-    ("request_of", "status"),
-    [
-        (lambda pod: Client(pod, "-a", origin=b"x"), 400),
-        (lambda pod: Client(pod, "A", method="POST", origin=b"x"), 405),
-        (lambda pod: Client(pod, "A", query="since=never", origin=b"x"), 400),
-    ],
-)
-async def test_request_that_opens_no_stream_is_told_why(
-    pod: Pod, writers: list[Recorder], request_of: Callable[[Pod], Client], status: int
-):
-    client = request_of(pod)
-    await asyncio.wait_for(client.task, 5)
-    assert client.status == status
-    assert client.error().endswith(".")
-    assert client.headers[b"Access-Control-Allow-Origin"] == b"*", "a page is to read it"
-    assert writers == []
-
-
-async def test_head_has_the_headers_of_a_stream_and_opens_none(pod: Pod, writers: list[Recorder]):
-    client = Client(pod, "A", method="HEAD")
-    await asyncio.wait_for(client.task, 5)
-    assert client.status == 200
-    assert client.headers[b"Content-Type"] == b"text/event-stream"
-    assert writers == []
-
-
-@pytest.mark.parametrize("name", ["A", "-a"])
-async def test_options_is_answered_for_any_name(pod: Pod, writers: list[Recorder], name: str):
-    """A page whose preflight fails cannot read what is wrong with the name."""
-    client = Client(pod, name, method="OPTIONS", origin=b"https://shop.example")
-    await asyncio.wait_for(client.task, 5)
-    assert client.status == 204
-    assert b"GET" in client.headers[b"Access-Control-Allow-Methods"]
-    assert client.headers[b"Allow"] == b"GET, HEAD, OPTIONS"
-
-
-OTHER_PAGES: list[dict[str, Any]] = [
-    {"origin": b"https://evil.example"},
-    {"sec_fetch_site": b"cross-site"},
-    {"origin": b"null"},
-]
-
-
-@pytest.mark.parametrize("headers", OTHER_PAGES, ids=str)
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_stream_that_another_sites_page_asks_for_evicts_nobody(
-    pod: Pod, writers: list[Recorder], headers: dict[str, Any], method: str
-):
-    pod.conf = msgspec.structs.replace(pod.conf, cors_allowed_origins=frozenset({"https://shop.example"}))
-    incumbent = Client(pod, "A")
-    connection = await opened(pod, "A")
-    stranger = Client(pod, "A", method=method, host=b"sse.example", **headers)
-    await asyncio.wait_for(stranger.task, 5)
-    assert stranger.status == 403
-    assert "another site" in stranger.error()
-    assert pod.registry.get("A") is connection
-    assert len(writers) == 1
-    await incumbent.leave()
-
-
-async def test_request_that_fails_before_its_stream_is_500_in_json(
-    pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    monkeypatch.setattr(pod, "refusal", lambda *_arguments: 1 / 0)
-    client = Client(pod, "A")
-    await asyncio.wait_for(client.task, 5)
-    assert (client.status, client.error()) == (500, SERVICE_FAILED)
-    assert "ZeroDivisionError" in caplog.text
-    assert (len(pod.registry), writers) == (0, [])

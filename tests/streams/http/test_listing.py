@@ -1,27 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.http.listing import Roster, View, similar_name, store_of
-from tests.streams.builders import Recorder, make_registry
-
-
-@pytest.fixture
-def registry() -> Registry:
-    return make_registry()
-
-
-def connect(registry: Registry, name: str, *, address: str = "", backlog: int = 0, **changes: Any) -> None:
-    writer = Recorder()
-    writer.waiting = backlog
-    connection = Connection(name, writer, address)
-    registry.open(connection, [])
-    for field, value in changes.items():
-        setattr(connection, field, value)
+from tests.streams.builders import connect_with
 
 
 def names(registry: Registry, **view: str) -> list[str]:
@@ -29,8 +12,8 @@ def names(registry: Registry, **view: str) -> list[str]:
 
 
 def test_a_search_looks_at_name_and_address_whatever_the_case(registry: Registry) -> None:
-    connect(registry, "STORE001-LANE01", address="10.1.1.1:1")
-    connect(registry, "STORE002-LANE01", address="10.2.2.2:2")
+    connect_with(registry, "STORE001-LANE01", address="10.1.1.1:1")
+    connect_with(registry, "STORE002-LANE01", address="10.2.2.2:2")
     assert names(registry, q="store001") == ["STORE001-LANE01"]
     assert names(registry, q="10.2.") == ["STORE002-LANE01"]
     assert names(registry, q="nothing") == []
@@ -38,7 +21,7 @@ def test_a_search_looks_at_name_and_address_whatever_the_case(registry: Registry
 
 def test_the_store_is_the_part_before_the_first_hyphen(registry: Registry) -> None:
     for name in ("STORE1-LANE01", "STORE10-LANE01", "STORE1", "STORE1-A-B"):
-        connect(registry, name)
+        connect_with(registry, name)
     assert names(registry, store="store1") == ["STORE1", "STORE1-A-B", "STORE1-LANE01"]
     assert store_of("STORE1-A-B") == "STORE1"
 
@@ -59,15 +42,15 @@ def test_the_store_is_the_part_before_the_first_hyphen(registry: Registry) -> No
     ],
 )
 def test_sorting(registry: Registry, sort: str, expected: list[str]) -> None:
-    connect(registry, "A", event_count=2, opened_at=30.0, active_at=90.0, backlog=5, address="3")
-    connect(registry, "B", event_count=9, opened_at=10.0, active_at=50.0, address="2")
-    connect(registry, "C", event_count=0, opened_at=20.0, active_at=70.0, backlog=7, address="1")
+    connect_with(registry, "A", event_count=2, opened_at=30.0, active_at=90.0, backlog=5, address="3")
+    connect_with(registry, "B", event_count=9, opened_at=10.0, active_at=50.0, address="2")
+    connect_with(registry, "C", event_count=0, opened_at=20.0, active_at=70.0, backlog=7, address="1")
     assert names(registry, sort=sort) == expected
 
 
 def test_a_page_has_fifty_rows_and_a_page_too_far_is_the_last(registry: Registry) -> None:
     for number in range(120):
-        connect(registry, f"LANE{number:03d}")
+        connect_with(registry, f"LANE{number:03d}")
     assert names(registry, page="2")[0] == "LANE050"
     selection = Roster(registry).select(View(page=99))
     assert (selection.page, selection.pages, selection.matched, len(selection.connections)) == (3, 3, 120, 20)
@@ -90,7 +73,7 @@ def test_an_address_asks_for_the_same_view() -> None:
 
 
 def test_a_name_in_other_letters_may_be_meant(registry: Registry) -> None:
-    connect(registry, "store007-lane03")
-    connect(registry, "STORE007-LANE04")
+    connect_with(registry, "store007-lane03")
+    connect_with(registry, "STORE007-LANE04")
     assert similar_name(registry, "STORE007-LANE03") == "store007-lane03"
     assert similar_name(registry, "STORE007-LANE05") is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from tests.streams.server.test_http_channel import Server, made_reader
+from tests.streams.server.readers import Server, made_reader
 from tests.support.http import parse_answer
 
 PLENTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)

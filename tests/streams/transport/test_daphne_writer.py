@@ -14,6 +14,7 @@ from streams.transport import daphne_writer
 from streams.transport.daphne_writer import DISCARDED, NO_HEADERS, SocketWriter, daphne_request
 from streams.transport.socket_options import SocketOptions
 from streams.transport.writer import open_writer
+from tests.support.sockets import connected_sockets
 
 HEADERS = [(b"Content-Type", b"text/event-stream")]
 OPTIONS = SocketOptions(30, 15)
@@ -88,12 +89,9 @@ def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        client = socket.create_connection(listening.getsockname())
-        stream, _address = listening.accept()
-    stream.setblocking(False)
-    client.settimeout(5)
-    with client, stream:
+    with connected_sockets() as (stream, client):
+        stream.setblocking(False)
+        client.settimeout(5)
         yield stream, client
 
 

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from streams.transport.socket_options import SEND_BUFFER_BYTES, SocketOptions, silent_seconds
+from tests.support.sockets import connected_sockets
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The two ends of a TCP connection: the pod's and the client's."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        client = socket.create_connection(listening.getsockname())
-        stream, _address = listening.accept()
-    with client, stream:
-        yield stream, client
+    with connected_sockets() as ends:
+        yield ends
 
 
 def test_set_on_bounds_the_buffer_and_the_patience(connected: tuple[socket.socket, socket.socket]):

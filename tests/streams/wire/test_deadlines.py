@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import InvalidEvent
 from streams.wire.deadlines import Deadline, deadline_of, has_expired
-from streams.wire.events import decode_event, encode_event
+from streams.wire.events import decode_event
 
 NOON = 1_767_614_400.0
 BEFORE_NOON = "2026-01-05T11:59:59Z"
@@ -148,29 +147,6 @@ def test_deadline_of_anything_says_what_is_wrong_on_a_short_line(value: Any):
     found = deadline(deliverBy=value, ttlMs="x" * 10_000)
     assert len(found.unreadable) < 250
     assert "\n" not in found.unreadable
-
-
-def encode(**deadline: Any) -> dict[str, Any]:
-    written = encode_event("a", "x", None, event_id="1", timestamp=BEFORE_NOON, max_bytes=1000, **deadline)
-    fields: dict[str, Any] = json.loads(written)
-    return fields
-
-
-def test_encode_event_writes_the_deadlines_that_it_is_given():
-    assert encode(ttl_ms=1, deliver_by=BEFORE_NOON).items() >= {"ttlMs": 1, "deliverBy": BEFORE_NOON}.items()
-    assert not encode().keys() & {"ttlMs", "deliverBy"}
-
-
-@pytest.mark.parametrize("ttl_ms", [0, -1, True, 1.5, "1"])
-def test_encode_event_refuses_ttl_ms_that_is_no_duration(ttl_ms: Any):
-    with pytest.raises(InvalidEvent, match="ttlMs"):
-        encode(ttl_ms=ttl_ms)
-
-
-@pytest.mark.parametrize("deliver_by", ["", "tomorrow", 5])
-def test_encode_event_refuses_deliver_by_that_is_no_time(deliver_by: Any):
-    with pytest.raises(InvalidEvent, match="deliverBy"):
-        encode(deliver_by=deliver_by)
 
 
 values = st.recursive(

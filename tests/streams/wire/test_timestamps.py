@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.wire.timestamps import EARLIEST, EARLIEST_MS, LATEST, http_date, iso, now_iso, unix_seconds
+from tests.support.http import TIMESTAMP
 
 
 def test_a_known_time():
@@ -19,7 +20,7 @@ def test_a_known_time():
 @given(st.floats(0, 4_000_000_000))
 def test_has_milliseconds_and_z(seconds: float):
     text = iso(seconds)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
+    assert TIMESTAMP.fullmatch(text)
     # Cut, not rounded but for the microseconds that a float cannot hold: an event is not from the future.
     assert -0.000_002 < seconds - datetime.fromisoformat(text).timestamp() < 0.001_002
 
@@ -38,7 +39,7 @@ def test_now_is_now():
 @example(EARLIEST - 0.001)
 @example(LATEST + 0.999)
 def test_iso_writes_any_number(seconds: float):
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", iso(seconds))
+    assert TIMESTAMP.fullmatch(iso(seconds))
 
 
 @pytest.mark.parametrize(

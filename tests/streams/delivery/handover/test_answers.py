@@ -1,0 +1,91 @@
+"""What a pod answers of the streams that it wrote."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from streams.delivery.handover import PODS_ASKED, Handover
+from streams.history.coverage import Ingress
+from streams.history.messages import History
+from streams.history.progress import CLOCK_DOUBT_SECONDS
+from streams.wire.pods import Answer, Question
+from tests.streams.clocks import HandClock
+from tests.streams.delivery.handover.streams import NOW, asked, heard, stream
+from tests.streams.delivery.pods import event
+
+
+def test_answers_for_a_stream_that_is_open(handover: Handover, hands: HandClock, history: History):
+    had = heard(history, "1", "2", "3")
+    assert asked(handover, "3", stream(hands)) == [Answer("two", 7, had[:2])]
+
+
+def test_answers_for_a_stream_that_has_ended(handover: Handover, hands: HandClock, history: History):
+    had = heard(history, "1", "2")
+    handover.ended(stream(hands), NOW)
+    heard(history, "3")
+    assert asked(handover, "2") == [Answer("two", 7, had[:1])]
+    assert asked(handover, "3") == [], "that was heard after it"
+
+
+def test_says_nothing_of_what_it_did_not_write(handover: Handover, hands: HandClock, history: History):
+    heard(history, "1", "2")
+    assert asked(handover, "1") == []
+    assert asked(handover, "0", stream(hands)) == []
+    assert asked(handover, "1", stream(hands, first=1)) == []
+    waiting = stream(hands)
+    waiting.greeted = False
+    assert asked(handover, "1", waiting) == []
+    handover.ended(waiting, NOW)
+    assert asked(handover, "1") == []
+
+
+def test_says_how_far_the_readers_of_an_event_were(handover: Handover, history: History):
+    """Also where it did not write it; the channel's event is as old as the proof before it."""
+    heard(history, "1")
+    assert asked(handover, "1", marks=True) == [Answer("two", 7, None, (2.5, 2.0))]
+    assert asked(handover, "2", marks=True) == []
+
+
+def test_says_how_far_they_were_at_the_oldest_event_of_an_id(handover: Handover, history: History):
+    heard(history, "1", ingress=Ingress.JOURNAL)
+    history.extend(["a"], [event("1", "a")], NOW + 2, Ingress.CHANNEL)
+    (answer,) = asked(handover, "1", marks=True)
+    assert isinstance(answer, Answer)
+    assert answer.ages is not None
+    assert answer.ages[0] == 2.0
+    assert answer.ages[1] == pytest.approx(2.0 + CLOCK_DOUBT_SECONDS)
+
+
+def test_says_nothing_of_ages_that_it_cannot_know(history: History):
+    marks: list[tuple[float, float] | None] = [(-inf, NOW), None]
+    handover = Handover("one", history, lambda _name, _event_id: marks.pop())
+    heard(history, "1")
+    assert asked(handover, "1", marks=True) == []
+    assert asked(handover, "1", marks=True) == []
+
+
+def test_of_many_pods_some_say_how_far_readers_were(history: History):
+    answers = 0
+    for number in range(200):
+        handover = Handover(f"life-{number}", history, lambda _name, _event_id: (NOW, NOW))
+        handover.pods = 200
+        answers += len(asked(handover, "1", marks=True))
+    assert 0 < answers < 5 * PODS_ASKED
+
+
+def test_does_not_answer_itself(handover: Handover, hands: HandClock, history: History):
+    heard(history, "1")
+    handover.asked(Question("one", 7, "a", "1", marks=True), stream(hands), NOW)
+    assert handover.outgoing == []
+
+
+def test_says_nothing_of_the_id_that_the_client_came_with(handover: Handover, hands: HandClock, history: History):
+    """What is before it in the history went out behind it, if at all."""
+    heard(history, "1", "2")
+    connection = stream(hands, last_event_id="2")
+    assert asked(handover, "2", connection) == []
+    handover.ended(connection, NOW)
+    assert asked(handover, "2") == []
+    assert asked(handover, "1") == []

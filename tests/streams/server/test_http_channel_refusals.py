@@ -1,0 +1,109 @@
+"""Requests that are refused, come too slowly, or fail: each is answered in JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
+from streams.server.http_channel import MAX_BODY_BYTES, RequestReader
+from tests.streams.server.readers import Server, answer_of
+from tests.support.http import request_bytes
+
+
+def test_an_announced_body_that_is_too_large_is_refused_in_json(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("POST", "/register", {"Content-Length": str(MAX_BODY_BYTES + 1)}))
+    answer = answer_of(reader)
+    assert (answer.status, answer.json()["error"]) == (413, BODY_TOO_LARGE)
+    assert answer.headers["cache-control"] == "no-store"
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert server.scopes == []
+
+
+def test_a_body_in_chunks_is_refused_once_it_is_too_large(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("POST", "/register", {"Transfer-Encoding": "chunked"}))
+    chunk = b"%x\r\n%b\r\n" % (MAX_REGISTER_BYTES, b" " * MAX_REGISTER_BYTES)
+    reader.dataReceived(chunk)
+    assert reader.transport.value() == b""
+    reader.dataReceived(chunk + chunk)
+    assert answer_of(reader).status == 413
+    reader.dataReceived(b"more of it, which nobody reads")
+    assert server.scopes == []
+
+
+def test_a_request_that_breaks_http_is_refused_in_json(reader: RequestReader):
+    reader.dataReceived(b"GET / HTTP/1.1\r\nno colon here\r\n\r\n")
+    answer = answer_of(reader)
+    assert answer.status == 400
+    assert list(answer.json()) == ["success", "error", "timestamp"]
+
+
+LONG = b"z" * 17_000
+TOO_LONG = {
+    "a line": (b"GET /health?" + LONG + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "request line"),
+    "a line without an end": (LONG, 414, "request line"),
+    "a header": (b"GET /health HTTP/1.1\r\nHost: x\r\nCookie: " + LONG + b"\r\n\r\n", 431, "16 KiB"),
+    "a header without an end": (b"GET /health HTTP/1.1\r\nCookie: " + LONG, 431, "16 KiB"),
+    "many headers": (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 501 + b"\r\n", 431, "500 headers"),
+    "a head": (b"GET / HTTP/1.1\r\n" + (b"X: " + b"y" * 1000 + b"\r\n") * 17, 431, "16 KiB"),
+    "a length": (b"POST /register HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 413, "65536"),
+}
+
+
+@pytest.mark.parametrize(("data", "status", "word"), TOO_LONG.values(), ids=TOO_LONG.keys())
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_what_is_too_long_is_refused_in_json(
+    reader: RequestReader, server: Server, data: bytes, status: int, word: str, size: int
+):
+    for start in range(0, len(data), size):
+        reader.dataReceived(data[start : start + size])
+    answer = answer_of(reader)
+    assert answer.status == status
+    assert word in answer.json()["error"]
+    assert answer.headers["date"]
+    assert server.scopes == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\n", request_bytes("POST", "/register", {"Content-Length": "9"})],
+)
+def test_a_request_that_does_not_come_in_time_is_408_in_json(reader: RequestReader, part: bytes):
+    reader.dataReceived(part)
+    reader.timeoutConnection()
+    answer = answer_of(reader)
+    assert answer.status == 408
+    assert "20 s" in answer.json()["error"]
+    reader.transport.clear()
+    reader.timeoutConnection()
+    assert reader.transport.value() == b"", "the second time is the end"
+    assert reader.transport.disconnecting
+
+
+def test_a_connection_that_asks_for_nothing_ends_without_a_word(reader: RequestReader):
+    reader.timeoutConnection()
+    assert reader.transport.value() == b""
+    assert reader.transport.disconnecting
+
+
+def test_daphnes_own_answers_have_a_date(reader: RequestReader):
+    reader.dataReceived(request_bytes("GET", "/a%20b?\xa0", {"Connection": "close"}))
+    answer = answer_of(reader)
+    assert (answer.status, bool(answer.headers["date"])) == (400, True)
+    assert answer.json()["error"].endswith(".")
+
+
+def test_an_application_that_fails_is_500_in_json(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
+    server.requests[0].handle_exception(RuntimeError("secret"))
+    answer = answer_of(reader)
+    assert (answer.status, answer.json()["error"]) == (500, SERVICE_FAILED)
+
+
+def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, server: Server):
+    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
+    request = server.requests[0]
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
+    request.handle_reply({"type": "http.response.body", "body": b"half", "more_body": True})
+    request.handle_exception(RuntimeError("secret"))
+    assert reader.transport.aborted
+    assert SERVICE_FAILED.encode() not in reader.transport.value()

@@ -1,0 +1,90 @@
+"""What a publisher's event becomes, and which events are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from streams.errors import InvalidEvent
+from streams.wire.events import ACTIONS, encode_event
+from tests.streams.builders import MAX_EVENT_BYTES, decode
+from tests.streams.wire.json_values import json_values
+
+
+def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:
+    return encode_event(
+        client, action, data, event_id=event_id, timestamp="t", **{"max_bytes": MAX_EVENT_BYTES, **more}
+    )
+
+
+def test_encodes_the_fields_in_the_order_that_they_always_had():
+    message = encode(data={"x": 1})
+    assert message == b'{"clientName":"a","action":"payment","eventId":"evt-1","timestamp":"t","data":{"x":1}}'
+
+
+@given(json_values)
+def test_what_is_encoded_can_be_decoded(value: Any):
+    try:
+        message = encode(data=value)
+    except InvalidEvent:
+        # A lone surrogate is no text that UTF-8 can hold, and a message may be too long.
+        return
+    event, line = decode(message)
+    assert (event.client_name, event.event_id) == ("a", "evt-1")
+    assert json.loads(line)["data"] == value
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_there_are_seven_actions(action: str):
+    assert len(ACTIONS) == 7
+    assert json.loads(encode(action=action))["action"] == action
+
+
+recursive: list[Any] = []
+recursive.append(recursive)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"client": "-a"}, "clientName"),
+        ({"client": ""}, "clientName"),
+        ({"client": None}, "clientName"),
+        ({"action": ""}, "action"),
+        ({"action": None}, "action"),
+        ({"event_id": ""}, "eventId"),
+        ({"event_id": "x" * 129}, "eventId"),
+        ({"event_id": "a\nb"}, "eventId"),
+        ({"event_id": "é"}, "eventId"),
+        ({"event_id": 5}, "eventId"),
+        ({"data": object()}, "data"),
+        ({"data": recursive}, "data"),
+        ({"data": {1j: 2}}, "data"),
+        ({"data": "x" * MAX_EVENT_BYTES}, "MAX_EVENT_BYTES"),
+    ],
+)
+def test_an_event_that_no_pod_could_deliver_is_not_encoded(fields: dict[str, Any], sentence: str):
+    with pytest.raises(InvalidEvent, match=sentence):
+        encode(**fields)
+
+
+def test_encode_event_writes_the_deadlines_that_it_is_given():
+    fields = {"ttlMs": 1, "deliverBy": "2026-01-05T11:59:59Z"}
+    written = json.loads(encode(ttl_ms=fields["ttlMs"], deliver_by=fields["deliverBy"]))
+    assert written.items() >= fields.items()
+    assert not json.loads(encode()).keys() & {"ttlMs", "deliverBy"}
+
+
+@pytest.mark.parametrize("ttl_ms", [0, -1, True, 1.5, "1"])
+def test_encode_event_refuses_ttl_ms_that_is_no_duration(ttl_ms: Any):
+    with pytest.raises(InvalidEvent, match="ttlMs"):
+        encode(ttl_ms=ttl_ms)
+
+
+@pytest.mark.parametrize("deliver_by", ["", "tomorrow", 5])
+def test_encode_event_refuses_deliver_by_that_is_no_time(deliver_by: Any):
+    with pytest.raises(InvalidEvent, match="deliverBy"):
+        encode(deliver_by=deliver_by)
