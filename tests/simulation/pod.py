@@ -18,18 +18,17 @@ from streams.history.losses import Loss
 from streams.history.messages import History
 from streams.wire.clock import Clock
 from streams.wire.pods import PodMessage
+from tests.simulation.channel import TOGETHER_SECONDS, ChannelLink
 from tests.simulation.journal import JournalLink
 from tests.simulation.redis_model import RedisModel
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0
-PING_TIMEOUT_SECONDS = 8.0
 SETTLE_SECONDS = 0.01
 MARK_SECONDS = 0.005
-TOGETHER_SECONDS = 2.5
 MAX_EVENT_BYTES = 4096
 # What comes in on one socket comes in order.
-SOCKETS = {"_on_subscribed": "channel", "_channel_data": "channel", "_connected": "journal", "_answered": "journal"}
+SOCKETS = {"_subscribed": "channel", "_data": "channel", "_connected": "journal", "_answered": "journal"}
 
 
 class SimulatedPod:
@@ -52,17 +51,13 @@ class SimulatedPod:
         )
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
-        self.recovery.resumption.on_due = self._look
+        self.recovery.resumption.on_due = self.look
         self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))
-        self.received = 0
-        self.subscribed, self._subscribed_at = False, 0.0
-        self.channel, self.publishing = Link(world), Link(world)
-        # Connections to Redis; another object is another connection.
-        self._subscription: object = None
+        self.channel, self.publishing = ChannelLink(self), Link(world)
         self.cuts = {"channel": False, "journal": False, "publishing": False}
         self._settling = self._telling = False
-        self._connect_channel()
+        self.channel.connect()
         self.journal.connect()
         self._state()
 
@@ -95,13 +90,13 @@ class SimulatedPod:
     def kill(self) -> None:
         self.alive = self.frozen = False
         self._inbox.clear()
-        self.redis.forget(self._subscription)
+        self.channel.forget()
         self.journal.forget()
 
     def later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
         self.world.after(seconds, self.run, action, *arguments)
 
-    # The channel
+    # The primary
 
     def moves(self) -> bool:
         """Leave a server that is no primary any more."""
@@ -113,13 +108,11 @@ class SimulatedPod:
     def _leave(self) -> None:
         """Close all connections, and open them to the primary, which may be the same server."""
         server = self._primary()
-        self.redis.forget(self._subscription)
+        self.channel.forget()
         self.journal.forget()
-        if self.subscribed:
-            self.subscribed = False
-            self.recovery.disconnected()
+        self.channel.unsubscribed()
         self.redis = server
-        self._connect_channel()
+        self.channel.connect()
         self.journal.connect()
 
     def opened(self, standing: Standing, asked: float) -> None:
@@ -132,70 +125,6 @@ class SimulatedPod:
             self.mark([Loss(ingress, opened.wrong_since, now) for ingress in Ingress])
             self._tell()
 
-    def _connect_channel(self) -> None:
-        if self.moves():
-            return
-        connection = self._subscription = object()
-        self.channel.drop()
-        if self.cuts["channel"] or not self.redis.up:
-            self.later(self.world.rng.uniform(0.1, 0.5), self._retry_channel, connection)
-            return
-        self.later(PING_TIMEOUT_SECONDS, self._check_channel, connection)
-
-        asked = self.clock.monotonic()
-
-        def subscribe() -> None:
-            if self._subscription is connection and self.alive:
-                self.redis.subscribers[connection] = lambda kind, message: self.channel.send(
-                    self.run, self._channel_data, connection, kind, message
-                )
-                self.channel.send(self.run, self._on_subscribed, connection, self.redis.standing(), asked)
-
-        self.world.after(self.channel.delay, self.redis.execute, subscribe, connection)
-
-    def _retry_channel(self, connection: object) -> None:
-        if self._subscription is connection:
-            self._connect_channel()
-
-    def _check_channel(self, connection: object) -> None:
-        """Find out that nothing comes any more, as unanswered pings do."""
-        if self._subscription is not connection:
-            return
-        if self.channel.swallowing or self.redis.frozen or connection not in self.redis.subscribers:
-            self._lose_channel(connection)
-        else:
-            self.later(PING_TIMEOUT_SECONDS / 2, self._check_channel, connection)
-
-    def _lose_channel(self, connection: object) -> None:
-        if self._subscription is not connection:
-            return
-        self.redis.forget(connection)
-        if self.subscribed:
-            self.subscribed = False
-            self.recovery.disconnected()
-        self._connect_channel()
-
-    def _on_subscribed(self, connection: object, standing: Standing, asked: float) -> None:
-        if self._subscription is connection:
-            self.opened(standing, asked)
-            self.subscribed, self._subscribed_at = True, self.world.now
-            self.recovery.subscribed()
-            self._look()
-            self.later(TOGETHER_SECONDS, self.come_back)
-            self.come_back()
-
-    def _channel_data(self, connection: object, kind: str, message: Any) -> None:
-        if self._subscription is not connection:
-            return
-        if kind == "event":
-            self.received += 1
-            self.redis.used = True
-            self._named(Ingress.CHANNEL, self.recovery.take_channel, [message])
-        else:
-            self.recovery.take_pod_messages(message)
-            self.come_back()
-        self._look()
-
     # What the journal brings
 
     def taken(self, taken: Taken) -> None:
@@ -204,10 +133,10 @@ class SimulatedPod:
         if taken.past:
             self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
         elif taken.messages:
-            self._named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments, taken.unsure_since)
+            self.named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments, taken.unsure_since)
         cursor = self.journal.cursor
         self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
-        self._look()
+        self.look()
 
     def miss_journal(self, since: float, *, by_redis: bool = False) -> None:
         zero = self.clock.monotonic() - self.world.now
@@ -225,7 +154,7 @@ class SimulatedPod:
         fields = [mark(loss, now) for loss in losses]
         self.later(MARK_SECONDS, redis.execute, lambda: redis.mark(fields))
 
-    def _named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
+    def named(self, ingress: Ingress, take: Callable[..., None], *arguments: Any) -> None:
         since = self.recovery.proven[ingress]
         try:
             take(*arguments)
@@ -259,7 +188,7 @@ class SimulatedPod:
             self.world.tell(self.name, "finds that its redis is no primary")
             self._leave()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         if messages := self.recovery.handover.outgoing:
             self.recovery.handover.outgoing = []
             self.say(messages)
@@ -271,16 +200,16 @@ class SimulatedPod:
     def _settle(self) -> None:
         self._settling = False
         self.recovery.resumption.settle()
-        self._look()
+        self.look()
 
     def come_back(self) -> None:
-        if self.registry.subscribed or not self.subscribed or not self.journal.cursor.caught_up:
+        if self.registry.subscribed or not self.channel.subscribed or not self.journal.cursor.caught_up:
             return
         if not self.recovery.heard_itself:
             return
-        together = self.journal.answered_at - self.clock.monotonic() + self.world.now > self._subscribed_at
-        if together or self.world.now >= self._subscribed_at + TOGETHER_SECONDS:
-            self.recovery.channel_used = bool(self.received or self.redis.used or not self.journal.cursor.read)
+        together = self.journal.answered_at - self.clock.monotonic() + self.world.now > self.channel.subscribed_at
+        if together or self.world.now >= self.channel.subscribed_at + TOGETHER_SECONDS:
+            self.recovery.channel_used = bool(self.channel.received or self.redis.used or not self.journal.cursor.read)
             cursor = self.journal.cursor
             self.recovery.came_back(cursor.complete_since, cursor.lost_before(), from_the_first=cursor.from_the_first)
             self._tell()
@@ -307,8 +236,8 @@ class SimulatedPod:
         link: Link = getattr(self, kind)
         link.drop()
         if kind == "channel":
-            self.redis.forget(self._subscription)
-            self.run(self._lose_channel, self._subscription)
+            self.channel.forget()
+            self.channel.lose()
         elif kind == "journal":
             self.journal.forget()
             self.journal.lose()
@@ -334,7 +263,7 @@ class SimulatedPod:
         resume = None if last_event_id is None else Resume(last_event_id, None)
         connection = Connection(name, writer, "", resume, clock=self.clock)
         self.registry.open(connection, [])
-        self._look()
+        self.look()
         return connection
 
     def close(self, connection: Connection, reason: CloseReason) -> None:

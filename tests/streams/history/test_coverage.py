@@ -114,3 +114,23 @@ def test_intervals_tell_which_one_a_moment_is_in():
     assert intervals.ended_at == 8.0
     intervals.note(2.5, 9.0)
     assert intervals.ended_after(0.0) == [(1.0, 9.0)]
+
+
+def test_what_is_noted_late_has_its_place_too():
+    intervals = Intervals()
+    for interval in ((30, 40), (50, 60), (10, 20), (35, 52), (1, 2)):
+        intervals.note(*interval)
+    assert intervals.ended_after(-inf) == [(1, 2), (10, 20), (30, 60)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), max_size=8))
+def test_in_whatever_order_times_are_noted_they_hold_the_same(times: list[list[int]]):
+    intervals = Intervals()
+    for since, until in times:
+        intervals.note(since, until)
+    found = intervals.ended_after(-inf)
+    assert found == sorted(found)
+    for moment in range(51):
+        assert any(since <= moment <= until for since, until in found) == any(
+            since <= moment <= until for since, until in times
+        )

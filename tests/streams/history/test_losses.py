@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.history.losses import MAX_STATED, SAME_SECONDS, Loss, RedisLosses
-from streams.wire.pods import NO_LOSSES
+from streams.wire.pods import NO_LOSSES, Losses
 from tests.streams.builders import CHANNEL, JOURNAL
 
 NOW = 1000.0
@@ -55,6 +55,6 @@ def test_a_loss_that_was_found_is_not_new():
 def test_a_loss_that_lasted_for_longer_is_new():
     losses = RedisLosses(60)
     losses.know(Loss(JOURNAL, NOW - 50, NOW - 40))
-    stated = ([], [(50.0, 10.0)])
+    stated: Losses = ([], [(50.0, 10.0)])
     assert losses.take(stated, NOW, NOW, NOW - 39) == [], "this pod served before it ended"
     assert losses.take(stated, NOW, NOW, NOW) == [Loss(JOURNAL, NOW - 50, NOW - 10)]

@@ -44,6 +44,7 @@ def test_a_client_that_came_back_to_a_young_pod_is_told_what_redis_lost_before(h
     new.tell()
     assert story(back) == ["connected", "2", GAP]
     ((since, until),) = spans(back)
+    assert since is not None
     assert since <= lost_at <= STARTED + 5 <= until + 0.001
     assert gaps(back)[0]["reason"] == GapReason.REDIS_OUTAGE
     assert story(fresh) == ["connected"], "it is owed nothing from before it came"
