@@ -22,6 +22,7 @@ FAULTS = (
     "swallow",
     "swallow",
     "slow",
+    "slow_some",
     "freeze_redis",
     "restart_redis",
     "fail_over",
@@ -101,6 +102,17 @@ class Faults:
         link = getattr(pod, kind)
         link.delay = self._world.rng.choice((0.02, 0.2, 1.0))
         self._world.after(self._world.rng.uniform(0.1, 3.0), setattr, link, "delay", 0.001)
+
+    def slow_some(self) -> None:
+        """Let several links of one pod be slow at once, and others not."""
+        pod, seconds, rng = self._some_pod(), self._world.rng.uniform(0.2, 4.0), self._world.rng
+        kinds = [kind for kind in KINDS if rng.random() < 0.7]
+        self._world.tell("so slow as", f"{seconds:.3f}", "are of", pod.name, *kinds)
+        until = rng.uniform(1.0, 8.0)
+        for kind in kinds:
+            link = getattr(pod, kind)
+            link.delay = seconds
+            self._world.after(until, setattr, link, "delay", 0.001)
 
     def freeze_redis(self) -> None:
         if self._redis.up and not self._redis.frozen:

@@ -24,6 +24,7 @@ from tests.simulation.redis_model import RedisModel
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0
+TICK_SECONDS = 1e-9
 SETTLE_SECONDS = 0.01
 MARK_SECONDS = 0.005
 MAX_EVENT_BYTES = 4096
@@ -42,9 +43,9 @@ class SimulatedPod:
         self._primary, self.redis = primary, primary()
         self.alive, self.frozen = True, False
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        zero = world.rng.uniform(1e3, 1e6)
-        clock = Clock(world.wall, lambda: world.now + zero)
-        self.clock = clock
+        # A clock that says no moment twice, as a real one does not.
+        self._zero, self._readings = world.rng.uniform(1e3, 1e6), 0
+        clock = self.clock = Clock(world.wall, self._monotonic)
         self.history = History(*limits, started=clock.monotonic())
         self.registry = Registry(
             self.name, max_backlog_bytes=10**6, stall_seconds=10.0, duel_limit=10**6, slots=1, clock=clock
@@ -60,6 +61,10 @@ class SimulatedPod:
         self.channel.connect()
         self.journal.connect()
         self._state()
+
+    def _monotonic(self) -> float:
+        self._readings += 1
+        return self.world.now + self._zero + self._readings * TICK_SECONDS
 
     # The process
 

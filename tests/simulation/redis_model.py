@@ -12,6 +12,10 @@ from tests.simulation.world import World
 Entry = tuple[tuple[int, int], bytes]
 
 
+# Seconds between two commands of one pipeline.
+BETWEEN_COMMANDS = (0.0, 0.0, 0.0005, 0.05)
+
+
 class Reply(NamedTuple):
     """What the journal's reader is answered: entries, whether its position is held, and Redis' clock."""
 
@@ -113,7 +117,12 @@ class RedisModel:
         first = bisect_right(self.entries, blocked.after, key=entry_id_of)
         found = self.entries[first : first + blocked.limit]
         entries = [(entry_id_bytes(entry_id), {b"event": message}) for entry_id, message in found]
-        blocked.answer(Reply(entries, self.holds(blocked.held), self.time()))
+
+        def answer_rest() -> None:
+            blocked.answer(Reply(entries, self.holds(blocked.held), self.time()))
+
+        # Whether the position is held is another command, and others may come between.
+        self.world.after(self.world.rng.choice(BETWEEN_COMMANDS), self.execute, answer_rest)
 
     def holds(self, entry_id: tuple[int, int] | None) -> bool:
         if entry_id is None:
