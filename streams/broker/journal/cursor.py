@@ -5,7 +5,6 @@ https://redis.io/docs/latest/commands/xread/
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from typing import NamedTuple
 
@@ -20,8 +19,6 @@ READ_BYTES = 8 * 1024 * 1024
 MIN_READ_COUNT = 16
 MAX_READ_COUNT = 256
 BLOCK_MS = 1_000
-# Redis rounds its uptime down to a second.
-UPTIME_SECONDS = 1.0
 # Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
 
@@ -98,7 +95,9 @@ class JournalCursor:
         # Where reading began: Redis' time at the first connect, less the history's length.
         self._beginning = b""
         self._history_seconds = history_seconds
-        self._ids: deque[bytes] = deque(maxlen=IDS_KEPT)
+        # The ids of what was read last, with hashes of the messages: after a failover an id may be another's.
+        self._ids: dict[bytes, int] = {}
+        self._rereading = False
         self._count = MIN_READ_COUNT
         self._clock = RedisClock()
         # How long to wait before the next read.
@@ -167,17 +166,19 @@ class JournalCursor:
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
-        messages = [fields.get(EVENT_FIELD, b"") for _id, fields in entries]
+        unread = self._unread(entries) if self._rereading else entries
+        messages = [fields.get(EVENT_FIELD, b"") for _id, fields in unread]
         self._unsure_since = None
         # At a start a long past is read at once, in which most that have one number behind the other came together.
         earlier = -1 if past else self._last_moment[0]
-        moments = [self._moment(entry_id, answered, earlier, behind=behind) for entry_id, _fields in entries]
+        moments = [self._moment(entry_id, answered, earlier, behind=behind) for entry_id, _fields in unread]
         if past:
-            kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
+            kept = [moment for moment in moments if moment < self._redis_started]
             self._kept_until = max(kept, default=self._kept_until)
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
+        self._rereading = self._rereading and full
         busy = self.caught_up and bool(entries) and not full and answered - asked < AT_ONCE_SECONDS
         self.pause_seconds = PAUSE_SECONDS if busy else 0.0
         if lost or not full:
@@ -201,8 +202,12 @@ class JournalCursor:
         if newest is not None and position is not None and entry_parts(newest) > entry_parts(position):
             return
         if newest not in self._ids:
-            newest, self._beginning = None, b"0-0"
+            newest, self._beginning, self._rereading = None, b"0-0", True
         self._position = newest
+
+    def _unread(self, entries: list[Entry]) -> list[Entry]:
+        """Leave out entries that were read before; the journal that has them lost its end, or another one went on."""
+        return [entry for entry in entries if self._ids.get(entry[0]) != hash(entry[1].get(EVENT_FIELD, b""))]
 
     def begins_at(
         self, first: bytes | None, newest: bytes | None, now: float, *, intact: bool, marks: list[Entry], met: bool
@@ -223,7 +228,7 @@ class JournalCursor:
         elif self._position is None and newest is not None and entry_parts(newest) < entry_parts(self._beginning):
             # Older than the history is long.
             self._position = newest
-            self._ids.append(newest)
+            self._ids[newest] = 0
         self.complete_since = max(oldest, min(now, self._redis_moment(first))) if first else now
 
     def lost_before(self) -> list[Loss]:
@@ -240,11 +245,14 @@ class JournalCursor:
     def _advance(self, entries: list[Entry], messages: list[bytes]) -> None:
         self._position = entries[-1][0]
         self.oldest = self.oldest or entry_parts(entries[0][0])
-        self._ids.extend(entry_id for entry_id, _fields in entries)
+        for entry_id, fields in entries:
+            self._ids[entry_id] = hash(fields.get(EVENT_FIELD, b""))
+        while len(self._ids) > IDS_KEPT:
+            del self._ids[next(iter(self._ids))]
         self.read += len(entries)
         # A full read may be followed by one twice as long, where the entries are small.
         full = len(entries) >= self._count
-        largest = max(1, max(map(len, messages)))
+        largest = max(map(len, messages), default=1) or 1
         wanted = self._count * 2 if full else max(MIN_READ_COUNT, 2 * len(entries))
         self._count = max(1, min(wanted, MAX_READ_COUNT, READ_BYTES // largest))
 

@@ -90,6 +90,25 @@ def test_a_journal_whose_last_entry_was_deleted_is_not_read_twice(journal: Journ
     assert len(journal.losses) == 1, "what came behind it may have been deleted too"
 
 
+def test_a_journal_that_goes_on_with_ids_of_another_end_gives_nothing_twice(journal: Journal):
+    """A replica that lacked the end became the primary, and its clock is behind the last id."""
+    journal.add("kept")
+    kept = journal.last
+    journal.hands.turn(1)
+    journal.add("lost")
+    journal.read()
+    journal.delete_last()
+    journal.add("other", at=(kept[0], kept[1] + 1))
+    journal.hands.turn(1)
+    journal.read()
+    journal.read()
+    assert journal.got == ["first", "kept", "lost", "other"]
+    journal.add("next")
+    journal.hands.turn(1)
+    journal.read()
+    assert journal.got[-2:] == ["other", "next"]
+
+
 def test_a_journal_whose_only_entry_was_deleted_is_not_read_twice(journal: Journal):
     journal.delete_last()
     journal.read()
