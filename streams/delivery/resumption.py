@@ -10,7 +10,8 @@ from streams.delivery.handover import Handover, Waiting, without
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
-from streams.history.messages import History, Marks, Replay, digest
+from streams.history.lookup import digest
+from streams.history.messages import History, Marks, Replay
 from streams.history.progress import Progress
 from streams.wire.clock import Clock
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from streams.delivery.connection import Connection, Resume
 from streams.delivery.handover import Handover
 from streams.history.coverage import Ingress
-from streams.history.messages import History, digest
+from streams.history.lookup import digest
+from streams.history.messages import History
 from streams.wire.pods import PodMessage, Question
 from tests.streams.builders import Recorder
 from tests.streams.clocks import STARTED, HandClock

@@ -6,8 +6,9 @@ import json
 from collections import Counter
 
 from streams.history.coverage import Gap, GapReason, Ingress
+from streams.history.lookup import digest
 from streams.history.memory import APART_SECONDS
-from streams.history.messages import Replay, digest
+from streams.history.messages import Replay
 from streams.history.progress import CLOCK_DOUBT_SECONDS
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import STARTED

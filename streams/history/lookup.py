@@ -1,0 +1,81 @@
+"""A client's events among all that are remembered: by their ids, messages and places."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from streams.history.memory import APART_SECONDS, Memory
+from streams.wire.events import decode_remembered
+
+
+class Lookup(Memory):
+    """The recent events of all clients, and how one client's are found."""
+
+    def has(self, name: str, event_id: str) -> bool:
+        """Say whether a client's event with an id is remembered."""
+        return self._find(self._indexes(self._chains.numbers.get(name)), event_id) is not None
+
+    def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
+        """Return the place of a client's event, and the digests of its events shortly before it, in this pod's order.
+
+        Only where the event with the id is at a place from `first` on and before `end`; else None.
+        """
+        indexes = self._indexes(self._chains.numbers.get(name))
+        within = [index for index in indexes if first <= self._base + index < end]
+        found = self._find(within, event_id)
+        if found is None:
+            return None
+        place = indexes.index(within[found])
+        horizon = self._moments[indexes[place]] - APART_SECONDS
+        had = Counter(digest(self._messages[each]) for each in indexes[:place] if self._moments[each] > horizon)
+        return self._base + indexes[place], had
+
+    def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
+        """Return when a client's latest events were published, and their messages, newest last."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
+
+    def with_id(self, name: str, event_id: str) -> list[tuple[int, bytes]]:
+        """Return the places and messages of a client's events with an id, oldest first."""
+        indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
+        return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def ids_of(self, name: str) -> list[str]:
+        """Return the ids of a client's events."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        found = (decode_remembered(self._messages[index]).event_id for index in indexes)
+        return [event_id for event_id in found if isinstance(event_id, str)]
+
+    def moment_of(self, name: str, message: bytes) -> float | None:
+        """Return when a client's message was published, at the latest if several times; None where it is forgotten."""
+        indexes = self._indexes(self._chains.numbers.get(name))
+        return next((self._moments[index] for index in reversed(indexes) if self._messages[index] == message), None)
+
+    def _indexes(self, client: int | None) -> list[int]:
+        if client is None:
+            return []
+        indexes = [self._chains.firsts[client] - self._base]
+        for _ in range(self._chains.counts[client] - 1):
+            indexes.append(indexes[-1] + self._steps[indexes[-1]])
+        return indexes
+
+    def _find(self, indexes: list[int], event_id: str) -> int | None:
+        """Return which of the indexes is the oldest event with an id: a double has an id, a loss has none."""
+        return next((indexes.index(index) for index in self._having(indexes, event_id)), None)
+
+    def _having(self, indexes: list[int], event_id: str) -> Iterator[int]:
+        """Give those of the indexes that are of events with an id."""
+        sought = event_id.encode()
+        for index in indexes:
+            message = self._messages[index]
+            # It is cheaper to see that the id is not there than to decode: JSON may
+            # write it in other characters, but only with a backslash.
+            if (sought in message or b"\\" in message) and decode_remembered(message).event_id == event_id:
+                yield index
+
+
+def digest(message: bytes) -> str:
+    """Return what names a message among a client's recent ones, also to another pod."""
+    return blake2b(message, digest_size=8).hexdigest()
