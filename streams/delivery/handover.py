@@ -102,7 +102,7 @@ class Waiting:
 class Handover:
     """One pod's questions, and its answers to those of others. All moments are monotonic seconds."""
 
-    def __init__(self, life: str, history: History, marks_of: Callable[[str, str], Marks | None]) -> None:
+    def __init__(self, life: str, history: History, marks_of: Callable[[str, str, bool], Marks | None]) -> None:
         self.outgoing: list[PodMessage] = []
         self._life = life
         self._history = history
@@ -137,9 +137,16 @@ class Handover:
         patience_seconds = KNOWN_UNHEARD_SECONDS if known else UNKNOWN_UNHEARD_SECONDS
         waiting = Waiting(connection, event_id, now + patience_seconds, known, marks, now)
         self._ask(waiting, now)
-        ours = self._ended.get(connection.client_name)
-        if ours is not None and (written := ours.written(self._history, event_id)):
+        if written := self._written(connection.client_name, event_id):
             waiting.note(written[1], now)
+
+    def gave(self, name: str, event_id: str) -> bool:
+        """Say whether the client's last stream here, which has ended, was written an event with an id."""
+        return self._written(name, event_id) is not None
+
+    def _written(self, name: str, event_id: str) -> tuple[int, Counter[str]] | None:
+        ours = self._ended.get(name)
+        return None if ours is None else ours.written(self._history, event_id)
 
     def _ask(self, waiting: Waiting, now: float) -> None:
         self._number += 1
@@ -165,7 +172,8 @@ class Handover:
             self._came_back(question.number, now)
             return
         digests = self._digests(question, connection)
-        ages = self._ages(question, now) if question.marks and self._is_chosen(question) else None
+        given = digests is not None
+        ages = self._ages(question, now, given) if question.marks and (given or self._is_chosen(question)) else None
         if digests is not None or ages is not None:
             self.outgoing.append(Answer(question.life, question.number, digests, ages))
 
@@ -180,8 +188,8 @@ class Handover:
         chance = crc32(f"{self._life} {question.life} {question.number}".encode())
         return chance % max(1, self.pods) < PODS_ASKED
 
-    def _ages(self, question: Question, now: float) -> tuple[float, float] | None:
-        marks = self._marks_of(question.client_name, question.event_id)
+    def _ages(self, question: Question, now: float, given: bool) -> tuple[float, float] | None:
+        marks = self._marks_of(question.client_name, question.event_id, given)
         return None if marks is None or -inf in marks else (now - marks[0], now - marks[1])
 
     def _digests(self, question: Question, connection: Connection | None) -> list[str] | None:

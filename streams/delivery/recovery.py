@@ -49,7 +49,7 @@ class Recovery:
         self.progress = Progress()
         self.progress.note_proof(0, now)
         self.losses = RedisLosses(history.seconds)
-        self.handover = Handover(life, history, lambda name, event_id: self.resumption.marks_of(name, event_id))
+        self.handover = Handover(life, history, lambda *asked: self.resumption.marks_of(*asked))
         self.resumption = Resumption(
             registry, router, history, self.handover, self.progress, used=self._used, clock=clock
         )

@@ -56,19 +56,21 @@ class Resumption:
         connection.told = self._router.told
         connection.first_place = self._history.end
         wanted = connection.resume
-        self._router.retries.begin(connection, wanted and wanted.last_event_id)
         if wanted is None:
+            self._router.retries.begin(connection)
             return
         name, event_id = connection.client_name, wanted.last_event_id
         if event_id is None:
+            self._router.retries.begin(connection)
             self._give(connection, self._history.since(name, wanted.since_seconds or 0.0, now), None)
             return
         replay = self._after(name, event_id)
-        if (replay.known and not replay.doubtful) or not self._history.may_hold(event_id):
+        self._router.retries.begin(connection, None if replay.in_doubt else event_id)
+        if (replay.known and not replay.doubtful and not replay.in_doubt) or not self._history.may_hold(event_id):
             self._give(connection, replay, event_id)
             return
         self._registry.outbox.hold(connection, self._router.framing(connection))
-        marks = not replay.known or replay.apart_seconds > SURE_SECONDS
+        marks = not replay.known or replay.in_doubt or replay.apart_seconds > SURE_SECONDS
         self._handover.wait(connection, event_id, now, known=replay.known, marks=marks)
         self.on_due()
 
@@ -90,15 +92,26 @@ class Resumption:
                     self._registry.fail(waiting.connection)
         return len(settled) == SETTLED_AT_ONCE
 
-    def marks_of(self, name: str, event_id: str) -> Marks | None:
-        """Return, for each ingress, up to when whoever read an event has everything, as far as this pod knows."""
-        return self._history.marks_of(name, event_id, self._heard_elsewhere, self._progress.published_after)
+    def marks_of(self, name: str, event_id: str, given: bool) -> Marks | None:
+        """Return, for each ingress, up to when whoever read an event has everything, as far as this pod knows.
+
+        `given` says whether the client was written the event here.
+        """
+        published_after = self._progress.published_after
+        return self._history.marks_of(name, event_id, self._heard_elsewhere, published_after, given=given)
 
     def _after(self, name: str, event_id: str, marks: Marks | None = None) -> Replay:
         now = self._clock.monotonic()
         progress = self._progress
         return self._history.after(
-            name, event_id, now, self._heard_elsewhere, progress.published_after, progress.trusted_until, marks
+            name,
+            event_id,
+            now,
+            self._heard_elsewhere,
+            progress.published_after,
+            progress.trusted_until,
+            marks,
+            given=self._handover.gave(name, event_id),
         )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
@@ -125,7 +138,7 @@ class Resumption:
             messages = without(messages, replay.doubtful, digests, had)
         connection.told = self._router.told
         connection.first_place = min(connection.first_place, replay.first)
-        self._router.retries.begin(connection, waiting.event_id)
+        self._router.retries.begin(connection, None if replay.in_doubt else waiting.event_id)
         notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
         self._registry.outbox.release(connection, notice, messages)
 

@@ -78,6 +78,10 @@ class Intervals:
         """Return the end of the last one, -inf where there is none."""
         return self._all[-1][1] if self._all else -inf
 
+    def last_end(self, moment: float) -> float:
+        """Return the last end before a moment, -inf where there is none."""
+        return next((until for _since, until in reversed(self._all) if until < moment), -inf)
+
     def forget(self, horizon: float) -> bool:
         """Drop those that ended before a moment; say whether there were any."""
         before, self._all = len(self._all), self.ended_after(horizon)
@@ -108,6 +112,11 @@ class Coverage:
         """Return the same of what was published while this pod was there."""
         missed = self._missed.ended_after(mark)
         return Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
+
+    def whole_since(self, moment: float) -> float:
+        """Return since when all up to a moment was heard, unless it is itself in a time that was missed."""
+        started = -inf if self.from_the_first else self.heard_since
+        return max(started, self._missed.last_end(moment))
 
     @property
     def missed_until(self) -> float:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.lookup import Lookup
 from streams.history.memory import APART_SECONDS
-from streams.history.progress import CLOCK_DOUBT_SECONDS
+from streams.history.progress import CLOCK_DOUBT_SECONDS, MAX_LAG_SECONDS
 from streams.wire.events import valid_event_id
 
+# Within so long publishers try again.
+RETRY_SECONDS = 10.0
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
 
@@ -36,7 +38,8 @@ class Replay(NamedTuple):
 
     `first` is the place of the oldest. `known` says whether the client's id is one that this pod has or had.
     `doubtful` names the messages that the client may have read before that id, as other pods may have heard
-    them in another order: by up to `apart_seconds`, as far as this pod knows.
+    them in another order: by up to `apart_seconds`, as far as this pod knows. `in_doubt` says that the id may be
+    that of a copy which this pod missed.
     """
 
     messages: list[bytes]
@@ -45,6 +48,7 @@ class Replay(NamedTuple):
     known: bool = True
     doubtful: tuple[int, ...] = ()
     apart_seconds: float = 0.0
+    in_doubt: bool = False
 
 
 class History(Lookup):
@@ -59,6 +63,8 @@ class History(Lookup):
         published_after: PublishedAfter = lambda _place, moment: moment,
         trusted_until: TrustedUntil = lambda moment: moment,
         marks: Marks | None = None,
+        *,
+        given: bool = True,
     ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
 
@@ -67,7 +73,8 @@ class History(Lookup):
         is the last that was before all that is, has a gap only where this pod missed something
         afterwards. Any other always has, of the reason that holds however old the id is: the latest
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
-        `marks` is what other pods know of the id's event.
+        `marks` is what other pods know of the id's event, `given` whether this pod itself wrote it to the client:
+        another may have written a copy of it that was published before, and that this pod missed.
         """
         self.expire(now)
         client = self._chains.numbers.get(name)
@@ -76,7 +83,7 @@ class History(Lookup):
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
             return self._after(
-                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks
+                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks, given
             )
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
@@ -97,6 +104,7 @@ class History(Lookup):
         published_after: PublishedAfter,
         trusted_until: TrustedUntil,
         marks: Marks | None,
+        given: bool,
     ) -> Replay:
         indexes = self._indexes(client)
         index = indexes[found]
@@ -109,6 +117,10 @@ class History(Lookup):
         read = trusted_until(moment)
         if marks is not None and not self._is_repeated(indexes, found, last_event_id):
             heard = min(max(heard, marks[own.other]), read)
+        first_copy = moment if given else self._first_copy(own, moment, marks)
+        if first_copy < moment:
+            read = min(read, first_copy)
+            heard = min(heard, read - MAX_LAG_SECONDS if marks is None else marks[own.other])
         sought = self._journal_before(heard) if own is Ingress.CHANNEL else heard
         again = self._find(others, last_event_id)
         if again is not None:
@@ -120,6 +132,8 @@ class History(Lookup):
             for number, each in enumerate(indexes)
             if (
                 number > found
+                # The client may have read another event with this id.
+                or (number == found and first_copy < moment)
                 or ((again is not None or (read < moment and number < found)) and self._moments[each] > read)
                 if self._ingresses[each] == own
                 else self._moments[each] > sought
@@ -135,7 +149,18 @@ class History(Lookup):
             self._forgotten_after(heard, own.other, client, now),
             forgotten,
         )
-        return self._replay(replayed, gap, own, moment)._replace(apart_seconds=moment - heard)
+        replay = self._replay(replayed, gap, own, moment, index)
+        return replay._replace(apart_seconds=moment - heard, in_doubt=first_copy < moment)
+
+    def _first_copy(self, own: Ingress, moment: float, marks: Marks | None) -> float:
+        """Return a moment before which no copy of an event was published that this pod may have missed.
+
+        A publisher that does not know whether an event was taken publishes it again.
+        """
+        whole_since, earliest = self.coverage[own].whole_since(moment), moment - RETRY_SECONDS
+        if whole_since <= earliest or (marks is not None and marks[own] >= whole_since):
+            return moment
+        return earliest if marks is None else max(earliest, marks[own])
 
     def _journal_before(self, moment: float) -> float:
         """Return a moment behind which all entries are that may have been taken at or behind the given one."""
@@ -145,12 +170,12 @@ class History(Lookup):
     def _is_repeated(self, indexes: list[int], found: int, event_id: str) -> bool:
         return self._find(indexes[found + 1 :], event_id) is not None
 
-    def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float) -> Replay:
+    def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float, index: int) -> Replay:
         latest = moment + APART_SECONDS
         doubtful = tuple(
             number
             for number, each in enumerate(replayed)
-            if self._ingresses[each] != own and self._moments[each] <= latest
+            if (self._moments[each] <= latest if self._ingresses[each] != own else each <= index)
         )
         first = self._base + replayed[0] if replayed else self.end
         return Replay([self._messages[each] for each in replayed], gap, first, doubtful=doubtful)
@@ -188,14 +213,25 @@ class History(Lookup):
         return bool(self._seconds) and valid_event_id(event_id)
 
     def marks_of(
-        self, name: str, event_id: str, heard_elsewhere: HeardElsewhere, published_after: PublishedAfter
+        self,
+        name: str,
+        event_id: str,
+        heard_elsewhere: HeardElsewhere,
+        published_after: PublishedAfter,
+        *,
+        given: bool = True,
     ) -> Marks | None:
-        """Return up to when whoever read a client's event with an id has everything; None without such an event."""
+        """Return up to when whoever read a client's event with an id has everything; None without such an event.
+
+        None, too, where this pod may have missed a copy of it, unless it was `given` to the client here.
+        """
         marks = (inf, inf)
         for index in self._indexes(self._chains.numbers.get(name)):
             if self._find([index], event_id) is None:
                 continue
             place, moment, own = self._base + index, self._moments[index], Ingress(self._ingresses[index])
+            if not given and self._first_copy(own, moment, None) < moment:
+                return None
             heard = min(heard_elsewhere(own.other, place, moment), moment)
             if own is Ingress.CHANNEL:
                 found = published_after(place, moment), heard

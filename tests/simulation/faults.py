@@ -33,9 +33,6 @@ FAULTS = (
     "freeze_pod",
     "move_all",
 )
-# Where a pod never heard the first of two messages with one id, be it a retry, the second passes for it: a limit that
-# is stated.
-GENTLE = ("slow", "freeze_redis", "freeze_pod", "move_all")
 
 
 class Faults:
@@ -49,7 +46,7 @@ class Faults:
         self._old: RedisModel | None = None
         # The faults, by their number, that are left out of this telling of the seed.
         self._without = without
-        self._kinds = kinds or (GENTLE if cluster.repeats or cluster.retries else FAULTS)
+        self._kinds = kinds or FAULTS
         self._kills = True
 
     def draw_some(self, until: float) -> None:

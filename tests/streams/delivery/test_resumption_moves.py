@@ -182,3 +182,50 @@ def test_a_pod_that_has_just_started_may_be_behind(hands: HandClock):
     talk(old, new, state=False)
     old.settle()
     assert story(writer) == ["connected", "j"]
+
+
+def missing_a_copy(hands: HandClock) -> tuple[PurePod, PurePod]:
+    """Let one pod write an event that the other missed, with what came next, and then publish it again."""
+    one, two = two_pods(hands)
+    connection, writer = one.connect()
+    two.recovery.disconnected()
+    hands.turn(1)
+    publish("e", one)
+    hands.turn(1)
+    publish("lost", one)
+    assert story(writer) == ["connected", "e", "lost"]
+    hands.turn(1)
+    two.recovery.subscribed()
+    two.recovery.came_back(None)
+    live(one, two, seconds=2)
+    publish("e", one, two)
+    one.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    return one, two
+
+
+def test_a_client_that_read_a_copy_which_a_pod_missed_loses_nothing(hands: HandClock):
+    """It comes back with the id of the first; what came between the two was hidden behind the second."""
+    one, two = missing_a_copy(hands)
+    _, writer = two.connect(last_event_id="e")
+    talk(one, two, state=False)
+    hands.turn(1)
+    two.recovery.resumption.settle()
+    assert story(writer)[:2] == ["connected", GAP]
+
+
+def test_a_client_is_told_of_what_was_missed_before_a_copy_though_nobody_answers(hands: HandClock):
+    _, two = missing_a_copy(hands)
+    _, writer = two.connect(last_event_id="e")
+    two.settle()
+    assert story(writer) == ["connected", GAP, "e"], "a double has an id, a loss has none"
+
+
+def test_a_client_that_comes_back_to_the_pod_that_wrote_it_is_given_no_copy(hands: HandClock):
+    _, two = missing_a_copy(hands)
+    connection, writer = two.connect()
+    live(two, seconds=1)
+    publish("f", two)
+    publish("g", two)
+    two.registry.close(connection, CloseReason.CLIENT_CLOSED)
+    _, writer = two.connect(last_event_id="f")
+    assert story(writer) == ["connected", "g"]

@@ -31,6 +31,8 @@ class OnePod(PurePod):
 @pytest.fixture
 def pod(hands: HandClock) -> OnePod:
     pod = OnePod(hands)
+    # Copies that were published before it heard anything are no copies any more.
+    hands.turn(60)
     pod.registry.subscribed = True
     return pod
 

@@ -17,6 +17,8 @@ def history() -> History:
 
 @pytest.fixture
 def handover(history: History) -> Handover:
-    handover = Handover("one", history, lambda name, event_id: history.marks_of(name, event_id, all_heard, proved))
+    handover = Handover(
+        "one", history, lambda name, event_id, _given: history.marks_of(name, event_id, all_heard, proved)
+    )
     handover.listen(NOW)
     return handover

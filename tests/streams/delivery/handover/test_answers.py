@@ -60,7 +60,7 @@ def test_says_how_far_they_were_at_the_oldest_event_of_an_id(handover: Handover,
 
 def test_says_nothing_of_ages_that_it_cannot_know(history: History):
     marks: list[tuple[float, float] | None] = [(-inf, NOW), None]
-    handover = Handover("one", history, lambda _name, _event_id: marks.pop())
+    handover = Handover("one", history, lambda *_asked: marks.pop())
     heard(history, "1")
     assert asked(handover, "1", marks=True) == []
     assert asked(handover, "1", marks=True) == []
@@ -69,7 +69,7 @@ def test_says_nothing_of_ages_that_it_cannot_know(history: History):
 def test_of_many_pods_some_say_how_far_readers_were(history: History):
     answers = 0
     for number in range(200):
-        handover = Handover(f"life-{number}", history, lambda _name, _event_id: (NOW, NOW))
+        handover = Handover(f"life-{number}", history, lambda *_asked: (NOW, NOW))
         handover.pods = 200
         answers += len(asked(handover, "1", marks=True))
     assert 0 < answers < 5 * PODS_ASKED

@@ -51,12 +51,13 @@ def test_a_subscription_alone_proves_nothing(pod: PurePod, hands: HandClock):
 def test_without_a_journal_nothing_is_missed_there(hands: HandClock):
     pod = PurePod(hands)
     pod.start(journal=False)
+    hands.turn(30)
     pod.channel("1", "2")
     hands.turn(30)
     _, writer = pod.connect(last_event_id="1")
     pod.settle()
     assert story(writer) == ["connected", "2"]
-    assert pod.recovery.statement("pod-1").ages == (30.375, 0.0)
+    assert pod.recovery.statement("pod-1").ages == (60.375, 0.0)
 
 
 def test_where_nobody_uses_the_channel_what_the_journal_has_is_complete(hands: HandClock):
@@ -64,7 +65,7 @@ def test_where_nobody_uses_the_channel_what_the_journal_has_is_complete(hands: H
     pod.recovery.channel_used = False
     pod.recovery.take_past([event("1"), event("2")], [STARTED - 9, STARTED - 8])
     pod.recovery.subscribed()
-    pod.recovery.came_back(STARTED - 9.5)
+    pod.recovery.came_back(STARTED - 30)
     _, writer = pod.connect(last_event_id="1")
     pod.settle()
     assert story(writer) == ["connected", "2"]

@@ -1,0 +1,81 @@
+"""Copies of an event: publishers try again, and two messages may have one id."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.history.coverage import Gap, GapReason
+from streams.history.messages import RETRY_SECONDS, History, Marks, Replay
+from tests.streams.builders import CHANNEL, JOURNAL
+from tests.streams.history.histories import LATER, all_heard, fill, make_history
+
+OUT, BACK = LATER + 5, LATER + 8
+GAP = Gap(GapReason.REDIS_OUTAGE, OUT, BACK)
+
+
+@pytest.fixture
+def history() -> History:
+    """Return one that missed a time, in which a copy of the next event may have been published."""
+    history = make_history()
+    fill(history, "1", now=LATER)
+    history.coverage[CHANNEL].miss(OUT, BACK)
+    fill(history, "2", "e", "3", now=BACK)
+    return history
+
+
+def back(history: History, event_id: str = "e", marks: Marks | None = None, *, given: bool = False) -> Replay:
+    return history.after("a", event_id, BACK + 4, all_heard, marks=marks, given=given)
+
+
+def ids(replay: Replay) -> list[str]:
+    return [each for each in ("1", "2", "e", "3") if f'"{each}"'.encode() in b"".join(replay.messages)]
+
+
+def test_a_copy_that_was_missed_may_be_what_a_client_has_read(history: History):
+    replay = back(history)
+    assert replay.in_doubt
+    assert ids(replay) == ["1", "2", "e", "3"]
+    assert replay.doubtful == (0, 1, 2), "the client may have all of these"
+    assert replay.gap == GAP
+
+
+def test_what_was_written_here_is_no_copy(history: History):
+    replay = back(history, given=True)
+    assert (replay.in_doubt, ids(replay), replay.gap) == (False, ["3"], None)
+
+
+def test_a_copy_that_was_published_when_this_pod_heard_again_is_here(history: History):
+    replay = back(history, marks=(BACK, BACK))
+    assert (replay.in_doubt, ids(replay), replay.gap) == (False, ["3"], None)
+
+
+def test_of_a_copy_that_another_pod_has_the_time_counts(history: History):
+    replay = back(history, marks=(OUT + 1, OUT + 1))
+    assert replay.in_doubt
+    assert ids(replay) == ["2", "e", "3"]
+    assert replay.gap == GAP._replace(began=OUT + 1)
+
+
+def test_long_after_what_was_missed_nobody_publishes_again(history: History):
+    (_,) = fill(history, "late", now=BACK + RETRY_SECONDS)
+    assert not back(history, "late").in_doubt
+
+
+def test_on_the_other_ingress_less_is_read_too(history: History):
+    fill(history, "j", now=BACK - RETRY_SECONDS, ingress=JOURNAL)
+    assert b'"j"' in b"".join(back(history).messages)
+
+
+def test_a_pod_that_may_have_missed_a_copy_says_nothing_of_its_readers(history: History):
+    assert history.marks_of("a", "e", all_heard, lambda _place, moment: moment, given=False) is None
+    assert history.marks_of("a", "e", all_heard, lambda _place, moment: moment) == (BACK + 1, BACK + 1)
+    assert history.marks_of("a", "1", all_heard, lambda _place, moment: moment, given=False) is not None
+
+
+def test_where_an_ingress_was_heard_from_the_first_no_copy_came_before():
+    history = make_history()
+    fill(history, "1", ingress=JOURNAL)
+    now = history.coverage[JOURNAL].heard_since
+    assert history.after("a", "1", now, all_heard, given=False).in_doubt
+    history.coverage[JOURNAL].from_the_first = True
+    assert not history.after("a", "1", now, all_heard, given=False).in_doubt
