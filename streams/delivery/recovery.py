@@ -185,8 +185,8 @@ class Recovery:
         now = self._clock.monotonic()
         channel, journal = self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        lost = self.losses.ages(now)
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost)
+        lost, copies = self.losses.ages(now), self._router.retries.seen
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, copies)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -198,6 +198,7 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
+            self._router.retries.seen = self._router.retries.seen or statement.copies
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             apart = now - statement.sent

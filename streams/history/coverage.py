@@ -114,9 +114,10 @@ class Coverage:
         return Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
 
     def whole_since(self, moment: float) -> float:
-        """Return since when all up to a moment was heard, unless it is itself in a time that was missed."""
+        """Return since when all up to a moment was heard: that moment itself where it is in a time that was missed."""
         started = -inf if self.from_the_first else self.heard_since
-        return max(started, self._missed.last_end(moment))
+        since, _until = self._missed.around(moment)
+        return moment if since < moment else max(started, self._missed.last_end(moment))
 
     @property
     def missed_until(self) -> float:

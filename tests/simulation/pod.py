@@ -36,7 +36,13 @@ class SimulatedPod:
     """A life of a pod; a restarted one is another."""
 
     def __init__(
-        self, world: World, primary: Callable[[], RedisModel], number: int, life: int, limits: tuple[float, int, int]
+        self,
+        world: World,
+        primary: Callable[[], RedisModel],
+        number: int,
+        life: int,
+        limits: tuple[float, int, int],
+        copies: bool,
     ) -> None:
         self.world, self.name = world, f"pod-{number}"
         # Where new connections go, and where those that there are went.
@@ -52,6 +58,8 @@ class SimulatedPod:
         )
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
+        # Pods state what they have seen of it, and these have been there for long.
+        self.router.retries.seen = copies
         self.recovery.resumption.on_due = self.look
         self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))

@@ -60,7 +60,9 @@ class Cluster:
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
-        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits)
+        return SimulatedPod(
+            self.world, lambda: self.redis, number, self._lives, self.limits, self.repeats or self.retries
+        )
 
     def _lose_redis(self) -> None:
         for pod in self.pods:

@@ -188,6 +188,8 @@ def missing_a_copy(hands: HandClock) -> tuple[PurePod, PurePod]:
     """Let one pod write an event that the other missed, with what came next, and then publish it again."""
     one, two = two_pods(hands)
     connection, writer = one.connect()
+    one.router.retries.seen = True
+    talk(one, two)
     two.recovery.disconnected()
     hands.turn(1)
     publish("e", one)
