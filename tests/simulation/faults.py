@@ -121,7 +121,7 @@ class Faults:
 
     def restart_redis(self) -> None:
         # One that restarts before pods have found it is taken for the one that they know: a limit that is stated.
-        if self._redis.up and all(pod.redis is self._redis for pod in self._cluster.pods):
+        if self._redis.up and all(pod.met == str(self._redis.run_id) for pod in self._cluster.pods if pod.alive):
             lost = self._world.rng.choice((0, 0, 10**6) if self._redis.durable else (0, 0, 1, 3, 10**6))
             self._world.tell("redis dies, and loses so many entries:", lost)
             self._redis.die()

@@ -48,6 +48,8 @@ class SimulatedPod:
         # Where new connections go, and where those that there are went.
         self._primary, self.redis = primary, primary()
         self.alive, self.frozen = True, False
+        # The run of the last server that it knows.
+        self.met = ""
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         # A clock that says no moment twice, as a real one does not.
         self._zero, self._readings = world.rng.uniform(1e3, 1e6), 0
@@ -129,6 +131,7 @@ class SimulatedPod:
         self.journal.connect()
 
     def opened(self, standing: Standing, asked: float) -> None:
+        self.met = standing.run_id
         opened = self.side.opened(standing, asked, self.clock.monotonic())
         if opened.wrong_since is not None:
             zero = self.clock.monotonic() - self.world.now
