@@ -182,8 +182,7 @@ class Recovery:
 
     def statement(self, pod_name: str, *, asks: bool = False) -> Statement:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
-        now = self._clock.monotonic()
-        channel, journal = self.proven
+        now, (channel, journal) = self._clock.monotonic(), self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
         lost, copies = self.losses.ages(now), self._router.retries.seen
         return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, copies)
@@ -198,11 +197,10 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self._router.retries.seen = self._router.retries.seen or statement.copies
+            self._router.retries.seen |= statement.copies
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
-            apart = now - statement.sent
-            made = self.progress.made(statement.life, now, apart)
+            made = self.progress.made(statement.life, now, apart := now - statement.sent)
             self._take_losses(self.losses.take(statement.lost, made, now, self._served_since))
             self.progress.note(statement.life, place, now, statement.ages, apart)
         self.progress.note_oldest(statement.journal_oldest)
