@@ -58,8 +58,8 @@ class Recovery:
         self._router = router
         self._history = history
         self._clock = clock
-        # Since when both ingresses are heard, after a start or an outage.
-        self._served_since = inf
+        # When it last did not hear both ingresses, before its start or in an outage; no end before the start is over.
+        self._away = (-inf, inf)
         self._subscribed_at = now
         # Since when the channel is not heard, until that is told.
         self._disconnected_since: float | None = None
@@ -85,9 +85,10 @@ class Recovery:
         """Note that the channel is not heard any more; new clients wait for their greeting."""
         self._registry.subscribed = False
         if self._disconnected_since is None:
-            # Not when Redis was last heard: what a pod reads late may have waited for long, and
-            # what Redis still held for it when it cut the link was published before that.
+            # Not when Redis was last heard: what is read late has waited, and more may have been lost with the link.
             self._disconnected_since = self.proven[Ingress.CHANNEL]
+            if self._started:
+                self._away = (self._disconnected_since, self._away[1])
 
     def came_back(
         self,
@@ -99,10 +100,9 @@ class Recovery:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
         `complete_since` is since when the journal was read, at the pod's start; None without a journal.
-        `lost_before` is what Redis may have lost before this pod was there,
-        `from_the_first` whether nothing came before what the journal has.
+        `lost_before` is what Redis may have lost before that, `from_the_first` whether the journal has all it ever had.
         """
-        started, self._served_since = self._started, self._clock.monotonic()
+        started, self._away = self._started, (self._away[0], self._clock.monotonic())
         if not started:
             self._disconnected_since = None
             self._prove_channel(self.proved_at[Ingress.CHANNEL])
@@ -201,7 +201,7 @@ class Recovery:
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             made = self.progress.made(statement.life, now, apart := now - statement.sent)
-            self._take_losses(self.losses.take(statement.lost, made, now, self._served_since))
+            self._take_losses(self.losses.take(statement.lost, made, now, self._away))
             self.progress.note(statement.life, place, now, statement.ages, apart)
         self.progress.note_oldest(statement.journal_oldest)
         self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
@@ -212,7 +212,7 @@ class Recovery:
 
     @property
     def _started(self) -> bool:
-        return self._served_since < inf
+        return self._away[1] < inf
 
     @property
     def heard_itself(self) -> bool:
@@ -240,7 +240,7 @@ class Recovery:
         self._router.told = (marks[0], marks[1])
 
     def redis_lost(self, since: float) -> None:
-        """Note that Redis may have lost what it took for the journal from a moment on, and tell all clients."""
+        """Note that Redis may have lost what the journal took from a moment on, and tell all clients."""
         self.losses.found(Loss(Ingress.JOURNAL, since, self._clock.monotonic()))
         self.miss(Ingress.JOURNAL, since)
 

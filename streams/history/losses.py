@@ -51,17 +51,19 @@ class RedisLosses:
             (now - since, now - until) for since, until in journal
         ]
 
-    def take(self, stated: Losses, made: float, now: float, served_since: float) -> list[Loss]:
-        """Note what another pod stated; return what began before this one served, and is new to it.
+    def take(self, stated: Losses, made: float, now: float, away: tuple[float, float]) -> list[Loss]:
+        """Note what another pod stated; return what it found while this one was not there, and is new to it.
 
-        The statement was made between `made` and `now`.
+        The statement was made between `made` and `now`; this pod was `away` from one moment to another.
         """
         losses = [
             Loss(ingress, made - since, now - until)
             for ingress, ages in zip(Ingress, stated, strict=True)
             for since, until in ages
         ]
-        new = [loss for loss in losses if loss.since < served_since and not self._knows(loss, served_since)]
+        away_since, served_since = away
+        missed = [loss for loss in losses if loss.since < served_since and loss.until > away_since]
+        new = [loss for loss in missed if not self._knows(loss, served_since)]
         for loss in new:
             self.know(loss)
         return new

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -172,8 +172,12 @@ class JournalReader:
 
     async def _begin(self, client: redis.asyncio.Redis) -> None:
         newest, intact = await self._newest(client), await self._is_intact(client)
-        met = not self._promoted or bool(await client.exists(self._met_key))
-        marks: Any = await client.xrange(self._key + MARKS_SUFFIX)
+        met, marks = True, cast(Any, [])
+        try:
+            met = not self._promoted or bool(await client.exists(self._met_key))
+            marks = await client.xrange(self._key + MARKS_SUFFIX)
+        except redis.ResponseError as error:
+            logger.warning("What Redis lost before this pod started is not known: %s", error)
         first = await self._first(client)
         self.cursor.begins_at(first, newest, time.monotonic(), intact=intact, marks=marks, met=met)
         if not met:
@@ -206,11 +210,14 @@ class JournalReader:
             await self._mark(client, losses)
 
     async def _mark(self, client: redis.asyncio.Redis, losses: list[Loss]) -> None:
-        for loss in losses:
-            fields: Any = mark(loss, time.monotonic())
-            await client.xadd(self._key + MARKS_SUFFIX, fields, maxlen=MARKS_KEPT)
-        if self._promoted:
-            await client.set(self._met_key, "1")
+        try:
+            for loss in losses:
+                fields: Any = mark(loss, time.monotonic())
+                await client.xadd(self._key + MARKS_SUFFIX, fields, maxlen=MARKS_KEPT)
+            if self._promoted:
+                await client.set(self._met_key, "1")
+        except redis.ResponseError as error:
+            logger.warning("Pods that start later will not know what Redis lost: %s", error)
 
     def _report(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
