@@ -19,6 +19,8 @@ READ_BYTES = 8 * 1024 * 1024
 MIN_READ_COUNT = 16
 MAX_READ_COUNT = 256
 BLOCK_MS = 1_000
+# Redis rounds its uptime down to a second.
+UPTIME_SECONDS = 1.0
 # Ids that were read, to find the place again in a journal that lost its end.
 IDS_KEPT = 4096
 
@@ -113,7 +115,7 @@ class JournalCursor:
         # Whether the last connect found another process than the one before.
         self.restarted = False
         # When it started at the latest, and when it had taken the last entry that it kept from before.
-        self._redis_started, self._kept_until = now, -inf
+        self._redis_started, self._kept_until, self._kept = now, -inf, False
 
     def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
         """Take in what Redis says at a connect; return since when entries may be lost, or None."""
@@ -173,8 +175,10 @@ class JournalCursor:
         earlier = -1 if past else self._last_moment[0]
         moments = [self._moment(entry_id, answered, earlier, behind=behind) for entry_id, _fields in unread]
         if past:
-            kept = [moment for moment in moments if moment < self._redis_started]
+            # Surely from before; one of the second in which it started may be from before.
+            kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
             self._kept_until = max(kept, default=self._kept_until)
+            self._kept = self._kept or any(moment < self._redis_started for moment in moments)
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
@@ -233,7 +237,7 @@ class JournalCursor:
 
     def lost_before(self) -> list[Loss]:
         """Return what Redis may have lost before this pod's start: at a restart, or as marked by other pods."""
-        if self._kept_until == -inf or self._redis_started <= self.complete_since:
+        if not self._kept or self._redis_started <= self.complete_since:
             return self._marked
         since = max(self.complete_since, self._kept_until)
         return [*self._marked, Loss(Ingress.JOURNAL, since, self._redis_started)]

@@ -172,7 +172,7 @@ class JournalReader:
 
     async def _begin(self, client: redis.asyncio.Redis) -> None:
         newest, intact = await self._newest(client), await self._is_intact(client)
-        met, marks = True, cast(Any, [])
+        met, marks = True, cast("Any", [])
         try:
             met = not self._promoted or bool(await client.exists(self._met_key))
             marks = await client.xrange(self._key + MARKS_SUFFIX)
