@@ -88,10 +88,9 @@ class JournalCursor:
         self.proven_at = now
         # Entries behind the position were added after this moment.
         self._unread_since = -inf
-        # Since when every entry has been read, once caught up: the journal may be younger than the history.
-        self.complete_since = now
-        # Whether the journal never had other entries than those that it has.
-        self.from_the_first = False
+        # Since when every entry has been read, once caught up: the journal may be younger than the history,
+        # and whether it never had other entries than those that it has.
+        self.complete_since, self.from_the_first = now, False
         # The id of the last entry that was read, or None before the first.
         self._position: bytes | None = None
         # Where reading began: Redis' time at the first connect, less the history's length.
@@ -193,8 +192,8 @@ class JournalCursor:
         if entries:
             self._prove_up_to(entries, answered)
         self.caught_up = self.caught_up or not full
-        lost_since, displaced = proven_before if lost else None, lost and not entries
-        return Taken(messages, moments, past, lost_since, displaced, self._unsure_since)
+        lost_since = proven_before if lost else None
+        return Taken(messages, moments, past, lost_since, lost and not entries, self._unsure_since)
 
     def relocated(self, newest: bytes | None) -> None:
         """Find the place again in a journal that does not hold it; `newest` is the id of its last entry.
