@@ -184,7 +184,7 @@ class Recovery:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        lost, copies = self.losses.ages(now), self._router.retries.seen
+        lost, copies = self.losses.ages(now), self._history.copies_seen
         return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, copies)
 
     def _stated(self, statement: Statement) -> None:
@@ -197,7 +197,7 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self._router.retries.seen |= statement.copies
+            self._history.copies_seen |= statement.copies
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             made = self.progress.made(statement.life, now, apart := now - statement.sent)

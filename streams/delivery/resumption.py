@@ -97,7 +97,7 @@ class Resumption:
 
         `given` says whether the client was written the event here.
         """
-        published_after, given = self._progress.published_after, given or not self._router.retries.seen
+        published_after, given = self._progress.published_after, given or not self._history.copies_seen
         return self._history.marks_of(name, event_id, self._heard_elsewhere, published_after, given=given)
 
     def _after(self, name: str, event_id: str, marks: Marks | None = None) -> Replay:
@@ -111,7 +111,7 @@ class Resumption:
             progress.published_after,
             progress.trusted_until,
             marks,
-            given=not self._router.retries.seen or self._handover.gave(name, event_id),
+            given=not self._history.copies_seen or self._handover.gave(name, event_id),
         )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:

@@ -29,7 +29,11 @@ class Lookup(Memory):
             return None
         place = indexes.index(within[found])
         horizon = self._moments[indexes[place]] - APART_SECONDS
-        had = Counter(digest(self._messages[each]) for each in indexes[:place] if self._moments[each] > horizon)
+        before = [each for each in indexes[:place] if self._moments[each] > horizon]
+        if self.copies_seen:
+            # One from before may be a copy that the client was never given, as it was lost, and was told so.
+            before = [each for each in before if self._base + each >= first]
+        had = Counter(digest(self._messages[each]) for each in before)
         return self._base + indexes[place], had
 
     def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:

@@ -40,8 +40,6 @@ class Retries:
     def __init__(self, history: History, complaints: Complaints, now: float) -> None:
         self._history = history
         self._complaints = complaints
-        # Whether an id was ever seen twice, here or by another pod.
-        self.seen = False
         # The router notes those of the events that it delivers.
         self.ids = RecentIds(history.seconds, history.max_bytes // BYTES_FOR_AN_ID, now)
 
@@ -66,7 +64,7 @@ class Retries:
         """
         self.ids.newer.add(event.event_id)
         copies = self._history.with_id(event.client_name, event.event_id)
-        self.seen = self.seen or bool(copies)
+        self._history.copies_seen |= bool(copies)
         alike = [place for place, copy in copies if copy == message]
         if batch is not None and frame in batch:
             return True

@@ -156,11 +156,20 @@ class Faults:
         self._world.tell("the clock of redis steps by", step)
         self._redis.clock_offset += step
 
+    @property
+    def _some_have_read_nothing(self) -> bool:
+        """Say whether a pod would not see that entries are gone, as it has never read one: a limit that is stated."""
+        return any(pod.journal.cursor.position is None for pod in self._cluster.pods if pod.alive)
+
     def delete_journal(self) -> None:
+        if self._some_have_read_nothing:
+            return
         self._world.tell("the journal is deleted")
         self._redis.delete()
 
     def trim_journal(self) -> None:
+        if self._some_have_read_nothing:
+            return
         kept = self._world.rng.choice((0, 1, 3))
         self._world.tell("the journal is trimmed to", kept)
         self._redis.trim(kept)

@@ -61,7 +61,7 @@ class SimulatedPod:
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
         # Pods state what they have seen of it, and these have been there for long.
-        self.router.retries.seen = copies
+        self.history.copies_seen = copies
         self.recovery.resumption.on_due = self.look
         self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))
