@@ -141,10 +141,14 @@ class Recovery:
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
-        if self._started:
+        if self._started and (self._disconnected_since is not None or self.proved_at[0] > self.proven[0]):
             self._end_outage()
-        self._name_lag(Ingress.JOURNAL)
-        self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
+        # For each read of events, so it is looked here already whether there is anything to name.
+        if self._clock.monotonic() - self.proved_at[1] > MAX_LAG_SECONDS:
+            self._name_lag(Ingress.JOURNAL)
+        names = self._router.route(messages, Ingress.CHANNEL)
+        if self.handover.waits:
+            self.handover.heard(names)
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Deliver what was read from the journal, with the moments at which Redis took it.
@@ -254,7 +258,7 @@ class Recovery:
     @property
     def due(self) -> bool:
         """Say whether clients are left to be told or greeted, and may be."""
-        return self._registry.subscribed and not self._all_told
+        return not self._all_told and self._registry.subscribed
 
     def tell(self, limit: int) -> bool:
         """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
