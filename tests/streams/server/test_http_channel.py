@@ -27,6 +27,14 @@ from tests.support.http import Answer, parse_answer, request_bytes
 class Socket:
     """What is asked of a socket before data is taken from it."""
 
+    def __init__(self, waiting: bytes = b"") -> None:
+        self.waiting = waiting
+
+    def recv(self, _size: int) -> bytes:
+        if not self.waiting:
+            raise BlockingIOError
+        return self.waiting
+
     def getsockopt(self, *_option: int) -> int:
         return 0
 
@@ -35,9 +43,11 @@ class Transport(StringTransport):  # type: ignore[misc]
     """A client's connection, with Twisted's names."""
 
     aborted = False
+    # What has come before the connection was taken.
+    waiting = b""
 
     def getHandle(self) -> Socket:  # noqa: N802
-        return Socket()
+        return Socket(self.waiting)
 
     def abortConnection(self) -> None:  # noqa: N802
         self.aborted = True
@@ -93,6 +103,12 @@ def reader(server: Server) -> Iterator[RequestReader]:
     reader = made_reader(server)
     yield reader
     reader.connectionLost(Failure(ConnectionDone()))
+
+
+def test_what_came_before_a_connection_was_taken_is_read_at_once(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Transport, "waiting", request_bytes("GET", "/events/STORE001-LANE01"))
+    made_reader(server)
+    assert [scope["path"] for scope in server.scopes] == ["/events/STORE001-LANE01"]
 
 
 def answer_of(reader: RequestReader) -> Answer:
