@@ -20,7 +20,7 @@ MAX_WAITING_BYTES = 1024 * 1024
 # What a line costs beside its bytes.
 LINE_BYTES = 64
 # Lines that wait are written together, up to about so much.
-WRITE_BYTES = 64 * 1024
+WRITE_BYTES = 256 * 1024
 # After one write the next comes no sooner: waking the thread for each line costs the loop more than the line.
 GATHER_SECONDS = 0.01
 # How long the end of a process waits for its last lines to be taken.
@@ -117,7 +117,8 @@ class LogSink:
                     self._idle = True
                     changed.wait()
                 self._idle = False
-                pause = due - time.monotonic()
+                # Where more waits than one write takes, there is nothing to gather.
+                pause = 0 if self._waiting_bytes >= WRITE_BYTES else due - time.monotonic()
                 if pause > 0 and not self._hurried:
                     changed.wait(pause)
                 self._hurried = False
@@ -163,6 +164,10 @@ class BackgroundHandler(logging.Handler):
         super().__init__()
         descriptor = standard_error()
         self._sink = None if descriptor is None else LogSink(descriptor, self._notice)
+
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        """Make none: the sink has its own, and formatting changes nothing."""
+        self.lock = None
 
     @property
     def dropped(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -33,9 +34,11 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record on one line, a traceback below it."""
+        line = f"{iso(record.created)} [{prefix_of(record)}] {record.getMessage()}"
         fields = fields_of(record)
-        added = "".join(f" {name}={quoted(fields[name])}" for name in TEXT_FIELDS if fields.get(name))
-        line = f"{iso(record.created)} [{prefix_of(record)}] {record.getMessage()}{added}"
+        for name in TEXT_FIELDS if fields else ():
+            if value := fields.get(name):
+                line += f" {name}={quoted(value)}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -111,7 +114,11 @@ def quoted(value: object) -> str:
 
 def prefix_of(record: logging.LogRecord) -> str:
     """Return `REDIS` for the logger `sse.redis`, and the whole name of any other."""
-    name = record.name
+    return _prefix(record.name)
+
+
+@functools.cache
+def _prefix(name: str) -> str:
     return name.removeprefix(PREFIX_ROOT).upper() if name.startswith(PREFIX_ROOT) else name
 
 

@@ -57,7 +57,7 @@ class LiveConsumer(AsyncHttpConsumer):
             logger.exception("A request for a page's stream failed")
             await send_error(send, FAILED, [])
             return
-        writer = open_writer(send, current_task(), self._board.pod.socket_options)
+        writer = open_writer(send, current_task, self._board.pod.socket_options)
         try:
             self._board.open(page, writer, STREAM_HEADERS)
             async with asyncio.timeout(MAX_LIVE_SECONDS):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from streams.broker.canary import Canary
 from streams.broker.channel_use import ChannelUse
@@ -122,21 +122,29 @@ class Ingresses:
         return ""
 
     def _channel(self, messages: list[bytes]) -> None:
+        # Every read of events comes this way, and many have a single one.
+        recovery = self.recovery
         self._use.received += len(messages)
-        with self._named(Ingress.CHANNEL):
-            self.recovery.take_channel(messages)
+        since = recovery.proven[Ingress.CHANNEL]
+        try:
+            recovery.take_channel(messages)
+        except Exception:
+            self._miss(Ingress.CHANNEL, since)
         self._look()
 
     def _taken(self, taken: Taken) -> None:
         if taken.lost_since is not None:
             self._lost(taken.lost_since, by_redis=False)
-        with self._named(Ingress.JOURNAL):
+        since = self.recovery.proven[Ingress.JOURNAL]
+        try:
             if taken.past:
                 self.recovery.take_past(taken.messages, taken.moments, taken.unsure_since)
             elif taken.messages:
                 if self.recovery.channel_used and not self._use.received:
                     self._mark_due.set()
                 self.recovery.take_journal(taken.messages, taken.moments, taken.unsure_since)
+        except Exception:
+            self._miss(Ingress.JOURNAL, since)
         if self.journal is not None:
             cursor = self.journal.cursor
             self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
@@ -144,17 +152,13 @@ class Ingresses:
             self._back.set()
         self._look()
 
-    @contextlib.contextmanager
-    def _named(self, ingress: Ingress) -> Iterator[None]:
-        """Name as missing what was being delivered when this pod failed; then go on."""
-        since = self.recovery.proven[ingress]
-        try:
-            yield
-        except Exception:
-            logger.exception(
-                "What was read from the %s could not be delivered; clients are told.", ingress.name.lower()
-            )
-            self.recovery.miss(ingress, since)
+    def _miss(self, ingress: Ingress, since: float) -> None:
+        """Name as missing what was being delivered when this pod failed; then it goes on."""
+        # The handler is the caller's.
+        logger.exception(  # noqa: LOG004
+            "What was read from the %s could not be delivered; clients are told.", ingress.name.lower()
+        )
+        self.recovery.miss(ingress, since)
 
     def _lost(self, since: float, by_redis: bool) -> None:
         logger.error(
@@ -195,12 +199,14 @@ class Ingresses:
 
     def _look(self) -> None:
         """Send what is to be said to other pods, and see to the clients that wait for their answers."""
-        if messages := self.recovery.handover.outgoing:
-            self.recovery.handover.outgoing = []
+        recovery = self.recovery
+        handover = recovery.handover
+        if messages := handover.outgoing:
+            handover.outgoing = []
             self.canary.say(messages)
-        if len(self.recovery.handover):
+        if handover.waits:
             self._waiting.set()
-        if self.recovery.telling.due:
+        if recovery.telling.due:
             self._back.set()
 
     async def _recover(self) -> None:

@@ -127,6 +127,7 @@ class Connection:
         "evicted_by",
         "first_place",
         "greeted",
+        "ids_noted",
         "last_activity",
         "live_from",
         "opened_at",
@@ -172,6 +173,7 @@ class Connection:
         self.first_place = 0
         # What it was given, to tell retries: see history/retries.py.
         self.live_from = 0
+        self.ids_noted = True
         self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None

@@ -111,15 +111,15 @@ class Handover:
         # How many pods there are, as far as known.
         self.pods = 0
         self._listening_since = inf
-        # By the number of the question.
-        self._waiting: dict[int, Waiting] = {}
+        # By the number of the question; read for each read of events.
+        self.waits: dict[int, Waiting] = {}
         self._by_name: dict[str, int] = {}
         self._ended: dict[str, Session] = {}
         # For clients of open streams that were seen elsewhere, the place behind the last event that they read here.
         self._left: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waits)
 
     def listen(self, now: float) -> None:
         """Answer for no stream that opened before now: its client may have been asked for unheard."""
@@ -152,15 +152,15 @@ class Handover:
         self._number += 1
         waiting.asked_at = now
         name = waiting.connection.client_name
-        self._waiting[self._number] = waiting
+        self.waits[self._number] = waiting
         self._by_name[name] = self._number
         self.outgoing.append(Question(self._life, self._number, name, waiting.event_id, waiting.asks_marks))
 
     def ask_again(self, now: float) -> None:
         """Ask once more what has not come back, now that the channel is heard."""
-        for number, waiting in list(self._waiting.items()):
+        for number, waiting in list(self.waits.items()):
             if not waiting.heard:
-                del self._waiting[number]
+                del self.waits[number]
                 self._ask(waiting, now)
 
     def asked(self, question: Question, connection: Connection | None, now: float) -> None:
@@ -178,7 +178,7 @@ class Handover:
             self.outgoing.append(Answer(question.life, question.number, digests, ages))
 
     def _came_back(self, number: int, now: float) -> None:
-        waiting = self._waiting.get(number)
+        waiting = self.waits.get(number)
         if waiting is not None:
             waiting.heard = True
             waiting.deadline = min(waiting.deadline, now + WAIT_SECONDS)
@@ -207,7 +207,7 @@ class Handover:
 
     def answered(self, answer: Answer, now: float) -> None:
         """Take in an answer, which may be another pod's."""
-        waiting = self._waiting.get(answer.number) if answer.life == self._life else None
+        waiting = self.waits.get(answer.number) if answer.life == self._life else None
         if waiting is None:
             return
         if answer.digests is not None:
@@ -220,19 +220,19 @@ class Handover:
         if not self._by_name:
             return
         for name in self._by_name.keys() & set(names):
-            waiting = self._waiting[self._by_name[name]]
+            waiting = self.waits[self._by_name[name]]
             waiting.known = waiting.known or self._history.has(name, waiting.event_id)
 
     def settled(self, now: float, limit: int) -> list[Waiting]:
         """Return some of the clients whose wait is over, and forget them."""
-        found = (number for number, waiting in self._waiting.items() if waiting.is_settled(now))
+        found = (number for number, waiting in self.waits.items() if waiting.is_settled(now))
         return [self._forget(number) for number in list(islice(found, limit))]
 
     def ended(self, connection: Connection, now: float) -> None:
         """Note that a stream ended here, to answer for it."""
         name = connection.client_name
         number = self._by_name.get(name)
-        if number is not None and self._waiting[number].connection is connection:
+        if number is not None and self.waits[number].connection is connection:
             self._forget(number)
             self._left.pop(name, None)
             return
@@ -252,7 +252,7 @@ class Handover:
         return Session(connection.client_name, connection.first_place, end, resumed, 0.0)
 
     def _forget(self, number: int) -> Waiting:
-        waiting = self._waiting.pop(number)
+        waiting = self.waits.pop(number)
         if self._by_name.get(waiting.connection.client_name) == number:
             del self._by_name[waiting.connection.client_name]
         return waiting

@@ -1,8 +1,7 @@
 """Who may have missed what, and who is told: pure, but for the clock that it is given.
 
-Whatever is lost is noted once, for the ingress that lost it, and every client is told what may
-be missing after its own marks. The marks are with the clients, so telling may be interrupted and
-begun again; and no event is written to a client before it was told.
+Whatever is lost is noted once, for the ingress that lost it, and every client is told what may be missing after
+its own marks; no event is written to a client before it was told.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ logger = logging.getLogger("sse.redis")
 class Recovery:
     """One pod's account of what it heard, for each ingress, and its clients' part in it.
 
-    `proven` is, for each ingress, the moment before which everything published was heard or is
-    told as missing. All moments are monotonic seconds. A third of its attributes are the rooms that it
-    stands between: what is heard has to be noted, told and written in one step.
+    `proven` is, for each ingress, the moment before which everything published was heard or is told as
+    missing; moments are monotonic seconds. A third of its attributes are the rooms that it stands between:
+    what is heard has to be noted, told and written in one step.
     """
 
     def __init__(
@@ -141,9 +140,11 @@ class Recovery:
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
-        if self._started:
+        if self._started and (self._disconnected_since is not None or self.proved_at[0] > self.proven[0]):
             self._end_outage()
-        self._name_lag(Ingress.JOURNAL)
+        # For each read of events, so it is looked here already whether there is anything to name.
+        if self._clock.monotonic() - self.proved_at[1] > MAX_LAG_SECONDS:
+            self._name_lag(Ingress.JOURNAL)
         self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
@@ -282,8 +283,7 @@ class Recovery:
     def _name_lag(self, ingress: Ingress) -> None:
         """Tell of an ingress that is not heard, or had no proof for too long, before more of the other is written.
 
-        Only those who are written to are told. Other pods rely on it: they do not look further back for
-        what a client may lack.
+        Only those who are written to are told. Other pods rely on it: they look no further back for what one lacks.
         """
         now, since = self._clock.monotonic(), self.proven[ingress]
         silent_seconds = now - self.proved_at[ingress]

@@ -87,13 +87,14 @@ class Registry:
         client has read it must reach this pod. Where two devices fight over the name,
         the older one stays if its machine answers.
         """
-        older = self._connections.get(connection.client_name)
-        if older is not None and self.duels.dueling(connection.client_name, connection.origin, older.origin):
+        name = connection.client_name
+        older = self._connections.get(name)
+        if older is not None and self.duels.dueling(name, connection.origin, older.origin):
             connection.writer.start(headers, b"")
             self._newcomers.add(connection)
             self.probes.ask(older, functools.partial(self._decide, older, connection))
             return
-        held = older is None and self.duels.suspect(connection.client_name, connection.origin)
+        held = older is None and self.duels.knows(name) and self.duels.suspect(name, connection.origin)
         if older is not None:
             self._evict(older, connection)
         self._take_in(connection, headers, held=held)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
+from typing import Any, TypeVar
 
 from streams.delivery.connection import NOTHING_TOLD, Connection
 from streams.delivery.registry import Registry
@@ -17,11 +17,13 @@ from streams.vitals import DelayHistogram
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.complaints import Complaints, Fault
 from streams.wire.deadlines import deadline_of, has_expired
-from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault, payload_line
-from streams.wire.frames import event_frame
+from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault
+from streams.wire.frames import message_frame
 from streams.wire.timestamps import unix_seconds
 
 logger = logging.getLogger("sse.sse")
+
+T = TypeVar("T")
 
 
 class Router:
@@ -61,18 +63,16 @@ class Router:
         max_event_bytes, find, outbox = self._max_event_bytes, self._registry.get, self._registry.outbox
         debug = logger.isEnabledFor(logging.DEBUG)
         names: list[str] = []
-        heard: list[bytes] = []
         skipped: list[int] = []
         deliveries: dict[Connection, list[bytes]] = {}
-        newer_ids, older_ids = self.retries.ids.newer, self.retries.ids.older
-        is_repeated = self.retries.is_repeated
-        delivered = foreign = repeated = 0
+        given_ids: list[str] = []
+        foreign = 0
         sent: Any = None
         for message in messages:
             try:
                 event = decode_event(message, max_event_bytes)
                 if event.ttl_ms is not None or event.deliver_by is not None:
-                    number = len(heard) + len(skipped)
+                    number = len(names) + len(skipped)
                     if self._comes_too_late(event, message, moments[number] if moments else None):
                         skipped.append(number)
                         continue
@@ -82,48 +82,59 @@ class Router:
                     self.tell(connection)
                     outbox.queue(connection, message)
                 elif connection is not None and connection.greeted:
-                    frame = event_frame(event.event_id, payload_line(message))
-                    frames = deliveries.get(connection)
-                    again = False
+                    frame = message_frame(event.event_id, message)
                     if frame[0] == ID_MARK:
-                        # One look for both: whether it is there, and that it is from now on.
-                        known = len(newer_ids)
-                        newer_ids.add(event_id := event.event_id)
-                        if len(newer_ids) == known or event_id in older_ids:
-                            again = is_repeated(connection, event, message, frame, frames)
-                    if again and not self._is_over(event, message):
-                        # It is remembered all the same: a client may come back from either of its places.
-                        repeated += 1
-                    elif frames is None:
-                        delivered += 1
+                        given_ids.append(event.event_id)
+                    frames = deliveries.get(connection)
+                    if frames is None:
+                        if not connection.ids_noted:
+                            self.retries.note_remembered(connection)
                         deliveries[connection] = [frame]
                         sent = event.timestamp
                     else:
-                        delivered += 1
                         frames.append(frame)
                 else:
                     foreign += 1
                     if debug:
                         self._log_foreign(name)
                 names.append(name)
-                heard.append(message)
             except Exception as reason:
-                skipped.append(len(heard) + len(skipped))
+                skipped.append(len(names) + len(skipped))
                 self.complaints.note(Fault.UNUSABLE, message, reason)
-        self.delivered += delivered
         self.foreign += foreign
-        self.repeated += repeated
-        if skipped and moments:
-            gone = set(skipped)
-            moments = [moment for number, moment in enumerate(moments) if number not in gone]
-        self._remember(names, heard, ingress, moments)
+        now = self._clock.monotonic()
+        if skipped:
+            messages, moments = without(messages, skipped), without(moments, skipped)
+        if given_ids and (known := self.retries.ids.note(given_ids, now)):
+            deliveries = self._without_repeated(messages, deliveries, known)
+        if refused := self._history.extend(names, messages, now, ingress, moments):
+            self._refuse(refused, names, messages)
         if deliveries:
-            self.retries.ids.expire(self._clock.monotonic())
-            self._deliver(deliveries)
+            self._deliver(deliveries, now)
             # One event stands for those that were read with it: reading a time costs as much as routing.
             if (sent_at := unix_seconds(sent)) is not None:
                 self.delays.observe(self._clock.wall() - sent_at)
         return names
+
+    def _without_repeated(
+        self, heard: list[bytes], deliveries: dict[Connection, list[bytes]], known: Set[str]
+    ) -> dict[Connection, list[bytes]]:
+        """Frame once more what is to be delivered, less the events with one of these ids that their clients have."""
+        again: dict[Connection, list[bytes]] = {}
+        for message in heard:
+            event = decode_remembered(message)
+            connection = self._registry.get(event.client_name)
+            if connection is None or connection not in deliveries:
+                continue
+            frame, frames = message_frame(event.event_id, message), again.get(connection)
+            suspect = frame[0] == ID_MARK and event.event_id in known
+            is_repeated = suspect and self.retries.is_repeated(connection, event, message, frame, frames)
+            if is_repeated and not self._is_over(event, message):
+                # It is remembered all the same: a client may come back from either of its places.
+                self.repeated += 1
+            else:
+                again.setdefault(connection, []).append(frame)
+        return again
 
     def remember(self, messages: list[bytes], moments: Sequence[float]) -> None:
         """Take the journal's messages from before this pod's time into the history, for replays only.
@@ -142,7 +153,8 @@ class Router:
             except Exception as reason:
                 self.complaints.note(Fault.UNUSABLE, message, reason)
         self.foreign += len(heard)
-        self._remember(names, heard, Ingress.JOURNAL, taken)
+        if refused := self._history.extend(names, heard, self._clock.monotonic(), Ingress.JOURNAL, taken):
+            self._refuse(refused, names, heard)
 
     def frame_late(self, connection: Connection, message: bytes) -> bytes:
         """Frame a message of a replay when its turn comes; nothing where it is too late or cannot be used."""
@@ -152,7 +164,7 @@ class Router:
             if self._is_over(event, message):
                 self.expired += 1
                 return b""
-            frame = event_frame(event.event_id, payload_line(message))
+            frame = message_frame(event.event_id, message)
             if self.retries.is_replayed_again(connection, event, message, frame):
                 self.repeated += 1
                 return b""
@@ -204,21 +216,22 @@ class Router:
         now = self._clock.wall()
         return now if moment is None else now - (self._clock.monotonic() - moment)
 
-    def _remember(self, names: list[str], heard: list[bytes], ingress: Ingress, moments: Sequence[float]) -> None:
-        refused = self._history.extend(names, heard, self._clock.monotonic(), ingress, moments)
+    def _refuse(self, refused: list[int], names: list[str], heard: list[bytes]) -> None:
         for number in refused:
             self.foreign -= 1
             self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
-    def _deliver(self, deliveries: dict[Connection, list[bytes]]) -> None:
-        now, moment, write = self._clock.wall(), self._clock.monotonic(), self._registry.write
+    def _deliver(self, deliveries: dict[Connection, list[bytes]], moment: float) -> None:
+        now, told, write = self._clock.wall(), self.told, self._registry.write
         for connection, frames in deliveries.items():
-            connection.event_count += len(frames)
+            count = len(frames)
+            self.delivered += count
+            connection.event_count += count
             connection.last_activity, connection.active_at = now, moment
             try:
-                if connection.told is not self.told:
+                if connection.told is not told:
                     self.tell(connection)
-                write(connection, frames[0] if len(frames) == 1 else b"".join(frames))
+                write(connection, frames[0] if count == 1 else b"".join(frames))
             except Exception:
                 self._registry.fail(connection)
         if logger.isEnabledFor(logging.DEBUG):
@@ -230,3 +243,9 @@ class Router:
         name = name[:MAX_NAME_CHARACTERS]
         shown = name if name.isprintable() else repr(name)
         logger.debug("Client %s not on this pod (%s) - ignoring", shown, self._registry.pod_name)
+
+
+def without(values: Sequence[T], numbers: list[int]) -> list[T]:
+    """Return a list less what is at some of its places."""
+    gone = set(numbers)
+    return [value for number, value in enumerate(values) if number not in gone]

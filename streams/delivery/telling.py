@@ -42,7 +42,7 @@ class Telling:
     @property
     def due(self) -> bool:
         """Say whether clients are left to be told or greeted, and may be."""
-        return self._registry.subscribed and not self._all_told
+        return not self._all_told and self._registry.subscribed
 
     def tell(self, limit: int) -> bool:
         """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""

@@ -31,6 +31,7 @@ BATCH_SECONDS = 0.1
 # The part of the columns that may be of forgotten events before they close up, which moves them.
 FORGOTTEN_PART = 8
 NO_CLIENT = -1
+INGRESS_BYTES = tuple(bytes((ingress,)) for ingress in Ingress)
 # Two pods may each be behind on another ingress: events this far apart have one order everywhere.
 APART_SECONDS = 2 * MAX_LAG_SECONDS
 
@@ -114,11 +115,12 @@ class Memory:
         chains, base, per_client = self._chains, self._base, self._per_client
         numbers, firsts, lasts, counts = chains.numbers, chains.firsts, chains.lasts, chains.counts
         column, owners, steps = self._messages, self._owners, self._steps
+        forgotten_at, ingresses, published = chains.forgotten_at, self._ingresses, self._moments
         start = base + len(column)
         column += messages
-        self._moments.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
-        self._ingresses.extend(bytes((ingress,)) * len(messages))
-        steps.extend(array("I", (0,)) * len(messages))
+        published.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
+        ingresses.extend(INGRESS_BYTES[ingress] * len(messages))
+        steps.frombytes(bytes(steps.itemsize * len(messages)))
         grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
         evicted: list[int] = []
         refused: list[int] = []
@@ -146,7 +148,10 @@ class Memory:
             index = first - base
             evicted.append(index)
             firsts[client] = first + steps[index]
-            self._note_forgotten(client, index)
+            # As _note_forgotten() does, which would cost as much again.
+            moment, moments_of = published[index], forgotten_at[ingresses[index]]
+            if moment > moments_of[client]:
+                moments_of[client] = moment
             chains.dropped[client] = True
         self._bytes += grown
         if evicted or refused:
@@ -173,14 +178,14 @@ class Memory:
 
     def _forget(self, now: float) -> None:
         messages, moments, chains = self._messages, self._moments, self._chains
-        horizon, held, enough = now - self._seconds, self._bytes, self._max_bytes
+        horizon, held, enough, empty = now - self._seconds, self._bytes, self._max_bytes, self._empty
         if held > enough:
             enough -= enough // BATCH_PART
         for index in range(self._first, len(messages)):
             message = messages[index]
             if not message:
                 held -= PLACE_BYTES
-                self._empty -= 1
+                empty -= 1
                 continue
             moment = moments[index]
             if moment > horizon and held <= enough:
@@ -203,7 +208,7 @@ class Memory:
                 self._keep_last_id(name, client, index, message)
         else:
             index = len(messages)
-        self._bytes, self._first, self._due = held, index, now + BATCH_SECONDS
+        self._bytes, self._first, self._due, self._empty = held, index, now + BATCH_SECONDS, empty
         if index * FORGOTTEN_PART > len(messages):
             self._close_up()
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Set
+
+NONE: frozenset[str] = frozenset()
+
 
 class RecentIds:
     """Two sets of ids. New ones go into `newer`; both are asked, and `older` goes when it is old, or `newer` full.
@@ -17,8 +22,28 @@ class RecentIds:
         self._capacity = capacity
         self._due = now + seconds
 
+    def note(self, event_ids: list[str], now: float) -> Set[str]:
+        """Note ids; return those of them that were known, or come twice."""
+        newer, older = self.newer, self.older
+        known: Set[str] = NONE
+        # Of most reads none is known, which a step for all of them shows.
+        if not newer.isdisjoint(event_ids) or not older.isdisjoint(event_ids):
+            known = {event_id for event_id in event_ids if event_id in newer or event_id in older}
+        count = len(newer) + len(event_ids)
+        newer.update(event_ids)
+        if len(newer) != count:
+            known = known | twice(event_ids)
+        if len(newer) > self._capacity:
+            self.expire(now)
+        return known
+
     def expire(self, now: float) -> None:
-        """Let go what is too old or too much; call it every second and after each batch that was noted."""
+        """Let go what is too old or too much; call it every second."""
         if len(self.newer) > self._capacity or now >= self._due:
             self.newer, self.older = set(), self.newer
             self._due = now + self._seconds
+
+
+def twice(event_ids: list[str]) -> set[str]:
+    """Return those that come more than once."""
+    return {event_id for event_id, times in Counter(event_ids).items() if times > 1}

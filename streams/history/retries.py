@@ -26,12 +26,14 @@ class Given(Protocol):
     """What is remembered with each connection.
 
     From the place `live_from` on each event of its client was handed to it when it was heard; `replayed`
-    has the hashes of the messages that it was given besides.
+    has the hashes of the messages that it was given besides. `ids_noted` is whether the ids from before are
+    known, which is not needed before it is given an event: thousands connect at once.
     """
 
     client_name: str
     live_from: int
     replayed: array[int] | None
+    ids_noted: bool
 
 
 class Retries:
@@ -46,13 +48,18 @@ class Retries:
     def begin(self, connection: Given, last_event_id: str | None = None) -> None:
         """Note that a connection is given everything from now on, and has the event with the id that it came with."""
         connection.live_from = self._history.end
+        connection.ids_noted = False
         name = connection.client_name
-        self.ids.newer.update(filter(valid_event_id, self._history.ids_of(name)))
         if last_event_id is not None:
             # Where two messages have that id, nobody knows which of them was read.
             read = {message for _, message in self._history.with_id(name, last_event_id)}
             if len(read) == 1 and not has_replayed(connection, message := read.pop()):
                 self._note_replayed(connection, hash(message))
+
+    def note_remembered(self, connection: Given) -> None:
+        """Note the ids of what is remembered for a client that is given its first event."""
+        connection.ids_noted = True
+        self.ids.newer.update(filter(valid_event_id, self._history.ids_of(connection.client_name)))
 
     def is_repeated(
         self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None
@@ -62,7 +69,6 @@ class Retries:
         To be asked for an event whose id is among the recent ones. `frame` is its frame, and `batch` has the
         frames that are to be written before it in one go.
         """
-        self.ids.newer.add(event.event_id)
         copies = self._history.with_id(event.client_name, event.event_id)
         self._history.copies_seen |= bool(copies)
         alike = [place for place, copy in copies if copy == message]

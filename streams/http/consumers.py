@@ -86,7 +86,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
         return refusal
 
     def _connection(self, request: StreamRequest, send: Send) -> Connection:
-        writer = open_writer(send, current_task(), self._pod.socket_options)
+        writer = open_writer(send, current_task, self._pod.socket_options)
         return Connection(request.name, writer, request.address, request.resume, request.user_agent)
 
     async def _serve(

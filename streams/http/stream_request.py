@@ -65,11 +65,12 @@ class StreamRequest(NamedTuple):
         return cls(
             name,
             wanted_resume(headers.get(b"last-event-id", b""), scope["query_string"], history_seconds),
-            header_of(scope, b"origin"),
+            headers.get(b"origin", b"").decode("latin-1"),
             client_address(scope),
             client_user_agent(headers.get(b"user-agent", b"")),
             # Any of them: this header may come several times.
-            any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"]),
+            b"prefer" in headers
+            and any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"]),
         )
 
 
@@ -105,8 +106,11 @@ def since_seconds(text: str, history_seconds: float) -> float:
 
 def header_of(scope: dict[str, Any], wanted: bytes) -> str:
     """Return the first header of a name, or an empty string where there is none."""
-    value: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
-    return value.decode("latin-1")
+    for name, value in scope["headers"]:
+        if name == wanted:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
 
 
 def client_address(scope: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ import logging
 import resource
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -32,10 +33,12 @@ from twisted.python.failure import Failure
 
 from streams.http.stream_request import place
 from streams.pod import Pod, possible_connections
-from streams.server.http_channel import REQUEST_SECONDS, RequestReader
+from streams.server.http_channel import RequestReader
 from streams.server.idle import Idle
 from streams.server.inbox import Inbox
 from streams.server.invitation import invitation
+from streams.server.readiness import Readiness
+from streams.server.transport import Transport
 from streams.transport.listen_queue import LISTEN_BACKLOG, widen_queue
 from streams.transport.reactor_clock import use_steady_clock
 
@@ -52,6 +55,12 @@ def log_everything() -> None:
     # Daphne has begun Twisted's log already, to nowhere.
     globalLogPublisher.addObserver(STDLibLogObserver())
     logging.captureWarnings(True)
+
+
+def look_and_accept(readiness: Readiness, accept: Callable[[], None]) -> None:
+    """Accept connections, once those that have ended are: a client that comes back is to evict nobody."""
+    readiness.look()
+    accept()
 
 
 class ListenError(Exception):
@@ -74,6 +83,8 @@ class StreamServer(Server):
             root_path=root_path,
         )
         self._pod = pod
+        # Daphne itself takes the loop from here.
+        self._loop = reactor._asyncioEventloop  # noqa: SLF001
         self.idle: Idle[RequestReader] = Idle(possible_connections())
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -97,8 +108,11 @@ class StreamServer(Server):
     def listen_success(self, port: Any) -> None:
         """Say where the pod is found."""
         super().listen_success(port)
+        readiness = Readiness(self._loop)
         # Linux hands a listening socket's options on to every connection that it accepts.
-        widen_queue(port, self._pod.socket_options.set_on)
+        for each in widen_queue(port, self._pod.socket_options.set_on):
+            each.transport = partial(Transport, readiness)
+            each.doRead = partial(look_and_accept, readiness, each.doRead)
         address = port.getHost()
         shown = place(address.host, address.port)
         logger.info("SSE Server started on port %d (http://%s%s)", address.port, shown, self.root_path)
@@ -118,10 +132,10 @@ class StreamServer(Server):
         # The request may be gone before its application was made.
         if protocol not in self.connections:
             return None
-        inbox = Inbox()
+        inbox = Inbox(self._loop)
         scope["asgi"] = {"version": "3.0"}
         coroutine = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
-        task = self.connections[protocol]["application_instance"] = asyncio.ensure_future(coroutine)
+        task = self.connections[protocol]["application_instance"] = self._loop.create_task(coroutine)
         task.add_done_callback(partial(self._application_ended, protocol))
         return inbox
 
@@ -173,17 +187,20 @@ class StreamServer(Server):
             task.cancel()
         return defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks))) if tasks else defer.succeed(None)
 
+    def _build_reader(self, peer: Any) -> RequestReader:
+        reader = RequestReader(peer)
+        reader.factory = self.http_factory
+        return reader
+
     def _ready(self) -> None:
         # Daphne has made its factory by now, and the loop that accepts connections does not turn yet.
-        self.http_factory.protocol = RequestReader
-        self.http_factory.timeOut = REQUEST_SECONDS
+        self.http_factory.buildProtocol = self._build_reader
         log_everything()
-        loop = reactor._asyncioEventloop  # noqa: SLF001 - Daphne itself takes the loop from here
         for number in STOP_SIGNALS:
             # nohup has hang-ups ignored.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._stop_on_signal, number)
-        loop.call_soon(self._pod.start)
+                self._loop.add_signal_handler(number, self._stop_on_signal, number)
+        self._loop.call_soon(self._pod.start)
 
     def _stop_on_signal(self, number: int) -> None:
         name = signal.Signals(number).name

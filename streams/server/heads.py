@@ -46,6 +46,22 @@ PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
 }
 
 
+def plain_headers(lines: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return what a stream reads of the lines of a plain head, or None where one of them may change anything else."""
+    headers: list[tuple[bytes, bytes]] = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _colon, value = line.partition(b":")
+        name = name.lower()
+        if name not in PLAIN_HEADERS:
+            return None
+        if name in STREAM_REQUEST_HEADERS:
+            headers.append((name, value.strip(b" \t")))
+        # What is refused, and no stream, ends as its client wishes.
+        elif name == b"connection" and value.strip(b" \t").lower() != b"keep-alive":
+            return None
+    return headers
+
+
 def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
     """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
     headers = request.requestHeaders

@@ -15,9 +15,10 @@ from daphne.http_protocol import WebRequest
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as TwistedRequest
 
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
-from streams.server.heads import MAX_STREAM_HEAD_BYTES, PLAIN_HEADERS, STREAM_HEAD, stream_headers
+from streams.server.heads import MAX_STREAM_HEAD_BYTES, STREAM_HEAD, plain_headers, stream_headers
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.transport.daphne_writer import DISCARDED
 from streams.wire.timestamps import http_date
@@ -41,6 +42,23 @@ class Request(WebRequest):
     Daphne validates, copies and decodes every header of a request for applications that
     it knows nothing of. The stream's is known: it reads a few headers and no body.
     """
+
+    def __init__(self, channel: RequestReader, queued: object = None) -> None:
+        # As Daphne does, whose way to Twisted's class is a module that warns of its old names.
+        TwistedRequest.__init__(self, channel, queued)
+        self.client_addr: list[Any] | None = None
+        self.server_addr = None
+        self.application_queue: Any = None
+        self._response_started = False
+        self.server = channel.factory.server
+        self.server.protocol_connected(self)
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
+        """Tell the application that its client is gone."""
+        if self.application_queue:
+            self.send_disconnect()
+        TwistedRequest.connectionLost(self, reason)
+        self.server.protocol_disconnected(self)
 
     def process(self) -> Any:
         """Start the application for a request whose head and body are there."""
@@ -85,11 +103,11 @@ class Request(WebRequest):
 class RequestReader(HTTPChannel):
     """One client's connection while it sends requests.
 
-    Twisted itself bounds the head: 500 headers, 16 KiB. It keeps a body of any size,
-    and gives a connection a minute more for each byte.
+    Twisted bounds the head: 500 headers, 16 KiB. It keeps a body of any size, and gives a minute more for each byte.
     """
 
-    timeOut: float | None  # noqa: N815 - Twisted's name
+    requestFactory = Request  # noqa: N815 - Twisted's name
+    timeOut: float | None = REQUEST_SECONDS  # noqa: N815 - Twisted's name
     _body_bytes = 0
     # Whether nothing was read yet.
     _fresh = True
@@ -97,11 +115,31 @@ class RequestReader(HTTPChannel):
     _idle = False
     _refused = False
 
+    def __init__(self, peer: Any = None) -> None:
+        super().__init__()
+        self._peer = peer
+
+    def getPeer(self) -> Any:  # noqa: N802 - Twisted's name
+        """Return the client's address, which was known when it was accepted."""
+        return self._peer or self.transport.getPeer()
+
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Begin with a request of our own kind; Daphne's factory has just set its own."""
-        self.requestFactory = Request
-        super().connectionMade()
+        """Count the connection, and read the request, which is there by now in most cases."""
+        # As Twisted does, without asking each transport what it is.
+        self.setTimeout(self.timeOut)
+        self._networkProducer = self.transport
+        self.transport.registerProducer(self, True)
+        self._read_at_once()
         self.factory.server.idle.opened()
+
+    def _read_at_once(self) -> None:
+        try:
+            data = self.transport.getHandle().recv(MAX_STREAM_HEAD_BYTES)
+        except OSError:
+            # There is nothing yet; an end is told again.
+            return
+        if data:
+            self.dataReceived(data)
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
         """Make room for another connection."""
@@ -162,8 +200,7 @@ class RequestReader(HTTPChannel):
         if self._idle:
             self._idle = False
             self.setTimeout(REQUEST_SECONDS)
-        # uvloop tells of an error on a socket once and then watches it no more. An error that came
-        # together with data would be missed: https://github.com/MagicStack/uvloop/issues/552
+        # What it asked for is nobody's any more, and would evict the stream that it has opened since.
         if self.transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.transport.abortConnection()
         elif not self._fresh or not self._opens_stream(data):
@@ -179,12 +216,8 @@ class RequestReader(HTTPChannel):
         head = STREAM_HEAD.fullmatch(data) if len(data) <= MAX_STREAM_HEAD_BYTES else None
         if head is None:
             return False
-        lines = [line.partition(b":") for line in head[2].split(b"\r\n")[:-1]]
-        headers = [(name.lower(), value.strip(b" \t")) for name, _colon, value in lines]
-        if not PLAIN_HEADERS.issuperset([name for name, _value in headers]):
-            return False
-        # What is refused, and no stream, ends as its client wishes.
-        if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
+        headers = plain_headers(head[2])
+        if headers is None:
             return False
         self._fresh = False
         request = self.requestFactory(self, len(self.requests))

@@ -13,9 +13,11 @@ class Inbox:
     for each of thousands of streams that wait for a single message.
     """
 
-    __slots__ = ("_messages", "_waiter")
+    __slots__ = ("_loop", "_messages", "_waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Asking for the running one is a system call in Python 3.11.
+        self._loop = loop
         self._messages: list[dict[str, Any]] = []
         self._waiter: asyncio.Future[dict[str, Any]] | None = None
 
@@ -28,7 +30,7 @@ class Inbox:
 
     def get(self) -> asyncio.Future[dict[str, Any]]:
         """Return the next message as ASGI's receive()."""
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         if self._messages:
             self._waiter.set_result(self._messages.pop(0))
         return self._waiter

@@ -83,7 +83,8 @@ class SocketWriter:
 
     def write(self, frame: bytes) -> int:
         """Write a frame; return the bytes that wait in this process."""
-        return self._write(chunk(frame) if self._chunked else frame)
+        # chunk(), without a call: each event comes this way.
+        return self._write(b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked else frame)
 
     def _write(self, data: bytes) -> int:
         # Bytes that wait go first. Where none do, Twisted's objects are not even looked at:
@@ -157,10 +158,13 @@ def daphne_request(send: Any) -> Any:
     """
     request = request_behind(send)
     transport: Any = getattr(getattr(request, "channel", None), "transport", None)
+    return request if _is_plain_tcp(transport) else None
+
+
+def _is_plain_tcp(transport: Any) -> bool:
     kind = type(transport)
-    if (kind.__module__, kind.__name__) != ("twisted.internet.tcp", "Server") or transport.TLS:
-        return None
-    return request
+    known = (kind.__module__, kind.__name__) == ("twisted.internet.tcp", "Server")
+    return (known or getattr(kind, "is_plain_tcp", False)) and not transport.TLS
 
 
 def let_go(request: Any) -> None:

@@ -18,8 +18,8 @@ LISTEN_BACKLOG = 4096
 LISTENING_SOCKETS = 4
 
 
-def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda _socket: None) -> None:
-    """Lengthen the queue of a listening port of Twisted, and set more of them beside it.
+def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda _socket: None) -> list[Any]:
+    """Lengthen the queue of a listening port of Twisted, and set more of them beside it; return them all.
 
     The kernel spreads the clients over all sockets that share an address. The first was
     bound alone, and so is that of any other pod, which is how a second one on the same
@@ -29,19 +29,20 @@ def widen_queue(port: Any, set_options: Callable[[socket.socket], None] = lambda
     first = port.socket
     shareable = hasattr(socket, "SO_REUSEPORT") and first.family in (socket.AF_INET, socket.AF_INET6)
     if shareable and first.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
-        return
+        return [port]
     set_options(first)
     # Listening anew on a socket that listens only sets the length.
     first.listen(LISTEN_BACKLOG)
+    ports = [port]
     if not shareable:
-        return
+        return ports
     first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        for _ in range(LISTENING_SOCKETS - 1):
-            _listen_beside(port, set_options)
+        ports.extend(_listen_beside(port, set_options) for _ in range(LISTENING_SOCKETS - 1))
     except OSError as error:
         # Such as for a port that only root may listen on, when the pod is root no more.
         logger.warning("Only one socket listens, so fewer clients can wait to be accepted: %s", error)
+    return ports
 
 
 def widen_queue_behind(send: Any) -> bool:
@@ -58,7 +59,7 @@ def widen_queue_behind(send: Any) -> bool:
     return True
 
 
-def _listen_beside(port: Any, set_options: Callable[[socket.socket], None]) -> None:
+def _listen_beside(port: Any, set_options: Callable[[socket.socket], None]) -> Any:
     first = port.socket
     with socket.socket(first.family, first.type) as beside:
         beside.setblocking(False)
@@ -71,4 +72,4 @@ def _listen_beside(port: Any, set_options: Callable[[socket.socket], None]) -> N
         beside.bind(first.getsockname())
         beside.listen(LISTEN_BACKLOG)
         # Twisted listens on a copy of the descriptor.
-        port.reactor.adoptStreamPort(beside.fileno(), first.family, port.factory)
+        return port.reactor.adoptStreamPort(beside.fileno(), first.family, port.factory)

@@ -24,6 +24,8 @@ class SocketOptions(NamedTuple):
 
     def set_on(self, stream: socket.socket) -> None:
         """Bound the kernel's buffer, and let it notice a dead peer should the heartbeat not."""
+        # An event waits for no acknowledgement of the one before.
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(self.heartbeat_seconds)))

@@ -104,10 +104,10 @@ class SendWriter:
         self._backlog_bytes = 0
 
 
-def open_writer(send: Send, request_task: asyncio.Task[Any], options: SocketOptions) -> Writer:
+def open_writer(send: Send, request_task: Callable[[], asyncio.Task[Any]], options: SocketOptions) -> Writer:
     """Choose the writer for a response that has not begun.
 
-    Cancelling `request_task` ends the request, for servers that offer no nearer way.
+    Cancelling the task that `request_task` returns ends the request, for servers that offer no nearer way.
     """
     request = daphne_request(send)
-    return SendWriter(send, request_task) if request is None else SocketWriter(request, options)
+    return SendWriter(send, request_task()) if request is None else SocketWriter(request, options)

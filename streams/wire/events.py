@@ -73,10 +73,10 @@ def name_fault(name: str) -> str:
 
 def valid_event_id(event_id: str) -> bool:
     """Say whether an eventId may be an SSE `id:`: 1 to 128 printable ASCII characters."""
-    if not 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS or not event_id.isascii() or not event_id.isprintable():
+    if not event_id.isascii() or not event_id.isprintable() or not 0 < len(event_id) <= MAX_EVENT_ID_CHARACTERS:
         return False
     # HTTP strips them from a header: https://www.rfc-editor.org/rfc/rfc9110#name-field-values
-    return event_id.strip(" ") == event_id
+    return " " not in event_id or event_id.strip(" ") == event_id
 
 
 def decode_event(message: bytes, max_bytes: int) -> Event:

@@ -21,7 +21,9 @@ def iso(seconds: float) -> str:
     and NaN as the earliest.
     """
     # In this order, since NaN compares false with everything.
-    whole, milliseconds = divmod(int(min(LATEST, max(EARLIEST, seconds)) * 1000), 1000)
+    if not EARLIEST <= seconds <= LATEST:
+        seconds = min(LATEST, max(EARLIEST, seconds))
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
     return f"{_whole_second(whole)}.{milliseconds:03d}Z"
 
 

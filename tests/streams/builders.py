@@ -12,7 +12,7 @@ from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.events import Event, decode_event, payload_line
-from streams.wire.frames import comment_frame, event_frame
+from streams.wire.frames import comment_frame, event_frame, message_frame
 from tests.support.event_stream import ServerSentEvent, parse
 
 MAX_EVENT_BYTES = 4096
@@ -107,7 +107,9 @@ def decode(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> tuple[Event, byt
 def frame(message: bytes, max_bytes: int = MAX_EVENT_BYTES) -> bytes:
     """Turn a message into the frame that its client is sent."""
     event, payload = decode(message, max_bytes)
-    return event_frame(event.event_id, payload)
+    framed = message_frame(event.event_id, message)
+    assert framed == event_frame(event.event_id, payload)
+    return framed
 
 
 def make_registry(*, subscribed: bool = True, clock: Clock = SYSTEM_CLOCK) -> Registry:

@@ -75,6 +75,18 @@ def test_put_never_waits_for_a_reader_and_tells_what_it_dropped(pipe: Pipe):
     assert pipe.read(b"after\n") == b"after\n"
 
 
+def test_put_gathers_nothing_where_more_waits_than_one_write_takes(pipe: Pipe, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log_sink, "GATHER_SECONDS", 3600)
+    monkeypatch.setattr(log_sink, "WRITE_BYTES", 50)
+    pipe.fill()
+    sink = sink_to(pipe)
+    sink.put(b"0\n")
+    wait_until("the writer to be in the middle of its write", lambda: sink._writing)
+    for number in range(1, 5):
+        sink.put(b"%d\n" % number)
+    assert pipe.read(b"4\n") == b"0\n1\n2\n3\n4\n"
+
+
 def test_put_tells_what_it_dropped_where_it_is_missing(pipe: Pipe):
     pipe.fill()
     sink = sink_to(pipe)

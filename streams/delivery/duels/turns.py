@@ -91,6 +91,10 @@ class Duels:
         """Say whether a device that comes for a name fights over it with the one that holds it; both by origin."""
         return self._too_often(name) or self._takes_turns(name, origin, holder)
 
+    def knows(self, name: str) -> bool:
+        """Say whether anybody lost this name lately, before an origin is made out for the next question."""
+        return name in self._turns
+
     def suspect(self, name: str, origin: str) -> bool:
         """Say whether a device that finds its name free here may fight over it with one on another pod."""
         turns = self._turns.get(name)

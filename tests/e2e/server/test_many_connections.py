@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from deploy.processes import HOST
 from tests.conftest import StartPod
-from tests.support.http import EventStream, close_all, open_stream
+from tests.support.http import EventStream, close_all, open_stream, request_bytes
 from tests.support.pods import OBSERVED, Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -116,3 +117,25 @@ def steady(pod: Pod) -> bool:
     """Say whether two looks, one after the other, see about as many objects."""
     first, second = (int(pod.json(OBSERVED)["objects"]) for _ in range(2))
     return abs(first - second) < 50
+
+
+async def test_clients_that_drop_and_come_back_at_once_evict_nobody(start_pod: StartPod, redis_server: RedisServer):
+    """A pod that was busy meanwhile finds both at once: those that have ended, and those that are there again."""
+    pod = start_pod(REDIS_URL=redis_server.url, LOG_LEVEL="warning")
+    names = [f"BACK-{number:05d}" for number in range(500)]
+    streams = await open_many(pod, names)
+    with pod.standing_still():
+        await close_all(streams)
+        writers = [await knock(pod, name) for name in names]
+    await eventually("all to be back", lambda: pod.metric("sse_connects_total") == 2 * len(names))
+    await eventually("all that left to be noted", lambda: pod.metric('sse_closes_total{reason="client-closed"}') == 500)
+    for writer in writers:
+        writer.close()
+
+
+async def knock(pod: Pod, name: str) -> asyncio.StreamWriter:
+    """Ask for a stream without waiting for an answer."""
+    _reader, writer = await asyncio.open_connection(HOST, pod.port)
+    writer.write(request_bytes("GET", f"/events/{name}"))
+    await writer.drain()
+    return writer

@@ -28,3 +28,24 @@ def test_expire_keeps_the_last_ones_where_there_are_too_many():
         ids.expire(1.0)
         assert all(known(ids, str(each)) for each in range(max(0, number - 99), number + 1))
     assert len(ids.newer) + len(ids.older) <= 202
+
+
+def test_note_says_which_ids_were_noted_before():
+    ids = RecentIds(10.0, 100, now=0.0)
+    assert ids.note(["a", "b"], now=0.0) == set()
+    assert ids.note(["b", "c"], now=0.0) == {"b"}
+    ids.expire(now=10.0)
+    assert ids.note(["c", "d"], now=10.0) == {"c"}, "they are known for that long, and up to twice as long"
+
+
+def test_note_says_which_ids_come_twice_at_once():
+    ids = RecentIds(10.0, 100, now=0.0)
+    ids.note(["a"], now=0.0)
+    assert ids.note(["a", "b", "c", "c"], now=0.0) == {"a", "c"}
+
+
+def test_note_makes_room_where_there_are_too_many():
+    ids = RecentIds(1000.0, 2, now=0.0)
+    ids.note(["a", "b", "c"], now=0.0)
+    assert (ids.newer, ids.older) == (set(), {"a", "b", "c"})
+    assert ids.note(["a"], now=0.0) == {"a"}

@@ -15,6 +15,14 @@ from tests.support.http import Answer, parse_answer
 class Socket:
     """What is asked of a socket before data is taken from it."""
 
+    def __init__(self, waiting: bytes = b"") -> None:
+        self.waiting = waiting
+
+    def recv(self, _size: int) -> bytes:
+        if not self.waiting:
+            raise BlockingIOError
+        return self.waiting
+
     def getsockopt(self, *_option: int) -> int:
         return 0
 
@@ -23,9 +31,11 @@ class Transport(StringTransport):  # type: ignore[misc]
     """A client's connection, with Twisted's names."""
 
     aborted = False
+    # What has come before the connection was taken.
+    waiting = b""
 
     def getHandle(self) -> Socket:  # noqa: N802
-        return Socket()
+        return Socket(self.waiting)
 
     def abortConnection(self) -> None:  # noqa: N802
         self.aborted = True

@@ -15,8 +15,14 @@ from streams.http.stream_request import STREAM_REQUEST_HEADERS
 from streams.server.heads import PLAIN_HEADERS, STREAM_HEAD
 from streams.server.http_channel import KEEP_ALIVE_SECONDS, REQUEST_SECONDS, RequestReader
 from streams.wire.events import valid_name
-from tests.streams.server.readers import Server
+from tests.streams.server.readers import Server, Transport, made_reader
 from tests.support.http import request_bytes
+
+
+def test_what_came_before_a_connection_was_taken_is_read_at_once(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Transport, "waiting", request_bytes("GET", "/events/STORE001-LANE01"))
+    made_reader(server)
+    assert [scope["path"] for scope in server.scopes] == ["/events/STORE001-LANE01"]
 
 
 @given(st.text(max_size=140).filter(str.isascii))

@@ -11,7 +11,7 @@ DISCONNECT = {"type": "http.disconnect"}
 
 
 async def test_get_returns_what_was_put_before_in_its_order():
-    inbox = Inbox()
+    inbox = Inbox(asyncio.get_running_loop())
     inbox.put_nowait(REQUEST)
     inbox.put_nowait(DISCONNECT)
     assert await inbox.get() == REQUEST
@@ -19,7 +19,7 @@ async def test_get_returns_what_was_put_before_in_its_order():
 
 
 async def test_get_waits_for_what_comes_later():
-    inbox = Inbox()
+    inbox = Inbox(asyncio.get_running_loop())
     waiting = inbox.get()
     assert not waiting.done()
     inbox.put_nowait(DISCONNECT)
@@ -27,7 +27,7 @@ async def test_get_waits_for_what_comes_later():
 
 
 async def test_put_keeps_what_comes_behind_a_message_that_was_not_yet_taken():
-    inbox = Inbox()
+    inbox = Inbox(asyncio.get_running_loop())
     waiting = inbox.get()
     inbox.put_nowait(REQUEST)
     inbox.put_nowait(DISCONNECT)
@@ -35,7 +35,7 @@ async def test_put_keeps_what_comes_behind_a_message_that_was_not_yet_taken():
 
 
 async def test_put_loses_nothing_to_an_application_that_was_cancelled():
-    inbox = Inbox()
+    inbox = Inbox(asyncio.get_running_loop())
 
     async def application() -> None:
         await inbox.get()

@@ -254,7 +254,7 @@ def test_daphne_request_is_found_behind_its_send(request_: Request, transport: T
     send = functools.partial(reply, request_)
     assert daphne_request(send) is request_
     task: Any = None
-    assert isinstance(open_writer(send, task, OPTIONS), SocketWriter)  # type: ignore[arg-type]
+    assert isinstance(open_writer(send, lambda: task, OPTIONS), SocketWriter)  # type: ignore[arg-type]
 
 
 def test_daphne_request_over_tls_is_none_of_ours(
@@ -263,6 +263,11 @@ def test_daphne_request_over_tls_is_none_of_ours(
     transport.__class__ = TwistedTransport
     monkeypatch.setattr(Transport, "TLS", True)
     assert daphne_request(functools.partial(reply, request_)) is None
+
+
+def test_daphne_request_over_a_transport_of_our_server_is_found(request_: Request, transport: Transport):
+    transport.__class__ = type("Transport", (Transport,), {"is_plain_tcp": True})
+    assert daphne_request(functools.partial(reply, request_)) is request_
 
 
 def test_daphne_request_of_another_server_is_none(request_: Request):

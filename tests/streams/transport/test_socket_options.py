@@ -28,6 +28,7 @@ def test_set_on_bounds_the_buffer_and_the_patience(connected: tuple[socket.socke
     assert stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert (tcp(socket.TCP_KEEPIDLE), tcp(socket.TCP_KEEPINTVL), tcp(socket.TCP_KEEPCNT)) == (30, 5, 3)
     assert tcp(socket.TCP_USER_TIMEOUT) == 45_000
+    assert tcp(socket.TCP_NODELAY) == 1
 
 
 def test_set_on_takes_the_shortest_times(connected: tuple[socket.socket, socket.socket]):

@@ -58,7 +58,7 @@ async def request_task():
 
 @pytest.fixture
 async def writer(server: Server, request_task: asyncio.Task[None]) -> SendWriter:
-    writer = open_writer(server.send, request_task, SocketOptions(30, 15))
+    writer = open_writer(server.send, lambda: request_task, SocketOptions(30, 15))
     assert isinstance(writer, SendWriter), "what is not Daphne's is written through send()"
     return writer
 

@@ -46,6 +46,12 @@ def test_dueling_is_a_name_that_was_evicted_too_often(duels: Duels):
     assert not dueling(duels, "another")
 
 
+def test_knows_the_names_that_somebody_lost(duels: Duels):
+    assert not duels.knows("a")
+    duels.note_eviction("a", "one", "other", 30.0)
+    assert duels.knows("a")
+
+
 def test_dueling_counts_evictions_for_a_minute(duels: Duels, hands: HandClock):
     evicted(duels, NAME, 1)
     hands.turn(10)
