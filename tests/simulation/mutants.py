@@ -14,6 +14,7 @@ from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery
 from streams.delivery.resumption import Resumption
 from streams.history.coverage import Ingress
+from streams.history.losses import RedisLosses
 from streams.history.messages import History
 from streams.history.progress import Progress
 from streams.history.retries import Retries
@@ -30,7 +31,7 @@ def one_position_for_both() -> Iterator[None]:
 @contextlib.contextmanager
 def moment_of_reading() -> Iterator[None]:
     """F4: an entry that is read late counts as published when it was read."""
-    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now, **_: now):
+    with mock.patch.object(JournalCursor, "_moment", lambda _self, _entry_id, now, *_, **__: now):
         yield
 
 
@@ -180,6 +181,23 @@ def order_proves_all() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def losses_are_not_said() -> Iterator[None]:
+    """A pod that starts behind a failover knows what it reads, and nothing of what was lost before."""
+    with (
+        mock.patch.object(RedisLosses, "take", return_value=[]),
+        mock.patch.object(JournalCursor, "lost_before", return_value=[]),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def copies_are_first_copies() -> Iterator[None]:
+    """Whatever this pod missed, an id that it has is of the event that the client has read."""
+    with mock.patch.object(History, "_first_copy", lambda _self, _own, moment, _marks: moment):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,
@@ -195,4 +213,6 @@ MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "never-asked": role_is_never_asked,
     "role-alone": role_is_all_that_is_asked,
     "order-proves": order_proves_all,
+    "losses-unsaid": losses_are_not_said,
+    "copies": copies_are_first_copies,
 }

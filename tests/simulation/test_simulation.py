@@ -24,6 +24,7 @@ KINDS = {
     "never-asked": ("fail_over",),
     "role-alone": ("fail_over",),
     "order-proves": ("fail_over",),
+    "losses-unsaid": ("fail_over", "kill_pod"),
 }
 
 
