@@ -140,7 +140,7 @@ class Recovery:
     def take_channel(self, messages: list[bytes]) -> None:
         """Deliver what was read from the channel."""
         self.channel_used = True
-        if self._started and (self._disconnected_since is not None or self.proved_at[0] > self.proven[0]):
+        if (self._disconnected_since is not None or self.proved_at[0] > self.proven[0]) and self._started:
             self._end_outage()
         # For each read of events, so it is looked here already whether there is anything to name.
         if self._clock.monotonic() - self.proved_at[1] > MAX_LAG_SECONDS:

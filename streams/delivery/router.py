@@ -17,8 +17,16 @@ from streams.vitals import DelayHistogram
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.complaints import Complaints, Fault
 from streams.wire.deadlines import deadline_of, has_expired
-from streams.wire.events import MAX_NAME_CHARACTERS, Event, decode_event, decode_remembered, name_fault
+from streams.wire.events import (
+    MAX_NAME_CHARACTERS,
+    Event,
+    decode_event,
+    decode_plain,
+    decode_remembered,
+    name_fault,
+)
 from streams.wire.frames import message_frame
+from streams.wire.lenient import UNREADABLE
 from streams.wire.timestamps import unix_seconds
 
 logger = logging.getLogger("sse.sse")
@@ -65,12 +73,20 @@ class Router:
         names: list[str] = []
         skipped: list[int] = []
         deliveries: dict[Connection, list[bytes]] = {}
-        given_ids: list[str] = []
+        given_ids: list[Any] = []
         foreign = 0
         sent: Any = None
         for message in messages:
             try:
-                event = decode_event(message, max_event_bytes)
+                # Nearly all are decoded at once: a call costs as much as what it does.
+                try:
+                    event = (
+                        decode_plain(message)
+                        if len(message) <= max_event_bytes
+                        else decode_event(message, max_event_bytes)
+                    )
+                except UNREADABLE:
+                    event = decode_event(message, max_event_bytes)
                 if event.ttl_ms is not None or event.deliver_by is not None:
                     number = len(names) + len(skipped)
                     if self._comes_too_late(event, message, moments[number] if moments else None):
@@ -83,8 +99,7 @@ class Router:
                     outbox.queue(connection, message)
                 elif connection is not None and connection.greeted:
                     frame = message_frame(event.event_id, message)
-                    if frame[0] == ID_MARK:
-                        given_ids.append(event.event_id)
+                    given_ids.append(event.event_id)
                     frames = deliveries.get(connection)
                     if frames is None:
                         if not connection.ids_noted:
@@ -222,10 +237,10 @@ class Router:
             self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
     def _deliver(self, deliveries: dict[Connection, list[bytes]], moment: float) -> None:
-        now, told, write = self._clock.wall(), self.told, self._registry.write
+        now, told, write, delivered = self._clock.wall(), self.told, self._registry.write, self.delivered
         for connection, frames in deliveries.items():
             count = len(frames)
-            self.delivered += count
+            delivered += count
             connection.event_count += count
             connection.last_activity, connection.active_at = now, moment
             try:
@@ -234,6 +249,7 @@ class Router:
                 write(connection, frames[0] if count == 1 else b"".join(frames))
             except Exception:
                 self._registry.fail(connection)
+        self.delivered = delivered
         if logger.isEnabledFor(logging.DEBUG):
             for connection in deliveries:
                 logger.debug("Event #%d sent to %s", connection.event_count, connection.client_name)

@@ -118,10 +118,17 @@ class Memory:
         forgotten_at, ingresses, published = chains.forgotten_at, self._ingresses, self._moments
         start = base + len(column)
         column += messages
-        published.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
-        ingresses.extend(INGRESS_BYTES[ingress] * len(messages))
-        steps.frombytes(bytes(steps.itemsize * len(messages)))
-        grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
+        if len(messages) == 1:
+            # Where events come one by one, what follows costs as much as the rest of this.
+            published.append(moments[0] if moments else now)
+            ingresses.append(ingress)
+            steps.append(0)
+            grown = EVENT_BYTES + len(messages[0])
+        else:
+            published.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
+            ingresses.extend(INGRESS_BYTES[ingress] * len(messages))
+            steps.frombytes(bytes(steps.itemsize * len(messages)))
+            grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
         evicted: list[int] = []
         refused: list[int] = []
         for place, name in enumerate(names, start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set
+from typing import Any
 
 NONE: frozenset[str] = frozenset()
 
@@ -22,17 +23,26 @@ class RecentIds:
         self._capacity = capacity
         self._due = now + seconds
 
-    def note(self, event_ids: list[str], now: float) -> Set[str]:
-        """Note ids; return those of them that were known, or come twice."""
+    def note(self, event_ids: list[Any], now: float) -> Set[str]:
+        """Note the ids of events that were read together, as they stand in them; return those that were known or
+        come twice.
+
+        What is no string is no id.
+        """
         newer, older = self.newer, self.older
         known: Set[str] = NONE
-        # Of most reads none is known, which a step for all of them shows.
-        if not newer.isdisjoint(event_ids) or not older.isdisjoint(event_ids):
-            known = {event_id for event_id in event_ids if event_id in newer or event_id in older}
-        count = len(newer) + len(event_ids)
-        newer.update(event_ids)
-        if len(newer) != count:
-            known = known | twice(event_ids)
+        try:
+            # Of most reads none is known, which a step for all of them shows.
+            if not newer.isdisjoint(event_ids) or (older and not older.isdisjoint(event_ids)):
+                known = {event_id for event_id in strings(event_ids) if event_id in newer or event_id in older}
+            count = len(newer) + len(event_ids)
+            newer.update(event_ids)
+        except TypeError:
+            # JSON has values that have no hash.
+            return self.note(strings(event_ids), now)
+        if len(newer) != count or None in newer:
+            newer.discard(None)
+            known = known | twice(strings(event_ids))
         if len(newer) > self._capacity:
             self.expire(now)
         return known
@@ -42,6 +52,11 @@ class RecentIds:
         if len(self.newer) > self._capacity or now >= self._due:
             self.newer, self.older = set(), self.newer
             self._due = now + self._seconds
+
+
+def strings(values: list[Any]) -> list[str]:
+    """Return those that are strings."""
+    return [value for value in values if type(value) is str]
 
 
 def twice(event_ids: list[str]) -> set[str]:

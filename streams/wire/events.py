@@ -42,7 +42,8 @@ class Fields(msgspec.Struct, gc=False, rename="camel"):
     deliver_by: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_decode = msgspec.json.Decoder(Event).decode
+# Raises one of UNREADABLE for some of what decode_event() can read.
+decode_plain = msgspec.json.Decoder(Event).decode
 _decode_fields = msgspec.json.Decoder(Fields).decode
 
 # As numbers: Python looks for a byte string in another one by way of an exception.
@@ -87,7 +88,7 @@ def decode_event(message: bytes, max_bytes: int) -> Event:
     if len(message) > max_bytes:
         raise UnusableMessage(f"{len(message)} bytes, over MAX_EVENT_BYTES ({max_bytes})")
     try:
-        return _decode(message)
+        return decode_plain(message)
     except UNREADABLE:
         return _decode_field_by_field(message, LEVELS)
 
@@ -98,7 +99,7 @@ def decode_remembered(message: bytes) -> Event:
     That may have been inside of fewer calls, which leaves room for more levels of nesting.
     """
     try:
-        return _decode(message)
+        return decode_plain(message)
     except UNREADABLE:
         return _decode_field_by_field(message, 2 * LEVELS)
 

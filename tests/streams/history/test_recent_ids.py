@@ -49,3 +49,11 @@ def test_note_makes_room_where_there_are_too_many():
     ids.note(["a", "b", "c"], now=0.0)
     assert (ids.newer, ids.older) == (set(), {"a", "b", "c"})
     assert ids.note(["a"], now=0.0) == {"a"}
+
+
+def test_note_takes_what_is_no_string_for_no_id():
+    ids = RecentIds(10.0, 100, now=0.0)
+    for _ in range(2):
+        assert ids.note([None, None, 7, True, [], {"a": 1}, "a"], now=0.0) == (set() if _ == 0 else {"a"})
+        assert ids.note([None, 7, 7], now=0.0) == set()
+    assert None not in ids.newer
