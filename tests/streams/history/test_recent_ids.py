@@ -53,7 +53,7 @@ def test_note_makes_room_where_there_are_too_many():
 
 def test_note_takes_what_is_no_string_for_no_id():
     ids = RecentIds(10.0, 100, now=0.0)
-    for _ in range(2):
-        assert ids.note([None, None, 7, True, [], {"a": 1}, "a"], now=0.0) == (set() if _ == 0 else {"a"})
+    for known_before in (set(), {"a"}):
+        assert ids.note([None, None, 7, True, [], {"a": 1}, "a"], now=0.0) == known_before
         assert ids.note([None, 7, 7], now=0.0) == set()
     assert None not in ids.newer
