@@ -51,6 +51,22 @@ class Replay(NamedTuple):
     in_doubt: bool = False
 
 
+class Position(NamedTuple):
+    """Up to where a client has read: to `read` on the ingress of its id's event, and to `heard` on the other one.
+
+    `at` and `moment` are the index and the moment of the event. `twin` says that the other ingress has an event with that id,
+    `in_doubt` that it may be a copy of the one that was read.
+    """
+
+    at: int
+    moment: float
+    own: Ingress
+    read: float
+    heard: float
+    twin: bool
+    in_doubt: bool
+
+
 class History(Lookup):
     """The recent events of all clients, and what each may be asked for."""
 
@@ -107,50 +123,68 @@ class History(Lookup):
         given: bool,
     ) -> Replay:
         indexes = self._indexes(client)
-        index = indexes[found]
-        moment, own = self._moments[index], Ingress(self._ingresses[index])
-        others = [each for each in indexes if self._ingresses[each] != own]
-        other = self.coverage[own.other]
-        heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
-        # On its own ingress the order is the same for every pod, and so is all that is behind the id,
-        # unless another pod read from a Redis that was not the primary.
-        read = trusted_until(moment)
-        if marks is not None and not self._is_repeated(indexes, found, last_event_id):
-            heard = min(max(heard, marks[own.other]), read)
-        first_copy = moment if given else self._first_copy(own, moment, marks)
-        if first_copy < moment:
-            read = min(read, first_copy)
-            heard = min(heard, read - MAX_LAG_SECONDS if marks is None else marks[own.other])
-        sought = self._journal_before(heard) if own is Ingress.CHANNEL else heard
-        again = self._find(others, last_event_id)
-        if again is not None:
-            # The same id on both: nobody knows on which of them it was read.
-            place, twin = self._base + others[again], self._moments[others[again]]
-            read = min(read, heard_elsewhere(own, place, twin), twin)
-        replayed = [
-            each
-            for number, each in enumerate(indexes)
-            if (
-                number > found
-                # The client may have read another event with this id.
-                or (number == found and first_copy < moment)
-                or ((again is not None or (read < moment and number < found)) and self._moments[each] > read)
-                if self._ingresses[each] == own
-                else self._moments[each] > sought
-            )
-        ]
+        position = self._position(indexes, found, last_event_id, heard_elsewhere, trusted_until, marks, given)
+        index, moment, own, read, heard = position[:5]
         forgotten = self._forgotten_after(read, own, client, now) if read < moment else None
         if own is Ingress.CHANNEL:
             # What was lost behind it was published before it was heard here, where this pod was late.
             read = min(read, max(published_after(self._base + index, moment), self.coverage[own].heard_since))
+        other = self.coverage[own.other]
         gap = merged(
             self.coverage[own].missing_after(read),
             other.missed_after(heard) if other.from_the_first else other.missing_after(heard),
             self._forgotten_after(heard, own.other, client, now),
             forgotten,
         )
-        replay = self._replay(replayed, gap, own, moment, index)
-        return replay._replace(apart_seconds=moment - heard, in_doubt=first_copy < moment)
+        replay = self._replay(self._owed(indexes, position), gap, own, moment, index)
+        return replay._replace(apart_seconds=moment - heard, in_doubt=position.in_doubt)
+
+    def _position(
+        self,
+        indexes: list[int],
+        found: int,
+        last_event_id: str,
+        heard_elsewhere: HeardElsewhere,
+        trusted_until: TrustedUntil,
+        marks: Marks | None,
+        given: bool,
+    ) -> Position:
+        """Return up to where a client has read that comes back with the id of one of its events."""
+        index = indexes[found]
+        moment, own = self._moments[index], Ingress(self._ingresses[index])
+        heard = min(heard_elsewhere(own.other, self._base + index, moment), moment)
+        # On its own ingress the order is the same for every pod, and so is all that is behind the id,
+        # unless another pod read from a Redis that was not the primary.
+        read = trusted_until(moment)
+        if marks is not None and self._find(indexes[found + 1 :], last_event_id) is None:
+            heard = min(max(heard, marks[own.other]), read)
+        first_copy = moment if given else self._first_copy(own, moment, marks)
+        if first_copy < moment:
+            read = min(read, first_copy)
+            heard = min(heard, read - MAX_LAG_SECONDS if marks is None else marks[own.other])
+        position = Position(index, moment, own, read, heard, False, first_copy < moment)
+        others = [each for each in indexes if self._ingresses[each] != own]
+        twin = self._find(others, last_event_id)
+        if twin is None:
+            return position
+        # The same id on both: nobody knows on which of them it was read.
+        place, twin_moment = self._base + others[twin], self._moments[others[twin]]
+        return position._replace(read=min(read, heard_elsewhere(own, place, twin_moment), twin_moment), twin=True)
+
+    def _owed(self, indexes: list[int], position: Position) -> list[int]:
+        """Return which of a client's events it may not have read."""
+        at, moment, own, read, heard, twin, in_doubt = position
+        sought = self._journal_before(heard) if own is Ingress.CHANNEL else heard
+
+        def is_owed(each: int) -> bool:
+            if self._ingresses[each] != own:
+                return self._moments[each] > sought
+            if each > at or (each == at and in_doubt):
+                # In doubt the client may have read another event with this id.
+                return True
+            return (twin or (read < moment and each < at)) and self._moments[each] > read
+
+        return list(filter(is_owed, indexes))
 
     def _first_copy(self, own: Ingress, moment: float, marks: Marks | None) -> float:
         """Return a moment before which no copy of an event was published that this pod may have missed.
@@ -166,9 +200,6 @@ class History(Lookup):
         """Return a moment behind which all entries are that may have been taken at or behind the given one."""
         # One that was read late may have the very moment of the last proof before it.
         return nextafter(self.journal_unsure.around(moment)[0], -inf)
-
-    def _is_repeated(self, indexes: list[int], found: int, event_id: str) -> bool:
-        return self._find(indexes[found + 1 :], event_id) is not None
 
     def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float, index: int) -> Replay:
         latest = moment + APART_SECONDS
