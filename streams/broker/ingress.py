@@ -130,7 +130,8 @@ class Ingresses:
             recovery.take_channel(messages)
         except Exception:
             self._miss(Ingress.CHANNEL, since)
-        self._look()
+        if not recovery.telling.all_told:
+            self._look()
 
     def _taken(self, taken: Taken) -> None:
         if taken.lost_since is not None:

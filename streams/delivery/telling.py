@@ -17,17 +17,18 @@ class Telling:
         self._registry = registry
         self._router = router
         self._untold: Iterator[Connection] = iter(())
-        self._all_told = True
+        # Read for each read of events.
+        self.all_told = True
 
     def begin(self) -> None:
         """Tell all clients what there is to be told."""
         self._untold = iter(self._registry)
-        self._all_told = False
+        self.all_told = False
 
     def greet(self) -> None:
         """Greet those that wait for it, now that both ingresses are heard."""
         self._registry.subscribed = True
-        self._all_told = False
+        self.all_told = False
 
     def reach_back(self, marks: Marks, *, who_came_back: bool = False) -> None:
         """Note that what clients were told since a mark, for each ingress, did not name what has been found now.
@@ -42,7 +43,7 @@ class Telling:
     @property
     def due(self) -> bool:
         """Say whether clients are left to be told or greeted, and may be."""
-        return not self._all_told and self._registry.subscribed
+        return not self.all_told and self._registry.subscribed
 
     def tell(self, limit: int) -> bool:
         """Tell some of the clients what they may have missed, and greet some that wait; say whether any are left."""
@@ -58,5 +59,5 @@ class Telling:
                     self._registry.fail(connection)
             if number >= limit:
                 return True
-        self._all_told = not waiting
+        self.all_told = not waiting
         return waiting

@@ -54,8 +54,8 @@ class Replay(NamedTuple):
 class Position(NamedTuple):
     """Up to where a client has read: to `read` on the ingress of its id's event, and to `heard` on the other one.
 
-    `at` and `moment` are the index and the moment of the event. `twin` says that the other ingress has an event with that id,
-    `in_doubt` that it may be a copy of the one that was read.
+    `at` and `moment` are the index and the moment of the event. `twin` says that the other ingress has one
+    with that id, `in_doubt` that it may be a copy of the one that was read.
     """
 
     at: int
