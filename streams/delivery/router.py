@@ -121,7 +121,7 @@ class Router:
         if skipped:
             messages, moments = without(messages, skipped), without(moments, skipped)
         if given_ids and (known := self.retries.ids.note(given_ids, now)):
-            deliveries = self._without_repeated(messages, deliveries, known)
+            deliveries = self._without_repeated(messages, deliveries, known, ingress)
         if refused := self._history.extend(names, messages, now, ingress, moments):
             self._refuse(refused, names, messages)
         if deliveries:
@@ -132,7 +132,7 @@ class Router:
         return names
 
     def _without_repeated(
-        self, heard: list[bytes], deliveries: dict[Connection, list[bytes]], known: Set[str]
+        self, heard: list[bytes], deliveries: dict[Connection, list[bytes]], known: Set[str], ingress: Ingress
     ) -> dict[Connection, list[bytes]]:
         """Frame once more what is to be delivered, less the events with one of these ids that their clients have."""
         again: dict[Connection, list[bytes]] = {}
@@ -143,7 +143,7 @@ class Router:
                 continue
             frame, frames = message_frame(event.event_id, message), again.get(connection)
             suspect = frame[0] == ID_MARK and event.event_id in known
-            is_repeated = suspect and self.retries.is_repeated(connection, event, message, frame, frames)
+            is_repeated = suspect and self.retries.is_repeated(connection, event, message, frame, frames, ingress)
             if is_repeated and not self._is_over(event, message):
                 # It is remembered all the same: a client may come back from either of its places.
                 self.repeated += 1

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 
+from streams.history.coverage import Ingress
 from streams.history.memory import APART_SECONDS, Memory
 from streams.wire.events import decode_remembered
 
@@ -45,6 +46,10 @@ class Lookup(Memory):
         """Return the places and messages of a client's events with an id, oldest first."""
         indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
         return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def ingress_of(self, place: int) -> Ingress:
+        """Return by which ingress the event at a place came."""
+        return Ingress(self._ingresses[place - self._base])
 
     def ids_of(self, name: str) -> list[str]:
         """Return the ids of a client's events."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import Protocol
 
+from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.history.recent_ids import RecentIds
 from streams.wire.complaints import Complaints, Fault
@@ -62,15 +63,16 @@ class Retries:
         self.ids.newer.update(filter(valid_event_id, self._history.ids_of(connection.client_name)))
 
     def is_repeated(
-        self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None
+        self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None, ingress: Ingress
     ) -> bool:
         """Say whether a connection was given this very message; one with its id that differs is complained of.
 
         To be asked for an event whose id is among the recent ones. `frame` is its frame, and `batch` has the
-        frames that are to be written before it in one go.
+        frames that are to be written before it in one go. `ingress` is the one that it came by.
         """
         copies = self._history.with_id(event.client_name, event.event_id)
-        self._history.copies_seen |= bool(copies)
+        # What came by both ingresses has a twin, and no copy.
+        self._history.copies_seen |= any(self._history.ingress_of(place) is ingress for place, _ in copies)
         alike = [place for place, copy in copies if copy == message]
         if batch is not None and frame in batch:
             return True

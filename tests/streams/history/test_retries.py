@@ -44,6 +44,15 @@ def message(event_id: object, data: object = None, **fields: Any) -> bytes:
 # A retry
 
 
+def test_copies_are_seen_on_one_ingress_and_not_on_two(pod: OnePod):
+    pod.connect()
+    pod.hear(message("1"))
+    pod.hear(message("1"), ingress=JOURNAL)
+    assert not pod.history.copies_seen, "it came by both"
+    pod.hear(message("1"))
+    assert pod.history.copies_seen
+
+
 @pytest.mark.parametrize("again", [CHANNEL, JOURNAL])
 def test_the_same_message_again_is_written_once_and_counted(pod: OnePod, again: Ingress):
     _, a = pod.connect()
