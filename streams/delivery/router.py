@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from streams.delivery.connection import NOTHING_TOLD, Connection
@@ -94,12 +94,17 @@ class Router:
                         continue
                 name = event.client_name
                 connection = find(name)
-                if connection is not None and connection.pending is not None:
+                if connection is None or not connection.greeted:
+                    foreign += 1
+                    if debug:
+                        self._log_foreign(name)
+                elif connection.pending is not None:
                     self.tell(connection)
                     outbox.queue(connection, message)
-                elif connection is not None and connection.greeted:
-                    frame = message_frame(event.event_id, message)
-                    given_ids.append(event.event_id)
+                else:
+                    event_id = event.event_id
+                    frame = message_frame(event_id, message)
+                    given_ids.append(event_id)
                     frames = deliveries.get(connection)
                     if frames is None:
                         if not connection.ids_noted:
@@ -108,10 +113,6 @@ class Router:
                         sent = event.timestamp
                     else:
                         frames.append(frame)
-                else:
-                    foreign += 1
-                    if debug:
-                        self._log_foreign(name)
                 names.append(name)
             except Exception as reason:
                 skipped.append(len(names) + len(skipped))
@@ -120,8 +121,8 @@ class Router:
         now = self._clock.monotonic()
         if skipped:
             messages, moments = without(messages, skipped), without(moments, skipped)
-        if given_ids and (known := self.retries.ids.note(given_ids, now)):
-            deliveries = self._without_repeated(messages, deliveries, known, ingress)
+        if given_ids and self.retries.ids.note(given_ids, now):
+            deliveries = self._without_repeated(messages, deliveries, ingress)
         if refused := self._history.extend(names, messages, now, ingress, moments):
             self._refuse(refused, names, messages)
         if deliveries:
@@ -132,9 +133,9 @@ class Router:
         return names
 
     def _without_repeated(
-        self, heard: list[bytes], deliveries: dict[Connection, list[bytes]], known: Set[str], ingress: Ingress
+        self, heard: list[bytes], deliveries: dict[Connection, list[bytes]], ingress: Ingress
     ) -> dict[Connection, list[bytes]]:
-        """Frame once more what is to be delivered, less the events with one of these ids that their clients have."""
+        """Frame once more what is to be delivered, less the events that their clients have."""
         again: dict[Connection, list[bytes]] = {}
         for message in heard:
             event = decode_remembered(message)
@@ -142,8 +143,9 @@ class Router:
             if connection is None or connection not in deliveries:
                 continue
             frame, frames = message_frame(event.event_id, message), again.get(connection)
-            suspect = frame[0] == ID_MARK and event.event_id in known
-            is_repeated = suspect and self.retries.is_repeated(connection, event, message, frame, frames, ingress)
+            is_repeated = frame[0] == ID_MARK and self.retries.is_repeated(
+                connection, event, message, frame, frames, ingress
+            )
             if is_repeated and not self._is_over(event, message):
                 # It is remembered all the same: a client may come back from either of its places.
                 self.repeated += 1

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable
 from typing import Any
-
-NONE: frozenset[str] = frozenset()
 
 
 class RecentIds:
@@ -17,48 +14,39 @@ class RecentIds:
 
     def __init__(self, seconds: float, capacity: int, now: float) -> None:
         """Know what was noted in the last `seconds`, but not more than the last `capacity` surely."""
-        self.newer: set[str] = set()
-        self.older: set[str] = set()
+        # None is in it from the first, so that events without an id change nothing.
+        self.newer: set[str | None] = {None}
+        self.older: set[str | None] = set()
         self._seconds = seconds
         self._capacity = capacity
         self._due = now + seconds
 
-    def note(self, event_ids: list[Any], now: float) -> Set[str]:
-        """Note the ids of events that were read together, as they stand in them; return those that were known or
-        come twice.
+    def note(self, event_ids: list[Any], now: float) -> bool:
+        """Note the ids of events that were read together, as they stand in them; say whether any may be known.
 
-        What is no string is no id.
+        That is so where one was noted before, or comes twice. What is no string is no id.
         """
         newer, older = self.newer, self.older
-        known: Set[str] = NONE
+        count = len(newer) + len(event_ids)
         try:
-            # Of most reads none is known, which a step for all of them shows.
-            if not newer.isdisjoint(event_ids) or (older and not older.isdisjoint(event_ids)):
-                known = {event_id for event_id in strings(event_ids) if event_id in newer or event_id in older}
-            count = len(newer) + len(event_ids)
             newer.update(event_ids)
+            # Of most reads each is new, which two steps for all of them show.
+            known = len(newer) != count and len(newer) != count - event_ids.count(None)
+            known = known or (bool(older) and not older.isdisjoint(event_ids))
         except TypeError:
             # JSON has values that have no hash.
-            return self.note(strings(event_ids), now)
-        if len(newer) != count or None in newer:
-            newer.discard(None)
-            known = known | twice(strings(event_ids))
+            return self.note([event_id for event_id in event_ids if type(event_id) is str], now)
         if len(newer) > self._capacity:
             self.expire(now)
         return known
 
+    def remember(self, event_ids: Iterable[str]) -> None:
+        """Note ids that were given before."""
+        self.newer.update(event_ids)
+
     def expire(self, now: float) -> None:
         """Let go what is too old or too much; call it every second."""
         if len(self.newer) > self._capacity or now >= self._due:
-            self.newer, self.older = set(), self.newer
+            self.newer, self.older = {None}, self.newer
+            self.older.discard(None)
             self._due = now + self._seconds
-
-
-def strings(values: list[Any]) -> list[str]:
-    """Return those that are strings."""
-    return [value for value in values if type(value) is str]
-
-
-def twice(event_ids: list[str]) -> set[str]:
-    """Return those that come more than once."""
-    return {event_id for event_id, times in Counter(event_ids).items() if times > 1}

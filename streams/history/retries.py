@@ -60,7 +60,7 @@ class Retries:
     def note_remembered(self, connection: Given) -> None:
         """Note the ids of what is remembered for a client that is given its first event."""
         connection.ids_noted = True
-        self.ids.newer.update(filter(valid_event_id, self._history.ids_of(connection.client_name)))
+        self.ids.remember(filter(valid_event_id, self._history.ids_of(connection.client_name)))
 
     def is_repeated(
         self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None, ingress: Ingress
@@ -89,7 +89,7 @@ class Retries:
             return False
         if has_replayed(connection, message):
             return True
-        self.ids.newer.add(event.event_id)
+        self.ids.remember((event.event_id,))
         self._note_replayed(connection, hash(message))
         return False
 
