@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from streams.broker.canary import Canary
 from streams.broker.channel_use import ChannelUse
 from streams.broker.clients import LINK_ERRORS
-from streams.broker.journal.cursor import Taken
+from streams.broker.journal.entries import Taken
 from streams.broker.journal.marks import MARKS_KEPT
 from streams.broker.journal.reader import JournalReader
 from streams.broker.peers import Peers

@@ -18,8 +18,9 @@ from zlib import crc32
 
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
-from streams.history.messages import History, Marks
+from streams.history.messages import History
 from streams.history.progress import MAX_LAG_SECONDS
+from streams.history.replays import Marks
 from streams.wire.pods import Answer, PodMessage, Question, Statement
 
 # How long a client's replay waits for an answer, or for its id to be heard here too, from when this

@@ -1,7 +1,6 @@
 """Who may have missed what, and who is told: pure, but for the clock that it is given.
 
-Whatever is lost is noted once, for the ingress that lost it, and every client is told what may be missing after
-its own marks; no event is written to a client before it was told.
+What is lost is noted once, and each client told what may be missing after its own marks, before it is written to.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Recovery:
         self.losses = RedisLosses(history.seconds)
         self.handover = Handover(life, history, lambda *asked: self.resumption.marks_of(*asked))
         self.resumption = Resumption(
-            registry, router, history, self.handover, self.progress, used=self._used, clock=clock
+            registry, router, history, self.handover, self.progress, self.proven, used=self._used, clock=clock
         )
         self.telling = Telling(registry, router)
         self._registry = registry
@@ -98,8 +97,8 @@ class Recovery:
     ) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
-        `complete_since` is since when the journal was read, at the pod's start; None without a journal.
-        `lost_before` is what Redis may have lost before that, `from_the_first` whether the journal has all it ever had.
+        `complete_since` is since when the journal was read, at the pod's start; None without a journal. `lost_before`
+        is what Redis may have lost before that, `from_the_first` whether the journal has all that it ever had.
         """
         started, self._away = self._started, (self._away[0], self._clock.monotonic())
         if not started:
@@ -185,8 +184,8 @@ class Recovery:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        lost, copies = self.losses.ages(now), self._history.copies_seen
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, copies)
+        oldest, lost, seen = self.progress.journal_oldest, self.losses.ages(now), self._history
+        return Statement(self.life, pod_name, now, ages, oldest, asks, lost, seen.copies_seen, seen.twins_seen)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -199,6 +198,7 @@ class Recovery:
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
             self._history.copies_seen |= statement.copies
+            self._history.twins_seen |= statement.twins
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             made = self.progress.made(statement.life, now, apart := now - statement.sent)

@@ -11,8 +11,9 @@ from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.history.coverage import Ingress
 from streams.history.lookup import digest
-from streams.history.messages import History, Marks, Replay
+from streams.history.messages import History
 from streams.history.progress import Progress
+from streams.history.replays import Marks, Replay
 from streams.wire.clock import Clock
 
 # Pods state once a second: other pods are asked where this one does not know that much.
@@ -34,6 +35,7 @@ class Resumption:
         history: History,
         handover: Handover,
         progress: Progress,
+        proven: list[float],
         *,
         used: Callable[[Ingress], bool],
         clock: Clock,
@@ -45,6 +47,8 @@ class Resumption:
         self._history = history
         self._handover = handover
         self._progress = progress
+        # Recovery's own: up to when each ingress was heard.
+        self._proven = proven
         self._used = used
         self._clock = clock
         registry.on_greeted = self.greeted
@@ -97,8 +101,10 @@ class Resumption:
 
         `given` says whether the client was written the event here.
         """
-        published_after, given = self._progress.published_after, given or not self._history.copies_seen
-        return self._history.marks_of(name, event_id, self._heard_elsewhere, published_after, given=given)
+        published_after, proven = self._progress.published_after, (self._proven[0], self._proven[1])
+        return self._history.marks_of(
+            name, event_id, self._heard_elsewhere, published_after, given=given, proven=proven
+        )
 
     def _after(self, name: str, event_id: str, marks: Marks | None = None) -> Replay:
         now = self._clock.monotonic()
@@ -111,7 +117,8 @@ class Resumption:
             progress.published_after,
             progress.trusted_until,
             marks,
-            given=not self._history.copies_seen or self._handover.gave(name, event_id),
+            given=self._handover.gave(name, event_id),
+            proven=(self._proven[0], self._proven[1]),
         )
 
     def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:

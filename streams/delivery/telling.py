@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
-from streams.history.messages import Marks
+from streams.history.replays import Marks
 
 
 class Telling:

@@ -57,6 +57,8 @@ class Memory:
         self.coverage = (Coverage(started), Coverage(started))
         # Whether an id was ever seen twice, here or by another pod.
         self.copies_seen = False
+        # And whether one came by both ingresses.
+        self.twins_seen = False
         # The journal's entries of a moment in one of these may have come at any in it.
         self.journal_unsure = Intervals()
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0

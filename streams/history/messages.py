@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, nextafter
-from typing import NamedTuple
 
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.lookup import Lookup
 from streams.history.memory import APART_SECONDS
 from streams.history.progress import CLOCK_DOUBT_SECONDS, MAX_LAG_SECONDS
+from streams.history.replays import Marks, Position, Replay
 from streams.wire.events import valid_event_id
 
 # Within so long publishers try again.
 RETRY_SECONDS = 10.0
+# What is published by both ingresses is so within this.
+TWIN_SECONDS = 2.5
 # The journal is read at least so often.
 READ_APART_SECONDS = 1.0
 
@@ -27,44 +29,6 @@ HeardElsewhere = Callable[[Ingress, int, float], float]
 PublishedAfter = Callable[[int, float], float]
 # Up to when whoever has an event of a moment surely has all of its ingress.
 TrustedUntil = Callable[[float], float]
-
-
-# For each ingress, a moment.
-Marks = tuple[float, float]
-
-
-class Replay(NamedTuple):
-    """The messages for a client that comes back, oldest first, and what may be missing before or among them.
-
-    `first` is the place of the oldest. `known` says whether the client's id is one that this pod has or had.
-    `doubtful` names the messages that the client may have read before that id, as other pods may have heard
-    them in another order: by up to `apart_seconds`, as far as this pod knows. `in_doubt` says that the id may be
-    that of a copy which this pod missed.
-    """
-
-    messages: list[bytes]
-    gap: Gap | None
-    first: int
-    known: bool = True
-    doubtful: tuple[int, ...] = ()
-    apart_seconds: float = 0.0
-    in_doubt: bool = False
-
-
-class Position(NamedTuple):
-    """Up to where a client has read: to `read` on the ingress of its id's event, and to `heard` on the other one.
-
-    `at` and `moment` are the index and the moment of the event. `twin` says that the other ingress has one
-    with that id, `in_doubt` that it may be a copy of the one that was read.
-    """
-
-    at: int
-    moment: float
-    own: Ingress
-    read: float
-    heard: float
-    twin: bool
-    in_doubt: bool
 
 
 class History(Lookup):
@@ -81,6 +45,7 @@ class History(Lookup):
         marks: Marks | None = None,
         *,
         given: bool = True,
+        proven: Marks = (inf, inf),
     ) -> Replay:
         """Return a client's events after the one with the id, or all where it is not there.
 
@@ -90,7 +55,8 @@ class History(Lookup):
         afterwards. Any other always has, of the reason that holds however old the id is: the latest
         that hid events of the client. UNKNOWN_ID is for what no event can have as its id.
         `marks` is what other pods know of the id's event, `given` whether this pod itself wrote it to the client:
-        another may have written a copy of it that was published before, and that this pod missed.
+        another may have written a copy of it that was published before, or by the other ingress, and that this pod
+        missed. `proven` is up to when this pod heard each ingress.
         """
         self.expire(now)
         client = self._chains.numbers.get(name)
@@ -99,7 +65,7 @@ class History(Lookup):
         found = self._find(indexes, last_event_id) if possible else None
         if found is not None:
             return self._after(
-                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks, given
+                client, last_event_id, found, now, heard_elsewhere, published_after, trusted_until, marks, given, proven
             )
         messages = [self._messages[index] for index in indexes]
         first = self._base + indexes[0] if indexes else self.end
@@ -121,9 +87,10 @@ class History(Lookup):
         trusted_until: TrustedUntil,
         marks: Marks | None,
         given: bool,
+        proven: Marks,
     ) -> Replay:
         indexes = self._indexes(client)
-        position = self._position(indexes, found, last_event_id, heard_elsewhere, trusted_until, marks, given)
+        position = self._position(indexes, found, last_event_id, heard_elsewhere, trusted_until, marks, given, proven)
         index, moment, own, read, heard = position[:5]
         forgotten = self._forgotten_after(read, own, client, now) if read < moment else None
         if own is Ingress.CHANNEL:
@@ -148,6 +115,7 @@ class History(Lookup):
         trusted_until: TrustedUntil,
         marks: Marks | None,
         given: bool,
+        proven: Marks,
     ) -> Position:
         """Return up to where a client has read that comes back with the id of one of its events."""
         index = indexes[found]
@@ -165,6 +133,9 @@ class History(Lookup):
         position = Position(index, moment, own, read, heard, False, first_copy < moment)
         others = [each for each in indexes if self._ingresses[each] != own]
         twin = self._find(others, last_event_id)
+        if twin is None and not given and self._may_have_twin(own, moment, proven):
+            known_read = moment - MAX_LAG_SECONDS if marks is None else marks[own]
+            return position._replace(read=min(read, known_read), twin=True, in_doubt=position.in_doubt or marks is None)
         if twin is None:
             return position
         # The same id on both: nobody knows on which of them it was read.
@@ -191,10 +162,19 @@ class History(Lookup):
 
         A publisher that does not know whether an event was taken publishes it again.
         """
+        if not self.copies_seen:
+            return moment
         whole_since, earliest = self.coverage[own].whole_since(moment), moment - RETRY_SECONDS
         if whole_since <= earliest or (marks is not None and marks[own] >= whole_since):
             return moment
         return earliest if marks is None else max(earliest, marks[own])
+
+    def _may_have_twin(self, own: Ingress, moment: float, proven: Marks) -> bool:
+        """Say whether an event may have come by the other ingress, too, which was not heard here then."""
+        if not self.twins_seen:
+            return False
+        whole_since = self.coverage[own.other].whole_since(moment + TWIN_SECONDS)
+        return whole_since > moment - TWIN_SECONDS or proven[own.other] < moment + TWIN_SECONDS
 
     def _journal_before(self, moment: float) -> float:
         """Return a moment behind which all entries are that may have been taken at or behind the given one."""
@@ -251,6 +231,7 @@ class History(Lookup):
         published_after: PublishedAfter,
         *,
         given: bool = True,
+        proven: Marks = (inf, inf),
     ) -> Marks | None:
         """Return up to when whoever read a client's event with an id has everything; None without such an event.
 
@@ -261,7 +242,7 @@ class History(Lookup):
             if self._find([index], event_id) is None:
                 continue
             place, moment, own = self._base + index, self._moments[index], Ingress(self._ingresses[index])
-            if not given and self._first_copy(own, moment, None) < moment:
+            if not given and (self._first_copy(own, moment, None) < moment or self._may_have_twin(own, moment, proven)):
                 return None
             heard = min(heard_elsewhere(own.other, place, moment), moment)
             if own is Ingress.CHANNEL:

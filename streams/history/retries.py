@@ -72,7 +72,10 @@ class Retries:
         """
         copies = self._history.with_id(event.client_name, event.event_id)
         # What came by both ingresses has a twin, and no copy.
-        self._history.copies_seen |= any(self._history.ingress_of(place) is ingress for place, _ in copies)
+        for place, _ in copies:
+            alone = self._history.ingress_of(place) is ingress
+            self._history.copies_seen |= alone
+            self._history.twins_seen |= not alone
         alike = [place for place, copy in copies if copy == message]
         if batch is not None and frame in batch:
             return True

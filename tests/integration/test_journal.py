@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from streams.broker.journal.cursor import Taken
+from streams.broker.journal.entries import Taken
 from streams.broker.journal.reader import JournalReader
 from streams.broker.primary import Primary
 from streams.tasks import cancel

@@ -158,8 +158,12 @@ class Faults:
 
     @property
     def _some_have_read_nothing(self) -> bool:
-        """Say whether a pod would not see that entries are gone, as it has never read one: a limit that is stated."""
-        return any(pod.journal.cursor.position is None for pod in self._cluster.pods if pod.alive)
+        """Say whether a pod would not see that entries are gone, as it has never read one, or none could tell it.
+
+        Both are limits that are stated.
+        """
+        there = [pod for pod in self._cluster.pods if pod.alive and not pod.frozen]
+        return not there or any(pod.journal.cursor.position is None for pod in there)
 
     def delete_journal(self) -> None:
         if self._some_have_read_nothing:

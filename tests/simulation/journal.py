@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.broker.journal.cursor import Facts, JournalCursor
+from streams.broker.journal.cursor import JournalCursor
+from streams.broker.journal.entries import Facts
 from streams.broker.side import Standing
 from tests.simulation.redis_model import Blocked, Reply, parse_id
 from tests.simulation.world import Link

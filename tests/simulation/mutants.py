@@ -8,7 +8,8 @@ from math import inf
 from typing import Any
 from unittest import mock
 
-from streams.broker.journal.cursor import JournalCursor, Taken
+from streams.broker.journal.cursor import JournalCursor
+from streams.broker.journal.entries import Taken
 from streams.broker.side import Side
 from streams.delivery.connection import Connection
 from streams.delivery.recovery import Recovery
@@ -198,6 +199,13 @@ def copies_are_first_copies() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def twins_are_not_thought_of() -> Iterator[None]:
+    """An id that this pod read on one ingress was read there by the client, too."""
+    with mock.patch.object(History, "_may_have_twin", return_value=False):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,
@@ -215,4 +223,5 @@ MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "order-proves": order_proves_all,
     "losses-unsaid": losses_are_not_said,
     "copies": copies_are_first_copies,
+    "twins": twins_are_not_thought_of,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streams.broker.journal.cursor import JournalCursor, Taken
+from streams.broker.journal.cursor import JournalCursor
+from streams.broker.journal.entries import Taken
 from streams.broker.journal.marks import mark
 from streams.broker.side import Side, Standing
 from streams.delivery.connection import Connection, Resume
@@ -42,7 +43,7 @@ class SimulatedPod:
         number: int,
         life: int,
         limits: tuple[float, int, int],
-        copies: bool,
+        seen: tuple[bool, bool],
     ) -> None:
         self.world, self.name = world, f"pod-{number}"
         # Where new connections go, and where those that there are went.
@@ -61,7 +62,7 @@ class SimulatedPod:
         self.router = Router(self.registry, self.history, max_event_bytes=MAX_EVENT_BYTES, clock=clock)
         self.recovery = Recovery(self.registry, self.router, self.history, life=f"{self.name}.{life}", clock=clock)
         # Pods state what they have seen of it, and these have been there for long.
-        self.history.copies_seen = copies
+        self.history.copies_seen, self.history.twins_seen = seen
         self.recovery.resumption.on_due = self.look
         self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))

@@ -39,8 +39,11 @@ class Cluster:
         self.retrying = random.Random(f"{seed} retries")
         self.retries = not self.repeats and self.retrying.random() < 0.3
         self.ingresses = ("channel", "journal") if both else (rng.choice(("channel", "journal")),)
+        # Others publish by both, so that it comes by one at least.
+        self.twinning = random.Random(f"{seed} twins")
+        self.twins = both and not self.retries and self.twinning.random() < 0.3
         # Where the first of two events with one id is forgotten, the second passes for it: a limit that is stated.
-        self.limits = rng.choice(LARGE if self.repeats or self.retries else LIMITS)
+        self.limits = rng.choice(LARGE if self.repeats or self.retries or self.twins else LIMITS)
         self._lives = 0
         self.pods: list[SimulatedPod] = []
         for number in range(rng.choice((2, 2, 3))):
@@ -60,9 +63,8 @@ class Cluster:
 
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
-        return SimulatedPod(
-            self.world, lambda: self.redis, number, self._lives, self.limits, self.repeats or self.retries
-        )
+        seen = self.repeats or self.retries, self.twins
+        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits, seen)
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
@@ -90,6 +92,10 @@ class Cluster:
         self._ids.append(event_id)
         written, event = json.dumps(message).encode(), Published(number, name, ingress, 0.0, has_id)
         self._take(ingress, written, event)
+        if has_id and self.twins and self.twinning.random() < 0.3:
+            other = "journal" if ingress == "channel" else "channel"
+            soon = self.twinning.choice((0.0, 0.001, 0.02))
+            self.world.after(soon, self._take, other, written, event._replace(ingress=other))
         if has_id:
             self._sent = [*self._sent[-3:], (written, event)]
         if self.retries and self.retrying.random() < 0.3 and self._sent:

@@ -6,10 +6,9 @@ https://redis.io/docs/latest/commands/xread/
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
 from streams.broker.journal.clock import CLOCK_OFF_SECONDS, CLOCK_STEP_SECONDS, RedisClock
-from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts
+from streams.broker.journal.entries import EVENT_FIELD, Entry, Facts, Read, Taken, entry_parts
 from streams.broker.journal.marks import read_marks
 from streams.history.coverage import Ingress
 from streams.history.losses import Loss
@@ -28,50 +27,6 @@ IDS_KEPT = 4096
 # others, and these are read together after a pause.
 AT_ONCE_SECONDS = 0.02
 PAUSE_SECONDS = 0.005
-
-
-class Facts(NamedTuple):
-    """What Redis says at a connect.
-
-    `time` is Unix time by its clock, `newest` the id of the journal's last entry, `held` whether the journal
-    has the entry at the position. `uptime` is for how many seconds Redis has run, rounded down. `durable` is
-    whether a restart keeps everything that Redis has acknowledged.
-    """
-
-    run_id: str
-    time: float
-    newest: bytes | None
-    held: bool
-    uptime: float
-    durable: bool
-
-
-class Read(NamedTuple):
-    """The next question to Redis: XREAD after an id, and whether the entry before is still held."""
-
-    after: bytes
-    limit: int
-    block_ms: int | None
-    # The range whose first entry tells whether the journal still holds the position.
-    held_from: bytes
-    held_to: bytes
-
-
-class Taken(NamedTuple):
-    """What an answer brought: messages with the moments at which Redis took them, and what may be lost.
-
-    `past` says that they are from before this pod was caught up. `lost_since` is the moment since which
-    entries may be gone unread, or None. `displaced` says that the journal has no entry at or behind the
-    position any more: call relocated(). Of entries whose moment is `unsure_since` or later it is only known
-    that they were taken since then. Moments are monotonic seconds of this process.
-    """
-
-    messages: list[bytes]
-    moments: list[float]
-    past: bool
-    lost_since: float | None
-    displaced: bool
-    unsure_since: float | None = None
 
 
 class JournalCursor:
@@ -103,6 +58,8 @@ class JournalCursor:
         self._clock = RedisClock()
         # How long to wait before the next read.
         self.pause_seconds = 0.0
+        # How far Redis' clock was ahead before the last connect, while entries are unread since.
+        self._ahead_before = -inf
         # The last id's milliseconds, and the moment that they were taken for.
         self._last_moment = (0, now)
         self._unsure_since: float | None = None
@@ -119,6 +76,8 @@ class JournalCursor:
     def connected(self, facts: Facts, asked: float, answered: float) -> float | None:
         """Take in what Redis says at a connect; return since when entries may be lost, or None."""
         redis_time = facts.time
+        if self._run_id:
+            self._ahead_before = self._clock.ahead_seconds
         self._clock.set(redis_time, asked, answered)
         if not self._beginning:
             self._redis_started = -inf if facts.durable else answered - facts.uptime
@@ -182,6 +141,7 @@ class JournalCursor:
             self._advance(entries, messages)
         full = len(entries) >= count
         self._rereading = self._rereading and full
+        self._ahead_before = self._ahead_before if full else -inf
         busy = self.caught_up and bool(entries) and not full and answered - asked < AT_ONCE_SECONDS
         self.pause_seconds = PAUSE_SECONDS if busy else 0.0
         if lost or not full:
@@ -287,7 +247,7 @@ class JournalCursor:
         self._last_moment = (milliseconds, moment)
         late = milliseconds == earlier and moment < now - CLOCK_OFF_SECONDS
         off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
-        off = off or (counted_on and (behind or late))
+        off = off or (counted_on and (behind or late)) or self._is_set_back
         if moment > now + CLOCK_STEP_SECONDS:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
@@ -297,4 +257,9 @@ class JournalCursor:
         return moment
 
     def _redis_moment(self, entry_id: bytes) -> float:
-        return entry_parts(entry_id)[0] / 1000 - self._clock.ahead_seconds
+        # What is unread may be from before Redis' clock was set back.
+        return entry_parts(entry_id)[0] / 1000 - max(self._ahead_before, self._clock.ahead_seconds)
+
+    @property
+    def _is_set_back(self) -> bool:
+        return self._ahead_before > self._clock.ahead_seconds + CLOCK_OFF_SECONDS

@@ -18,8 +18,8 @@ import redis
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.journal.cursor import BLOCK_MS, READ_BYTES, Facts, JournalCursor, Taken
-from streams.broker.journal.entries import EVENT_FIELD, read_entries
+from streams.broker.journal.cursor import BLOCK_MS, READ_BYTES, JournalCursor
+from streams.broker.journal.entries import EVENT_FIELD, Facts, Taken, read_entries
 from streams.broker.journal.marks import MARKS_KEPT, MARKS_SUFFIX, MET_INFIX, mark
 from streams.broker.journal.replies import ReplyLimit, ReplyTooLarge
 from streams.broker.primary import Primary, WrongSide

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.broker.journal.cursor import Facts, JournalCursor, Taken
-from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts
+from streams.broker.journal.cursor import JournalCursor
+from streams.broker.journal.entries import EVENT_FIELD, Entry, Facts, Taken, entry_parts
 from tests.streams.clocks import WALL_AHEAD, HandClock
 
 HISTORY_SECONDS = 300.0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from streams.broker.journal.cursor import (
-    MIN_READ_COUNT,
-    Facts,
-)
+from streams.broker.journal.cursor import MIN_READ_COUNT
+from streams.broker.journal.entries import Facts
 from tests.streams.broker.journal.journals import Journal
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from streams.history.coverage import GapReason, Ingress
 from streams.history.memory import APART_SECONDS, BATCH_PART, CLIENT_BYTES, EVENT_BYTES, PLACE_BYTES
-from streams.history.messages import READ_APART_SECONDS, History, Replay
+from streams.history.messages import READ_APART_SECONDS, History
+from streams.history.replays import Replay
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import STARTED
 from tests.streams.history.histories import NO_LIMIT, message

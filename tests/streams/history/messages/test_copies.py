@@ -8,7 +8,8 @@ import pytest
 
 from streams.history.coverage import Gap, GapReason
 from streams.history.lookup import digest
-from streams.history.messages import RETRY_SECONDS, History, Marks, Replay
+from streams.history.messages import RETRY_SECONDS, History
+from streams.history.replays import Marks, Replay
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.history.histories import LATER, all_heard, fill, make_history
 
@@ -20,6 +21,7 @@ GAP = Gap(GapReason.REDIS_OUTAGE, OUT, BACK)
 def history() -> History:
     """Return one that missed a time, in which a copy of the next event may have been published."""
     history = make_history()
+    history.copies_seen = True
     fill(history, "1", now=LATER)
     history.coverage[CHANNEL].miss(OUT, BACK)
     fill(history, "2", "e", "3", now=BACK)
@@ -77,6 +79,7 @@ def test_a_pod_that_may_have_missed_a_copy_says_nothing_of_its_readers(history: 
 
 def test_where_an_ingress_was_heard_from_the_first_no_copy_came_before():
     history = make_history()
+    history.copies_seen = True
     fill(history, "1", ingress=JOURNAL)
     now = history.coverage[JOURNAL].heard_since
     assert history.after("a", "1", now, all_heard, given=False).in_doubt
@@ -93,3 +96,31 @@ def test_what_was_there_before_a_stream_is_not_written_by_it_where_ids_come_twic
     )
     history.copies_seen = True
     assert history.written_before("a", "2", 1, history.end) == (2, Counter(map(digest, fill(make_history(), "1"))))
+
+
+def of_both_ingresses() -> History:
+    """Return one that read an event of the journal while it did not hear the channel, by which it came too."""
+    history = make_history()
+    history.twins_seen = True
+    fill(history, "1", "2", "e", "3", now=LATER, ingress=JOURNAL)
+    return history
+
+
+def test_what_came_by_the_other_ingress_too_may_have_been_read_there():
+    history = of_both_ingresses()
+    history.coverage[CHANNEL].miss(LATER + 1, LATER + 3)
+    replay = back(history)
+    assert replay.in_doubt
+    assert ids(replay) == ["1", "2", "e", "3"]
+    told = back(history, marks=(LATER + 2, LATER))
+    assert (told.in_doubt, ids(told)) == (False, ["2", "e", "3"]), "so far the pod had read the journal that wrote it"
+    assert ids(back(history, given=True)) == ["3"]
+
+
+def test_what_is_not_heard_yet_may_come_by_the_other_ingress_too():
+    history = of_both_ingresses()
+    lately = history.after("a", "e", BACK, all_heard, given=False, proven=(LATER + 3, LATER + 9))
+    assert lately.in_doubt
+    assert not history.after("a", "e", BACK, all_heard, given=False, proven=(LATER + 9, LATER + 9)).in_doubt
+    history.twins_seen = False
+    assert not history.after("a", "e", BACK, all_heard, given=False, proven=(LATER + 3, LATER + 9)).in_doubt

@@ -7,8 +7,9 @@ from math import inf
 
 from streams.history.coverage import Gap, GapReason, Ingress
 from streams.history.memory import APART_SECONDS
-from streams.history.messages import READ_APART_SECONDS, History, Replay
+from streams.history.messages import READ_APART_SECONDS, History
 from streams.history.progress import CLOCK_DOUBT_SECONDS
+from streams.history.replays import Replay
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import STARTED
 from tests.streams.history.histories import SECONDS, after, all_heard, fill, make_history, message, nothing_known, since

@@ -8,8 +8,8 @@ from collections import Counter
 from streams.history.coverage import Gap, GapReason, Ingress
 from streams.history.lookup import digest
 from streams.history.memory import APART_SECONDS
-from streams.history.messages import Replay
 from streams.history.progress import CLOCK_DOUBT_SECONDS
+from streams.history.replays import Replay
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import STARTED
 from tests.streams.history.histories import LATER, SECONDS, after, all_heard, fill, make_history, message, since
