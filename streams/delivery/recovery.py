@@ -184,8 +184,8 @@ class Recovery:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
         ages = (max(0.0, now - channel), max(0.0, now - journal))
-        oldest, lost, seen = self.progress.journal_oldest, self.losses.ages(now), self._history
-        return Statement(self.life, pod_name, now, ages, oldest, asks, lost, seen.copies_seen, seen.twins_seen)
+        lost = self.losses.ages(now)
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -197,8 +197,6 @@ class Recovery:
             channel, journal = self.proven if self._started else self.proved_at
             self.progress.note_own(self.life, place, now, (channel, journal))
         else:
-            self._history.copies_seen |= statement.copies
-            self._history.twins_seen |= statement.twins
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             made = self.progress.made(statement.life, now, apart := now - statement.sent)

@@ -55,7 +55,7 @@ class Memory:
 
     def __init__(self, seconds: float, max_bytes: int, per_client: int, started: float) -> None:
         self.coverage = (Coverage(started), Coverage(started))
-        # Whether an id was ever seen twice, here or by another pod.
+        # Whether an id was ever seen twice: publishers that do not do so pay nothing for those that do.
         self.copies_seen = False
         # And whether one came by both ingresses.
         self.twins_seen = False

@@ -26,8 +26,7 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     it read: a journal without it was begun anew, which nothing in the journal itself shows. `asks` is
     set by a pod that has just subscribed: all others state at once, so that it knows who is there.
     `lost` says, of the channel and of the journal, between how many seconds ago Redis itself may have
-    lost something, which a pod that was not there has no other way to know. `copies` says that ids were
-    seen twice: here publishers try again, or give an id to two events; `twins` that some publish by both ingresses.
+    lost something, which a pod that was not there has no other way to know.
     """
 
     life: Life
@@ -37,8 +36,6 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     journal_oldest: tuple[int, int] | None = None
     asks: bool = False
     lost: Losses = NO_LOSSES
-    copies: bool = False
-    twins: bool = False
 
 
 class Question(msgspec.Struct, tag="question", omit_defaults=True):

@@ -188,8 +188,7 @@ def missing_a_copy(hands: HandClock) -> tuple[PurePod, PurePod]:
     """Let one pod write an event that the other missed, with what came next, and then publish it again."""
     one, two = two_pods(hands)
     connection, writer = one.connect()
-    one.history.copies_seen = True
-    talk(one, two)
+    two.history.copies_seen = True
     two.recovery.disconnected()
     hands.turn(1)
     publish("e", one)
