@@ -13,7 +13,7 @@ import redis
 from redis.asyncio.connection import AbstractConnection
 
 from streams.broker import clients
-from streams.broker.side import QUESTIONS, Opened, Side, Standing, read_standing
+from streams.broker.side import LONGEST_HISTORY_SECONDS, QUESTIONS, Opened, Side, Standing, read_standing
 from streams.conf import redis_place
 
 logger = logging.getLogger("sse.redis")
@@ -84,9 +84,9 @@ class Primary:
             self._drop("another Redis answers there now", opener)
         if opened.wrong_since is not None:
             seconds = time.monotonic() - opened.wrong_since
-            logger.error(
-                "%s may not have been the primary for the last %.1f s; clients are told.", self._place, seconds
-            )
+            # A replica may lack what came before this pod was there, and nobody here knows since when.
+            how_long = f"the last {seconds:.1f} s" if seconds < LONGEST_HISTORY_SECONDS else "some time before"
+            logger.error("%s may not have been the primary for %s; clients are told.", self._place, how_long)
             self._on_moved(opened.wrong_since)
         return opened
 

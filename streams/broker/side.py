@@ -20,6 +20,7 @@ PRIMARY, REPLICA = "master", "slave"
 UPTIME_SECONDS = 1.0
 # A name that has several addresses may be answered with some of them.
 ABSENT_LOOKS = 2
+LONGEST_HISTORY_SECONDS = 7 * 86400.0
 # As many as are taken in ten minutes.
 OFFSETS_KEPT = 600
 
@@ -64,7 +65,7 @@ class Side:
         # The last moment at which the server was the primary for sure.
         self.proved_at = now
         self._server: Standing | None = None
-        self._adopted_at = now
+        self._adopted_at, self._adopted_offset = now, 0
         self._named_at = now
         self._absent = 0
         # Since when a server that was left may have been the wrong one, until another is found.
@@ -126,6 +127,7 @@ class Side:
     def _adopt(self, standing: Standing, asked: float) -> None:
         self._offsets.clear()
         self._adopted_at, self._left_since, self._absent = asked, None, 0
+        self._adopted_offset = standing.offset
         self._prove(standing, asked)
 
     def _prove(self, standing: Standing, asked: float) -> None:
@@ -150,7 +152,10 @@ class Side:
     def _parted_at(self, end: int) -> float:
         """Return a moment before which no other server was the primary: a history that both have was not at its end."""
         shared = [moment for moment, offset in self._offsets if offset < end]
-        return shared[-1] if shared else self._adopted_at
+        if shared:
+            return shared[-1]
+        # One that lacks what came before this pod was there parted before that; nobody here knows when.
+        return self._adopted_at - (LONGEST_HISTORY_SECONDS if end < self._adopted_offset else 0.0)
 
 
 def _was_replica(before: Standing, standing: Standing) -> bool:

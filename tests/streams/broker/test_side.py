@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from streams.broker.side import OFFSETS_KEPT, UPTIME_SECONDS, Opened, Side, Standing, read_standing
+from streams.broker.side import (
+    LONGEST_HISTORY_SECONDS,
+    OFFSETS_KEPT,
+    UPTIME_SECONDS,
+    Opened,
+    Side,
+    Standing,
+    read_standing,
+)
 
 ZEROS = "0" * 40
 OLD = Standing(role="master", run_id="old", replid="first", offset=100, uptime=900.0)
@@ -52,7 +60,7 @@ def test_opened_server_that_says_nothing_is_used_as_it_is():
 
 @pytest.mark.parametrize(
     ("former_end", "since"),
-    [(130, 3.0), (131, 4.0), (1_000, 5.0), (100, 1.0), (1, 1.0)],
+    [(130, 3.0), (131, 4.0), (1_000, 5.0), (100, 1.0), (1, 1.0 - LONGEST_HISTORY_SECONDS)],
     ids=["not where both may have ended", "within", "after the last proof", "at the first", "before all that is known"],
 )
 def test_opened_former_replica_tells_where_it_parted(former_end: int, since: float, side: Side):
