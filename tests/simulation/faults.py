@@ -162,8 +162,8 @@ class Faults:
 
         Both are limits that are stated.
         """
-        there = [pod for pod in self._cluster.pods if pod.alive and not pod.frozen]
-        return not there or any(pod.journal.cursor.position is None for pod in there)
+        alive = [pod for pod in self._cluster.pods if pod.alive]
+        return all(pod.frozen for pod in alive) or any(pod.journal.cursor.position is None for pod in alive)
 
     def delete_journal(self) -> None:
         if self._some_have_read_nothing:
