@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from streams.broker.canary import Canary
@@ -46,7 +47,7 @@ class Ingresses:
         self._canary_seconds = conf.canary_seconds
         self._registry = registry
         # What is to be marked for pods that start later.
-        self._unmarked: list[Loss] = []
+        self._unmarked: deque[Loss] = deque(maxlen=MARKS_KEPT)
         self._subscribed_at = 0.0
         self.primary = Primary(conf.redis_url, on_moved=self._moved)
         self._use = ChannelUse(conf.redis_url, conf.redis_channel, self.primary)
@@ -280,11 +281,11 @@ class Ingresses:
             await self._use.renew()
 
     async def _mark_losses(self) -> None:
-        losses = self._unmarked[-MARKS_KEPT:]
+        losses = list(self._unmarked)
         if not losses or self.journal is None:
             return
         try:
             await self.journal.mark(losses)
-            self._unmarked = [loss for loss in self._unmarked if loss not in losses]
+            self._unmarked = deque((loss for loss in self._unmarked if loss not in losses), MARKS_KEPT)
         except LINK_ERRORS as error:
             logger.debug("The loss of entries was not marked: %s", error)
