@@ -168,7 +168,15 @@ class Pod(ChildProcess):
             self.wait_answer(self.port, target)
 
     def wait_log(self, text: str, timeout: float = 15.0) -> None:
+        """Wait for a line of log, which a thread of the pod writes: it may come after the answer that it is about."""
         wait_until(f"{text!r} in the log", lambda: text in self.log, timeout)
+
+    def search_log(self, pattern: str) -> re.Match[str]:
+        """Wait for what a line of log is to match."""
+        wait_until(f"what matches {pattern!r} in the log", lambda: re.search(pattern, self.log) is not None)
+        found = re.search(pattern, self.log)
+        assert found
+        return found
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask this process, and no other, to end; return its exit status."""

@@ -50,6 +50,7 @@ async def test_the_incumbent_stays(start: str, start_pod: StartPod, redis_server
     assert pod.connections() == 1
     assert pod.metric(EVICTED) == limit
     assert pod.metric(DUEL) == 1
+    pod.wait_log("Duel for TWICE")
     line = next(line for line in pod.log.splitlines() if "Duel for TWICE" in line)
     assert address_of(incumbent) in line
     assert address_of(newcomer) in line
@@ -120,6 +121,7 @@ async def test_two_polite_devices_are_found_at_their_third_turn(
             assert received.last_event_id == f"evt-{number:08d}"
     assert second.metric(DUEL) == 2
     assert sum(pod.metric(EVICTED) for pod in pods) == 2
+    second.wait_log("Duel for TWICE")
     lines = [line for line in (first.log + second.log).splitlines() if "Duel for TWICE" in line]
     assert any("(one)" in line for line in lines)
     assert any("(other)" in line for line in lines)

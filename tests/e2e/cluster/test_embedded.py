@@ -27,7 +27,7 @@ def answers(port: int) -> bool:
 async def test_brings_a_redis_that_ends_with_the_pod(start_pod: StartPod):
     port = free_port()
     pod = start_pod(REDIS_PORT=port)
-    assert f"localhost:{port}" in pod.log, "its first lines are to say so"
+    pod.wait_log(f"localhost:{port}")
     health = pod.json("/health")
     assert health["redis"] == {"connected": True, "channel": "events-to-store", "host": "localhost", "port": port}
 

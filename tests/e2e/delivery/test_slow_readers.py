@@ -145,9 +145,7 @@ async def closes(pod: Pod, count: int, *, within_seconds: float) -> bool:
 
 def bytes_given_to(pod: Pod, name: str) -> int:
     """Return the bytes that the pod had written for a client when it closed it, from its log."""
-    match = re.search(rf"Client {re.escape(name)} disconnected \(slow-reader\) .* (\d+) bytes", pod.log)
-    assert match, f"the log does not say that {name} was a slow reader"
-    return int(match[1])
+    return int(pod.search_log(rf"Client {re.escape(name)} disconnected \(slow-reader\) .* (\d+) bytes")[1])
 
 
 @pytest.mark.timeout(400)

@@ -210,6 +210,7 @@ async def test_a_replica_is_not_subscribed_to_and_one_line_says_so(
     pod = start_pod(ready=False, REDIS_URL=new.url)
     pod.wait_live()
     await reason_names(pod, "read-only replica", f"{HOST}:{old.port}")
+    pod.wait_log("replica")
     lines = [line for line in pod.log.splitlines() if "replica" in line]
     assert len(lines) == 1, pod.log
     new.promote()

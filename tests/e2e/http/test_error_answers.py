@@ -35,6 +35,7 @@ def assert_error(answer: Answer, status: int) -> None:
 def test_too_many_fields_are_400_in_json(pod: Pod):
     assert_error(pod.fetch(f"/admin?{MANY_FIELDS}"), 400)
     # Django logs what it takes for an attack, and that is all.
+    pod.wait_log(" [django.")
     assert pod.log.count(" [django.") == 1
     assert "AttributeError" not in pod.log
 

@@ -13,8 +13,8 @@ from tests.support.redis_server import RedisServer
 def test_says_what_to_open_and_what_to_type_in_development(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url)
     url = f"http://{HOST}:{pod.port}"
-    assert f"[SERVER] Test client: {url}/   dashboard: {url}/admin\n" in pod.log
-    assert re.search(r"\[SERVER\] Try in another terminal: \S+ manage.py publish_event STORE001-LANE01 sig", pod.log)
+    pod.wait_log(f"[SERVER] Test client: {url}/   dashboard: {url}/admin\n")
+    pod.search_log(r"\[SERVER\] Try in another terminal: \S+ manage.py publish_event STORE001-LANE01 sig")
 
 
 def test_says_for_how_long_it_was_up(start_pod: StartPod, redis_server: RedisServer):
