@@ -27,7 +27,7 @@ GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 class Canary:
     """Publishes on channels that no client ever sees; `on_messages` takes what comes back and what others say.
 
-    `on_counted` is called with how many pods a message went to.
+    `on_counted` is called with how many pods a message went to, and how many seconds the answer took.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Canary:
         canary_seconds: float,
         statement: Callable[[], Statement],
         on_messages: Callable[[list[PodMessage]], None],
-        on_counted: Callable[[int], None],
+        on_counted: Callable[[int, float], None],
     ) -> None:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
         self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
@@ -107,7 +107,7 @@ class Canary:
             count, *standing = await commands.execute(raise_on_error=False)
         if isinstance(count, redis.RedisError):
             raise count
-        self._on_counted(count)
+        self._on_counted(count, time.monotonic() - asked)
         if asking:
             self._primary.checked(standing, asked)
 

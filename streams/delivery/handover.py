@@ -172,7 +172,7 @@ class Handover:
         if question.life == self._life:
             self._came_back(question.number, now)
             return
-        digests = self._digests(question, connection)
+        digests = self._digests(question, connection, now)
         given = digests is not None
         ages = self._ages(question, now, given) if question.marks and (given or self._is_chosen(question)) else None
         if digests is not None or ages is not None:
@@ -193,10 +193,13 @@ class Handover:
         marks = self._marks_of(question.client_name, question.event_id, given)
         return None if marks is None or -inf in marks else (now - marks[0], now - marks[1])
 
-    def _digests(self, question: Question, connection: Connection | None) -> list[str] | None:
+    def _digests(self, question: Question, connection: Connection | None, now: float) -> list[str] | None:
         name = question.client_name
         if connection is not None and connection.greeted and connection.opened_at >= self._listening_since:
             written = self._session(connection).written(self._history, question.event_id)
+            if written is not None and now - connection.writer.silent_seconds() < self._history.moment_at(written[0]):
+                # Nothing was acknowledged since: it may have been read elsewhere.
+                written = None
             self._left[name] = connection.first_place if written is None else written[0] + 1
         elif name in self._ended:
             session = self._ended[name]

@@ -107,7 +107,8 @@ class Recovery:
             self._begin(complete_since)
             self._trust_journal(from_the_first)
             for loss in lost_before:
-                self._note_before(loss._replace(until=min(loss.until, self._subscribed_at)))
+                # What came since then it hears itself.
+                self._note_before(loss.before(self._subscribed_at))
         self._end_outage()
         self.telling.greet()
 
@@ -183,7 +184,8 @@ class Recovery:
     def statement(self, pod_name: str, *, asks: bool = False) -> Statement:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
-        ages = (max(0.0, now - channel), max(0.0, now - journal))
+        slow = self.progress.slow_seconds
+        ages = (max(0.0, now - channel) + slow, max(0.0, now - journal) + slow)
         lost = self.losses.ages(now)
         return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost)
 
@@ -218,10 +220,10 @@ class Recovery:
         """Say whether what this pod published since it subscribed has come back: whoever serves has spoken."""
         return self.proved_at[Ingress.CHANNEL] > self._subscribed_at
 
-    def counted(self, pods: int) -> None:
-        """Note how many pods heard this one's last canary, as Redis says."""
+    def counted(self, pods: int, answer_seconds: float) -> None:
+        """Note how many pods heard this one's last canary, as Redis says, and how long it took to say so."""
         self.handover.pods = pods
-        self.progress.count(pods, self._clock.monotonic())
+        self.progress.count(pods, self._clock.monotonic(), answer_seconds)
 
     # What was missed
 

@@ -23,6 +23,10 @@ class Loss(NamedTuple):
     since: float
     until: float
 
+    def before(self, moment: float) -> Loss:
+        """Return the part of it before a moment, or all where it began behind it."""
+        return self._replace(until=min(self.until, moment)) if self.since < moment else self
+
 
 class RedisLosses:
     """The losses of the last `seconds`: those that this pod found by itself, and all that it knows of."""

@@ -32,6 +32,8 @@ LATELY_SECONDS = 2.5
 CLOCK_DOUBT_SECONDS = 0.1
 OUTAGES_KEPT = 64
 MAX_DISTRUSTED = 16
+# About ten seconds of them.
+ANSWERS_KEPT = 10
 # More pods than have ever been seen in one cluster.
 MAX_LIVES = 4096
 
@@ -78,6 +80,8 @@ class Progress:
         # Before the channel was lost.
         self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
         self._pods = 0
+        # How long Redis took to answer what this pod said last.
+        self._answer_seconds: deque[float] = deque([0.0], maxlen=ANSWERS_KEPT)
         # When pods may have been with a Redis that was no primary any more: (since, until).
         self._distrusted: deque[tuple[float, float]] = deque(maxlen=MAX_DISTRUSTED)
 
@@ -114,12 +118,18 @@ class Progress:
             self._listened.append(self._listening._replace(until=self._proofs[-1][1]))
         self._listening, self._pods = Listening(now, inf, inf), 0
 
-    def count(self, pods: int, now: float) -> None:
-        """Note how many pods were subscribed when one of this pod's canaries was published.
+    @property
+    def slow_seconds(self) -> float:
+        """Return for how long what this pod says may be under way: who knows no quicker way takes it for younger."""
+        return max(self._answer_seconds)
+
+    def count(self, pods: int, now: float, answer_seconds: float = 0.0) -> None:
+        """Note how many pods were subscribed when one of this pod's canaries was published, and how long that took.
 
         Where as many lives were heard lately, all are known; and none serves a client before it has spoken.
         """
         self._pods = pods
+        self._answer_seconds.append(answer_seconds)
         self._look_whether_all(now)
 
     def _look_whether_all(self, now: float) -> None:

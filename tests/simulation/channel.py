@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.simulation.pod import SimulatedPod
 
 PING_TIMEOUT_SECONDS = 8.0
+# Before another try where the server is a replica.
+RETRY_SECONDS = 0.3
 TOGETHER_SECONDS = 2.5
 
 
@@ -80,9 +82,11 @@ class ChannelLink(Link):
         self.connect()
 
     def _subscribed(self, connection: object, standing: Standing, asked: float) -> None:
-        if self._connection is connection:
-            pod = self._pod
-            pod.opened(standing, asked)
+        pod = self._pod
+        if self._connection is connection and not pod.opened(standing, asked):
+            pod.redis.forget(connection)
+            pod.later(RETRY_SECONDS, self._lose, connection)
+        elif self._connection is connection:
             self.subscribed, self.subscribed_at = True, pod.world.now
             pod.recovery.subscribed()
             pod.look()

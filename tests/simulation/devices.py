@@ -20,14 +20,22 @@ class SimulatedSocket:
 
     def __init__(self, device: Device, link: Link, session: int) -> None:
         self._device, self._link, self._session = device, link, session
+        # How many writes are not acknowledged, and when one was last.
+        self._unacknowledged, self._acknowledged_at = 0, device.world.now
 
     def start(self, _headers: Any, frame: bytes) -> None:
         if frame:
             self.write(frame)
 
     def write(self, frame: bytes) -> int:
-        self._link.send(self._device.received, self._session, frame)
+        self._unacknowledged += 1
+        self._link.send(self._arrived, frame)
         return 0
+
+    def _arrived(self, frame: bytes) -> None:
+        self._unacknowledged -= 1
+        self._acknowledged_at = self._device.world.now
+        self._device.received(self._session, frame)
 
     def backlog_bytes(self) -> int:
         return 0
@@ -40,7 +48,7 @@ class SimulatedSocket:
         self._link.send(self._device.ended, self._session)
 
     def silent_seconds(self) -> float:
-        return 0.0
+        return self._device.world.now - self._acknowledged_at if self._unacknowledged else 0.0
 
 
 class Device:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.broker.journal.cursor import JournalCursor
 from streams.broker.journal.entries import Facts
 from streams.broker.side import Standing
+from tests.simulation.channel import RETRY_SECONDS
 from tests.simulation.redis_model import Blocked, Reply, parse_id
 from tests.simulation.world import Link
 
@@ -45,7 +46,7 @@ class JournalLink(Link):
         asked, position = self._pod.clock.monotonic(), self.cursor.position
 
         def answer() -> None:
-            held = self._pod.redis.holds(parse_id(position)) if position else False
+            held = self.cursor.holds(self._pod.redis.at(parse_id(position))) if position else False
             redis, world = self._pod.redis, self._pod.world
             facts = Facts(
                 str(redis.run_id), redis.time(), redis.newest(), held, int(world.now - redis.started_at), redis.durable
@@ -70,7 +71,9 @@ class JournalLink(Link):
     def _connected(self, connection: object, facts: Facts, standing: Standing, asked: float) -> None:
         if self._connection is not connection:
             return
-        self._pod.opened(standing, asked)
+        if not self._pod.opened(standing, asked):
+            self._pod.later(RETRY_SECONDS, self._lose_journal, connection)
+            return
         since = self.cursor.connected(facts, asked, self._pod.clock.monotonic())
         if since is not None:
             self._pod.miss_journal(since, by_redis=self.cursor.restarted)
@@ -100,7 +103,8 @@ class JournalLink(Link):
             return
         self.answered_at = self._pod.clock.monotonic()
         was_caught_up = self.cursor.caught_up
-        taken = self.cursor.took(reply.entries, reply.held, reply.time, asked, self.answered_at)
+        held = self.cursor.holds(reply.held)
+        taken = self.cursor.took(reply.entries, held, reply.time, asked, self.answered_at)
         if taken.displaced:
             self.cursor.relocated(self._pod.redis.newest())
         self._pod.taken(taken)

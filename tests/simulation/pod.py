@@ -131,7 +131,8 @@ class SimulatedPod:
         self.channel.connect()
         self.journal.connect()
 
-    def opened(self, standing: Standing, asked: float) -> None:
+    def opened(self, standing: Standing, asked: float) -> bool:
+        """Take in what the server of a new connection says; say whether it may be used."""
         self.met = standing.run_id
         opened = self.side.opened(standing, asked, self.clock.monotonic())
         if opened.wrong_since is not None:
@@ -141,6 +142,7 @@ class SimulatedPod:
             now = self.clock.monotonic()
             self.mark([Loss(ingress, opened.wrong_since, now) for ingress in Ingress])
             self._tell()
+        return not opened.refusal
 
     # What the journal brings
 
@@ -189,14 +191,15 @@ class SimulatedPod:
 
     def say(self, messages: list[PodMessage], check: Callable[[Standing], None] | None = None) -> None:
         if not self.cuts["publishing"]:
-            redis = self.redis
-            self.publishing.send(redis.execute, lambda: self._published(redis, messages, check))
+            redis, said_at = self.redis, self.world.now
+            self.publishing.send(redis.execute, lambda: self._published(redis, messages, said_at, check))
 
     def _published(
-        self, redis: RedisModel, messages: list[PodMessage], check: Callable[[Standing], None] | None
+        self, redis: RedisModel, messages: list[PodMessage], said_at: float, check: Callable[[Standing], None] | None
     ) -> None:
         redis.publish("pods", messages)
-        self.world.after(self.publishing.delay, self.run, self.recovery.counted, len(redis.subscribers))
+        delay, pods = self.publishing.delay, len(redis.subscribers)
+        self.world.after(delay, self.run, self.recovery.counted, pods, self.world.now + delay - said_at)
         if check is not None:
             self.world.after(self.publishing.delay, self.run, check, redis.standing())
 

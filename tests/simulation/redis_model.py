@@ -17,10 +17,10 @@ BETWEEN_COMMANDS = (0.0, 0.0, 0.0005, 0.05)
 
 
 class Reply(NamedTuple):
-    """What the journal's reader is answered: entries, whether its position is held, and Redis' clock."""
+    """What the journal's reader is answered: entries, what has the id of its position, and Redis' clock."""
 
     entries: list[tuple[bytes, dict[bytes, bytes]]]
-    held: bool
+    held: list[tuple[bytes, dict[bytes, bytes]]]
     time: float
 
 
@@ -116,19 +116,20 @@ class RedisModel:
     def _answer(self, blocked: Blocked) -> None:
         first = bisect_right(self.entries, blocked.after, key=entry_id_of)
         found = self.entries[first : first + blocked.limit]
-        entries = [(entry_id_bytes(entry_id), {b"event": message}) for entry_id, message in found]
+        entries = [written(entry) for entry in found]
 
         def answer_rest() -> None:
-            blocked.answer(Reply(entries, self.holds(blocked.held), self.time()))
+            blocked.answer(Reply(entries, self.at(blocked.held), self.time()))
 
         # Whether the position is held is another command, and others may come between.
         self.world.after(self.world.rng.choice(BETWEEN_COMMANDS), self.execute, answer_rest)
 
-    def holds(self, entry_id: tuple[int, int] | None) -> bool:
+    def at(self, entry_id: tuple[int, int] | None) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """Return the entry that has an id, if one has it."""
         if entry_id is None:
-            return False
+            return []
         place = bisect_left(self.entries, entry_id, key=entry_id_of)
-        return place < len(self.entries) and self.entries[place][0] == entry_id
+        return [written(entry) for entry in self.entries[place : place + 1] if entry[0] == entry_id]
 
     @property
     def intact(self) -> bool:
@@ -231,6 +232,11 @@ class RedisModel:
 
 def entry_id_of(entry: Entry) -> tuple[int, int]:
     return entry[0]
+
+
+def written(entry: Entry) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return an entry as Redis answers with it."""
+    return entry_id_bytes(entry[0]), {b"event": entry[1]}
 
 
 def entry_id_bytes(entry_id: tuple[int, int]) -> bytes:

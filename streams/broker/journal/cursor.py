@@ -112,6 +112,12 @@ class JournalCursor:
         block_ms = BLOCK_MS if self.caught_up else None
         return Read(after, self._count, block_ms, held or b"-", held or b"+")
 
+    def holds(self, found: list[Entry]) -> bool:
+        """Say whether what the range of next_read() found is what is looked for, and not another with its id."""
+        # A journal that is deleted may give the last id again in the same millisecond.
+        known = self._ids.get(self._position) if self._position else None
+        return bool(found) and (not known or known == hash(found[0][1].get(EVENT_FIELD, b"")))
+
     def read_less(self) -> None:
         """Ask for one entry next, as what was asked for is too large."""
         self._count = 1
@@ -119,7 +125,7 @@ class JournalCursor:
     def took(self, entries: list[Entry], held: bool, redis_time: float, asked: float, answered: float) -> Taken:
         """Take in the answer to next_read().
 
-        `held` is whether its range had an entry, `redis_time` Redis' clock behind both, in Unix seconds.
+        `held` is what holds() says of its range, `redis_time` Redis' clock behind both, in Unix seconds.
         """
         behind = self._clock.is_behind(redis_time, answered)
         self._clock.compare(redis_time, asked, answered)
@@ -137,6 +143,9 @@ class JournalCursor:
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]
             self._kept_until = max(kept, default=self._kept_until)
             self._kept = self._kept or any(moment < self._redis_started for moment in moments)
+        if lost and self._position is not None:
+            # Whatever has its id by now was not read.
+            self._ids[self._position] = 0
         if entries:
             self._advance(entries, messages)
         full = len(entries) >= count
@@ -182,7 +191,10 @@ class JournalCursor:
         primary, nobody knows since when it is, nor what it lacks.
         """
         oldest = now - self._history_seconds
-        self._marked = [loss for loss in read_marks(marks, self._redis_moment) if loss.until > oldest]
+        marked = [
+            loss if loss.until <= now else loss._replace(since=oldest) for loss in read_marks(marks, self._redis_moment)
+        ]
+        self._marked = [loss._replace(until=min(loss.until, now)) for loss in marked if loss.until > oldest]
         self._marked += [] if met else [Loss(ingress, oldest, now) for ingress in Ingress]
         self.from_the_first = intact and not self._marked
         if self._position is None and newest is None:
@@ -244,7 +256,6 @@ class JournalCursor:
         if counted_on:
             # Of the same millisecond, or Redis' clock is behind and says nothing.
             moment = self._last_moment[1]
-        self._last_moment = (milliseconds, moment)
         late = milliseconds == earlier and moment < now - CLOCK_OFF_SECONDS
         off = not self._unread_since - CLOCK_OFF_SECONDS < moment < now + CLOCK_OFF_SECONDS
         off = off or (counted_on and (behind or late)) or self._is_set_back
@@ -252,6 +263,8 @@ class JournalCursor:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
         moment = min(max(self._unread_since, moment), now)
+        # What counts on from it may be no younger than it is now.
+        self._last_moment = (milliseconds, moment)
         if off:
             self._unsure_since = moment if self._unsure_since is None else min(self._unsure_since, moment)
         return moment

@@ -138,10 +138,17 @@ class JournalReader:
         position = self.cursor.position
         server = await client.info()
         newest = await self._newest(client)
-        held = position is not None and bool(await client.xrange(self._key, position, position, 1))
+        found: Any = await client.xrange(self._key, position, position, 1) if position else []
         asked = time.monotonic()
         uptime, self._promoted = server["uptime_in_seconds"], promoted_history(server)
-        facts = Facts(server["run_id"], unix_time(await client.time()), newest, held, uptime, is_durable(server))
+        facts = Facts(
+            server["run_id"],
+            unix_time(await client.time()),
+            newest,
+            self.cursor.holds(found),
+            uptime,
+            is_durable(server),
+        )
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
             self._on_lost(since, self.cursor.restarted)
@@ -160,7 +167,9 @@ class JournalReader:
             finally:
                 self._reply_limit.bytes = inf
         self.answered_at = time.monotonic()
-        taken = self.cursor.took(read_entries(reply), bool(held), unix_time(redis_time), asked, self.answered_at)
+        taken = self.cursor.took(
+            read_entries(reply), self.cursor.holds(held), unix_time(redis_time), asked, self.answered_at
+        )
         # At once: the link may be lost before another answer, and what is lost with it is told.
         self._on_taken(taken)
         if taken.displaced:

@@ -166,7 +166,7 @@ def test_a_pod_that_has_just_started_may_be_behind(hands: HandClock):
     for _ in range(2):
         hands.turn(1)
         talk(old, new)
-        new.recovery.counted(2)
+        new.recovery.counted(2, 0.001)
     assert new.recovery.heard_itself
     new.recovery.came_back(hands.now)
     connection, writer = new.connect()

@@ -66,3 +66,10 @@ def test_what_was_found_before_a_pod_was_away_is_no_news():
     stated: Losses = ([], [(50.0, 40.0)])
     assert RedisLosses(60).take(stated, NOW, NOW, (NOW - 30, NOW)) == []
     assert RedisLosses(60).take(stated, NOW, NOW, (NOW - 45, NOW)) != []
+
+
+def test_of_a_loss_the_part_before_a_moment_counts_unless_there_is_none():
+    loss = Loss(JOURNAL, NOW - 8, NOW - 4)
+    assert loss.before(NOW - 6) == Loss(JOURNAL, NOW - 8, NOW - 6)
+    assert loss.before(NOW) == loss
+    assert loss.before(NOW - 9) == loss

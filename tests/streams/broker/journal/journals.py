@@ -67,7 +67,8 @@ class Journal:
     # What the reader does
 
     def connect(self) -> float | None:
-        held = self.cursor.position is not None and entry_parts(self.cursor.position) in self.entries
+        position = self.cursor.position
+        held = position is not None and self.cursor.holds(self._at(position))
         uptime = int(self.hands.now - self.started)
         facts = Facts(self.run_id, self.time, self.newest, held, uptime, self.durable)
         since = self.cursor.connected(facts, self.hands.now, self.hands.now)
@@ -79,8 +80,12 @@ class Journal:
         asked, read = self.hands.now, self.cursor.next_read()
         after = entry_parts(read.after)
         found = [(written(i), {EVENT_FIELD: self.entries[i]}) for i in sorted(self.entries) if i > after]
-        held = any(read.held_from == b"-" or written(entry_id) == read.held_from for entry_id in self.entries)
+        held = self.cursor.holds(found[:1] if read.held_from == b"-" else self._at(read.held_from))
         return self.answer(found[: read.limit], held, asked, late=late)
+
+    def _at(self, entry_id: bytes) -> list[Entry]:
+        message = self.entries.get(entry_parts(entry_id))
+        return [] if message is None else [(entry_id, {EVENT_FIELD: message})]
 
     def answer(self, entries: list[Entry], held: bool, asked: float, *, late: float = 0.0) -> Taken:
         """Hand the cursor what Redis found."""

@@ -112,3 +112,13 @@ def test_a_redis_that_has_run_for_long_has_lost_nothing_shortly_before(hands: Ha
     hands.turn(10)
     durable.catch_up()
     assert durable.cursor.lost_before() == []
+
+
+def test_a_loss_that_was_marked_by_a_clock_that_was_set_back_since_is_of_an_unknown_time(hands: HandClock):
+    journal = Journal(hands)
+    journal.connect()
+    hour_ahead, now = b"%d-0" % (1000 * (journal.time + 3600)), hands.now
+    marks = [(hour_ahead, {b"ingress": b"journal", b"since": b"5", b"until": b"2"})]
+    journal.cursor.took([], False, journal.time, now, now)
+    journal.cursor.begins_at(None, None, now, intact=True, marks=marks, met=True)
+    assert journal.cursor.lost_before() == [Loss(Ingress.JOURNAL, now - HISTORY_SECONDS, now)]

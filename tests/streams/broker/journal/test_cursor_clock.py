@@ -98,6 +98,21 @@ def test_an_id_that_redis_could_only_count_on_from_proves_nothing(journal: Journ
     assert journal.tells(lost_at)
 
 
+def test_what_redis_counted_on_from_a_time_to_come_is_no_younger_when_that_time_comes(hands: HandClock):
+    """Its clock was set back before this pod was there; entries that are read late were taken long before."""
+    journal = Journal(hands)
+    journal.add("0")
+    to_come = int(1000 * journal.time) + 5000
+    journal.add("1", at=(to_come, 0))
+    journal.catch_up()
+    hands.turn(1)
+    journal.add("2", at=(to_come, 1))
+    taken_at = hands.now
+    hands.turn(10)
+    journal.read()
+    assert journal.moments["2"] <= taken_at
+
+
 def test_an_entry_proves_no_more_than_the_clock_is_known(hands: HandClock):
     journal = Journal(hands)
     redis_time = journal.time

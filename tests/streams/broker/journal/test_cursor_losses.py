@@ -78,6 +78,37 @@ def test_a_journal_that_was_begun_anew_with_lower_ids_is_read_from_its_beginning
     assert journal.moments["low-1"] == journal.losses[0][0], "unread since the last proof"
 
 
+def test_a_journal_that_was_begun_anew_with_the_same_id_is_not_taken_for_the_one_before(journal: Journal):
+    """DEL and XADD in the millisecond of the last entry."""
+    journal.add("1")
+    same = journal.last
+    journal.read()
+    lost_at = journal.hands.now
+    journal.clear()
+    journal.add("2", at=same)
+    journal.hands.turn(1)
+    journal.read()
+    assert journal.tells(lost_at)
+    journal.add("3")
+    journal.hands.turn(1)
+    journal.read()
+    journal.read()
+    assert journal.got == ["first", "1", "3"]
+    assert len(journal.losses) == 1
+
+
+def test_another_redis_whose_last_id_is_that_of_another_entry_does_not_hold_the_position(journal: Journal):
+    journal.add("1")
+    same = journal.last
+    journal.read()
+    lost_at = journal.hands.turn(1)
+    journal.clear()
+    journal.add("2", at=same)
+    assert journal.connect() is not None
+    journal.read()
+    assert journal.tells(lost_at)
+
+
 def test_a_journal_whose_last_entry_was_deleted_is_not_read_twice(journal: Journal):
     journal.add("1", "2")
     journal.read()

@@ -11,6 +11,7 @@ from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.history.progress import CLOCK_DOUBT_SECONDS
 from streams.wire.pods import Answer, Question
+from tests.streams.builders import Recorder
 from tests.streams.clocks import HandClock
 from tests.streams.delivery.handover.streams import NOW, asked, heard, stream
 from tests.streams.delivery.pods import event
@@ -19,6 +20,23 @@ from tests.streams.delivery.pods import event
 def test_answers_for_a_stream_that_is_open(handover: Handover, hands: HandClock, history: History):
     had = heard(history, "1", "2", "3")
     assert asked(handover, "3", stream(hands)) == [Answer("two", 7, had[:2])]
+
+
+def test_of_a_client_that_acknowledges_nothing_any_more_it_does_not_know_what_it_read(
+    handover: Handover, hands: HandClock, history: History
+):
+    """It may have read the event elsewhere."""
+    had = heard(history, "1", "2")
+    connection = stream(hands)
+    writer = connection.writer
+    assert isinstance(writer, Recorder)
+    # The event was there 2 s before it is asked for.
+    writer.silent = 1.9
+    assert asked(handover, "2", connection) == [Answer("two", 7, had[:1])]
+    connection = stream(hands)
+    connection.writer = writer
+    writer.silent = 2.1
+    assert asked(handover, "2", connection) == []
 
 
 def test_answers_for_a_stream_that_has_ended(handover: Handover, hands: HandClock, history: History):

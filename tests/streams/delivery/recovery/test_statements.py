@@ -60,7 +60,7 @@ def test_what_nobody_understands_is_ignored(pod: PurePod):
 def test_a_pod_that_subscribes_late_knows_all_once_as_many_spoke_as_redis_counts(hands: HandClock):
     old, new = two_pods(hands)
     new.recovery.subscribed()
-    new.recovery.counted(2)
+    new.recovery.counted(2, 0.001)
     assert new.recovery.handover.pods == 2
     hands.turn(0.5)
     talk(old, new)
@@ -68,6 +68,20 @@ def test_a_pod_that_subscribes_late_knows_all_once_as_many_spoke_as_redis_counts
     talk(old, new)
     new.prove_journal()
     assert new.recovery.progress.heard_elsewhere(JOURNAL, new.history.end, hands.now) > hands.now - 2
+
+
+def test_how_far_it_heard_is_older_by_as_long_as_its_words_are_under_way(hands: HandClock):
+    """Whoever has known it for a moment cannot tell how old they are."""
+    pod = PurePod(hands)
+    pod.start()
+    pod.live(1)
+    pod.prove_journal()
+    for answer_seconds in (0.125, 0.5, 0.25):
+        pod.recovery.counted(1, answer_seconds)
+    assert pod.recovery.statement("one").ages == (0.5, 0.5)
+    for _ in range(10):
+        pod.recovery.counted(1, 0.0)
+    assert pod.recovery.statement("one").ages == (0, 0)
 
 
 def test_a_question_is_answered_to_whoever_asked(hands: HandClock):
