@@ -50,6 +50,8 @@ def main() -> int:
                     sums[name] += getattr(result, name)
                 if result.problems:
                     failed.append(result)
+                    # Of a long run one wants to know at once.
+                    bar.write(f"Seed {result.seed}: {result.problems[0]}", file=sys.stderr)
     sums["failed"] = len(failed)
     seconds = time.monotonic() - began
     report(sums, failed, seconds, as_json=options.json)
