@@ -16,18 +16,20 @@ from django.conf import settings
 
 from streams import VERSION
 from streams.broker.ingress import Ingresses
-from streams.cluster.membership import Cluster
 from streams.conf import OWN_DESCRIPTORS, SPARE_DESCRIPTORS, StreamSettings
-from streams.delivery.connection import host_of
+from streams.delivery.connection import Connection, host_of
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
+from streams.roster.lives import Life
+from streams.roster.worker import Roster
 from streams.tasks import TaskList
 from streams.transport.socket_options import SocketOptions
 from streams.vitals import Vitals
+from streams.wire.timestamps import iso
 
 logger = logging.getLogger("sse.server")
 
@@ -76,14 +78,30 @@ class Pod:
             heartbeat_seconds=conf.heartbeat_seconds,
             dead_after_seconds=conf.dead_after_seconds,
         )
-        self.cluster = Cluster(self.registry)
-        self.registry.on_open = self.cluster.announce
+        self.roster = Roster(
+            conf.redis_url,
+            conf.redis_channel,
+            self.registry,
+            self.ingresses.recovery.life,
+            primary=self.ingresses.primary,
+            life_of_now=self._life,
+        )
+        self.ingresses.primary.connections.append(self.roster)
+        self.registry.on_open = self.roster.opened
+        resumed = self.registry.on_close
+
+        def on_close(connection: Connection) -> None:
+            resumed(connection)
+            self.roster.closed(connection)
+
+        self.registry.on_close = on_close
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         self.vitals = Vitals()
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             **self.ingresses.runs,
-            "cluster": self.cluster.run,
+            "roster": self.roster.run,
+            "members": self.roster.members.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self.registry.outbox.run,
@@ -154,6 +172,11 @@ class Pod:
         if per_ip and self.registry.count_from(address) - replaces_here >= per_ip:
             return CloseReason.OVERLOADED
         return None
+
+    def _life(self) -> Life:
+        ready = self.readiness()
+        state = "draining" if self.draining else "ready" if ready.ready else "not-ready"
+        return Life(self.conf.pod_name, VERSION, iso(self.started_at), state, len(self.registry))
 
     def readiness(self) -> Readiness:
         """Say whether this pod can take a client now."""

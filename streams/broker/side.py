@@ -91,6 +91,11 @@ class Side:
         self._adopt(standing, asked)
         return Opened("", another, wrong_since)
 
+    @property
+    def history(self) -> str:
+        """The id of the history that the primary writes; empty where it is not known."""
+        return "" if self._server is None else self._server.replid
+
     def checked(self, standing: Standing, asked: float) -> str:
         """Take in what the server of a connection in use says; return why all are to be left, or nothing."""
         server = self._server

@@ -121,7 +121,6 @@ class Connection:
         "bytes_written",
         "client_name",
         "close_reason",
-        "clustered",
         "connected_at",
         "event_count",
         "evicted_by",
@@ -130,6 +129,7 @@ class Connection:
         "ids_noted",
         "last_activity",
         "live_from",
+        "number",
         "opened_at",
         "pending",
         "replayed",
@@ -177,8 +177,8 @@ class Connection:
         self.replayed: array[int] | None = None
         # Frames that wait for their turn behind a long replay.
         self.pending: Pending | None = None
-        # Whether this pod has heard its own announcement of this connection to the other pods.
-        self.clustered = False
+        # Its name in the roster, beside that of the pod's life.
+        self.number = 0
         self.slot = 0
 
     @property

@@ -49,6 +49,10 @@ class Probes:
         self._asked[connection].waiting.append(decided)
         self._begun.set()
 
+    def asks(self, connection: Connection) -> bool:
+        """Say whether it is being looked whether a client's machine answers."""
+        return connection in self._asked
+
     def settle(self) -> None:
         """Pass on the answers that are there, and call the machines dead whose time is over."""
         for connection, asked in list(self._asked.items()):

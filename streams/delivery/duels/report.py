@@ -23,3 +23,16 @@ def log_duel(incumbent: Connection, newcomer: Connection) -> None:
         newcomer.user_agent or NO_USER_AGENT,
         extra={"fields": newcomer.facts()},
     )
+
+
+def log_duel_elsewhere(connection: Connection, pod_name: str, outcome: str) -> None:
+    """Name this pod's end of a duel; the other pod names its own."""
+    logger.warning(
+        "Duel for %s between %s (%s) here and a device on pod %s: the one here %s. Two devices have the same name.",
+        connection.client_name,
+        connection.address,
+        connection.user_agent or NO_USER_AGENT,
+        pod_name,
+        outcome,
+        extra={"fields": connection.facts()},
+    )

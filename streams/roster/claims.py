@@ -1,0 +1,219 @@
+"""What one pod claims in the roster, and what it does about the answers; pure.
+
+The roster in Redis decides who holds a client: of two connections the younger one, by Redis' own clock. A pod
+claims each connection when it opens, releases it when it ends, and claims all of them again and again: what was
+lost, whoever lost it, is found out so. https://redis.io/docs/latest/commands/eval/
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streams.delivery.connection import Connection
+from streams.delivery.duels.report import log_duel_elsewhere
+from streams.delivery.registry import Registry
+from streams.errors import CloseReason
+from streams.roster.messages import Taken, Told
+from streams.roster.script import Item, Kind, Outcome, Verdict
+from streams.wire.clock import SYSTEM_CLOCK, Clock
+
+logger = logging.getLogger("sse.registry")
+
+MAX_ITEMS = 500
+# Of connections that ended while Redis was away.
+MAX_RELEASES = 50_000
+# All claims are made again within so long, or within so much less where Redis lost them.
+AGAIN_SECONDS = 25.0
+ANEW_SECONDS = 3.0
+# An answer that took longer says little about how old a connection was: it is asked for once more.
+LATE_SECONDS = 0.25
+MAX_LATE = 20
+# What another pod is told it is told once more after so long: the first message may have been lost.
+REPEAT_SECONDS = 3.0
+
+
+class Said(NamedTuple):
+    """One item that waits: of a connection that is open, or the release of one that was."""
+
+    kind: Kind
+    connection: Connection
+    # How often the answer to it came too late to be believed.
+    late: int = 0
+
+
+class Claims:
+    """The names of one pod's connections, on their way to the roster and back.
+
+    Call opened() and closed(), take() and answered() in turn, and told() for what other pods say. Moments are
+    monotonic seconds. A connection's `number` names it in this life of the pod.
+    """
+
+    def __init__(self, registry: Registry, life: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.life = life
+        # Called when there is something to say that nobody waits for.
+        self.on_due: Callable[[], None] = _ignore
+        self.claimed = self.evicted_elsewhere = self.duels = 0
+        self._registry = registry
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        # The last that is to be said of each name.
+        self._due: dict[str, Said] = {}
+        self._again: Iterator[Connection] = iter(())
+        self._again_seconds = AGAIN_SECONDS
+        self._again_until = 0.0
+        self._left_again = 0
+        # When it was first told, to which life, and what.
+        self._repeats: deque[tuple[float, str, bool, Taken]] = deque(maxlen=MAX_RELEASES)
+        # By the life of the pod that is to hear it.
+        self._taken: defaultdict[str, list[Taken]] = defaultdict(list)
+        self._kept: defaultdict[str, list[Taken]] = defaultdict(list)
+
+    def opened(self, connection: Connection) -> None:
+        """Claim the name of a connection that has just opened."""
+        connection.number = next(self._numbers)
+        self._say(Said(Kind.CLAIM, connection))
+
+    def closed(self, connection: Connection) -> None:
+        """Release the name of a connection that has ended, unless it has another one here."""
+        if self._registry.get(connection.client_name) is None and len(self._due) < MAX_RELEASES:
+            self._say(Said(Kind.RELEASE, connection))
+
+    def _say(self, said: Said) -> None:
+        self._due[said.connection.client_name] = said
+        self.on_due()
+
+    def anew(self, now: float) -> None:
+        """Claim everything again soon: Redis is another one, or has forgotten it."""
+        self._begin_again(now, ANEW_SECONDS)
+
+    def _begin_again(self, now: float, seconds: float) -> None:
+        connections = list(self._registry)
+        self._again, self._left_again = iter(connections), len(connections)
+        self._again_until = now + seconds
+
+    def look(self, now: float) -> None:
+        """Claim some of the connections again, so that all have been after a while; call it again and again."""
+        while self._repeats and self._repeats[0][0] <= now - REPEAT_SECONDS:
+            _told_at, life, kept, taken = self._repeats.popleft()
+            (self._kept if kept else self._taken)[life].append(taken)
+        if not self._left_again:
+            if now >= self._again_until:
+                self._begin_again(now, AGAIN_SECONDS)
+            return
+        left_seconds = max(self._again_until - now, 0.0)
+        # Those whose time has come by now, if they are spread evenly over what is left.
+        wanted = self._left_again if left_seconds < 1 else -(-self._left_again // int(left_seconds + 1))
+        for connection in itertools.islice(self._again, wanted):
+            self._left_again -= 1
+            if connection.close_reason is None and connection.client_name not in self._due:
+                self._due[connection.client_name] = Said(Kind.CLAIM, connection)
+
+    def take(self) -> list[Said]:
+        """Return what is to be said next; answered() or failed() takes it back."""
+        names = list(itertools.islice(self._due, MAX_ITEMS))
+        return [self._due.pop(name) for name in names]
+
+    def items(self, batch: list[Said], now: float) -> list[Item]:
+        """Return a batch as the script takes it; ages are those of now."""
+        return [
+            Item(kind, connection.client_name, connection.number, reason=connection.close_reason or "")
+            if kind is Kind.RELEASE
+            else Item(kind, connection.client_name, connection.number, now - connection.opened_at)
+            for kind, connection, _late in batch
+        ]
+
+    def failed(self, batch: list[Said]) -> None:
+        """Say a batch once more that Redis may not have taken, unless something newer is to be said of a name."""
+        for said in batch:
+            self._due.setdefault(said.connection.client_name, self._of_now(said))
+
+    def _of_now(self, said: Said) -> Said:
+        return said._replace(kind=Kind.RELEASE) if said.connection.close_reason is not None else said
+
+    def answered(self, batch: list[Said], outcomes: list[Outcome], seconds: float) -> None:
+        """Take in the roster's answer to a batch, which took so many seconds."""
+        late = seconds > LATE_SECONDS
+        self.claimed += len(batch)
+        for place, verdict, life, number in outcomes:
+            said = batch[place]
+            if verdict is Verdict.REPLACED:
+                self._tell(said, life, number)
+            elif not (late and said.late < MAX_LATE):
+                self._lose(said.connection)
+        if late:
+            # How old they are was not known when Redis compared them.
+            for said in batch:
+                if said.kind is not Kind.RELEASE and said.late < MAX_LATE:
+                    self._due.setdefault(said.connection.client_name, self._of_now(said._replace(late=said.late + 1)))
+
+    def _tell(self, said: Said, life: str, number: int) -> None:
+        connection = said.connection
+        kept, taken = said.kind is Kind.KEEP, Taken(connection.client_name, number, connection.origin)
+        (self._kept if kept else self._taken)[life].append(taken)
+        self._repeats.append((self._clock.monotonic(), life, kept, taken))
+        self.on_due()
+
+    def _lose(self, connection: Connection) -> None:
+        # One whose machine is being looked for is kept or closed by what that finds.
+        if connection.close_reason is None and not self._registry.probes.asks(connection):
+            self.evicted_elsewhere += 1
+            self._registry.send_away(connection, CloseReason.EVICTED, "")
+
+    def messages(self, pod_name: str) -> list[tuple[str, Told]]:
+        """Return what is to be told: to a life, or to all pods where that is an empty string."""
+        lives = {**self._taken, **self._kept}
+        told = [
+            (life, Told(self.life, pod_name, taken=self._taken[life][:MAX_ITEMS], kept=self._kept[life][:MAX_ITEMS]))
+            for life in lives
+        ]
+        for whom in (self._taken, self._kept):
+            for life in lives:
+                del whom[life][:MAX_ITEMS]
+                if not whom[life]:
+                    del whom[life]
+        news = self._registry.duels.take_news()
+        return [*told, ("", Told(self.life, pod_name, news=news))] if news else told
+
+    def told(self, heard: Told) -> None:
+        """Take in what another pod tells."""
+        if heard.life == self.life:
+            return
+        for news in heard.news:
+            self._registry.duels.note_elsewhere(news)
+        for taken in heard.taken:
+            if (ours := self._ours(taken)) is None:
+                continue
+            if self._registry.duels.dueling(taken.client_name, taken.origin, ours.origin):
+                self._registry.probes.ask(ours, functools.partial(self._decide, ours, heard.pod_name))
+                continue
+            ours.evicted_by = heard.pod_name
+            self.evicted_elsewhere += 1
+            self._registry.send_away(ours, CloseReason.EVICTED, taken.origin)
+        for kept in heard.kept:
+            if (ours := self._ours(kept)) is not None:
+                log_duel_elsewhere(ours, heard.pod_name, "is sent away")
+                self.duels += 1
+                self._registry.send_away(ours, CloseReason.DUEL, kept.origin)
+
+    def _ours(self, taken: Taken) -> Connection | None:
+        ours = self._registry.get(taken.client_name)
+        return ours if ours is not None and ours.number == taken.number else None
+
+    def _decide(self, ours: Connection, pod_name: str, answers: bool) -> None:
+        """Keep a name that a device elsewhere fights for, or give it up; `answers` is whether ours does."""
+        if ours.close_reason is not None:
+            return
+        if answers:
+            log_duel_elsewhere(ours, pod_name, "is kept")
+            self._say(Said(Kind.KEEP, ours))
+        else:
+            self._registry.close(ours, CloseReason.DEAD_PEER)
+
+
+def _ignore() -> None:
+    pass

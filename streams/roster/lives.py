@@ -1,0 +1,64 @@
+"""The pods' lives: what each says of itself again and again, and whether it is still there; pure but for its script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+BEAT_SECONDS = 5.0
+# Three beats that did not come.
+LIFE_SECONDS = 15.0
+# Its clients have come back elsewhere, or are long missing.
+FORGET_SECONDS = 86_400.0
+
+# ARGV: the prefix of the keys, the life, and what it says of itself, as JSON.
+BEAT = """
+local time, key = redis.call('TIME'), ARGV[1] .. 'pods'
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('HEXISTS', key, ARGV[2])
+redis.call('HSET', key, ARGV[2], string.format('%.0f', now) .. ' ' .. ARGV[3])
+return {now, known, redis.call('HGETALL', key)}
+"""
+
+
+class Life(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What a pod says of itself. Times are ISO 8601, rates a second's over the last beats."""
+
+    pod_name: str
+    version: str
+    started_at: str
+    state: str = "ready"
+    connections: int = 0
+    events_per_second: float = 0.0
+    loop_lag_ms: float = 0.0
+    address: str = ""
+
+
+class Heard(msgspec.Struct):
+    """A life, and for how many seconds Redis has not heard of it."""
+
+    life: str
+    says: Life
+    silent_seconds: float
+
+    @property
+    def alive(self) -> bool:
+        return self.silent_seconds < LIFE_SECONDS
+
+
+_life = msgspec.json.Decoder(Life)
+
+
+def read_lives(now_ms: int, reply: list[Any]) -> list[Heard]:
+    """Read what HGETALL says of all lives at a moment by Redis' clock, in milliseconds; what is of another version is
+    left out.
+    """
+    found: list[Heard] = []
+    for life, said in zip(reply[::2], reply[1::2], strict=True):
+        heard_ms, _, about = said.partition(b" ")
+        try:
+            found.append(Heard(life.decode(), _life.decode(about), (now_ms - int(heard_ms)) / 1000))
+        except (msgspec.DecodeError, ValueError):
+            continue
+    return found

@@ -1,0 +1,31 @@
+"""What pods tell each other about the roster, over the channel layer."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from streams.delivery.duels.turns import News
+
+
+class Taken(NamedTuple):
+    """A connection whose name another one has now: its name and number, and the origin of that other one."""
+
+    client_name: str
+    number: int
+    origin: str
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    """What one pod tells another, or all of them.
+
+    `taken` are connections of the pod that hears it, and `kept` those of them whose incumbents elsewhere stay:
+    the newcomers are to be turned away. `news` are turns in fights over names.
+    """
+
+    life: Annotated[str, msgspec.Meta(max_length=64)]
+    pod_name: Annotated[str, msgspec.Meta(max_length=253)]
+    taken: list[Taken] = []
+    kept: list[Taken] = []
+    news: list[News] = []

@@ -1,0 +1,160 @@
+"""One pod's part in the roster: sends its claims to Redis and says that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import redis.asyncio
+
+from streams.broker.clients import LINK_ERRORS, async_client
+from streams.broker.primary import Primary
+from streams.delivery.connection import Connection
+from streams.delivery.registry import Registry
+from streams.logs import Sparingly
+from streams.roster.claims import Claims
+from streams.roster.keys import prefix
+from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
+from streams.roster.membership import Membership
+from streams.roster.messages import Told
+from streams.roster.script import SCRIPT, arguments, read_outcomes
+from streams.tasks import Backoff
+
+logger = logging.getLogger("sse.redis")
+
+# The first claim after a pause goes out at once, so that the order is that of the connects;
+# what follows it within this time goes into one message.
+FLUSH_SECONDS = 0.02
+LOOK_SECONDS = 1.0
+REPLY_SECONDS = 5.0
+RETRY_SECONDS = (0.2, 1.0)
+
+
+class Roster:
+    """Claims this pod's connections in Redis for as long as it lives.
+
+    Without Redis the pod serves on alone; `life_of_now` returns what it says of itself.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        channel: str,
+        registry: Registry,
+        life: str,
+        *,
+        primary: Primary,
+        life_of_now: Callable[[], Life],
+    ) -> None:
+        self.claims = Claims(registry, life)
+        self.claims.on_due = self._wake
+        self.members = Membership(life, registry.pod_name, self._told)
+        # All pods, as of the last beat.
+        self.lives: list[Heard] = []
+        self.errors = 0
+        self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
+        self._primary = primary
+        self._life_of_now = life_of_now
+        self._history: str | None = None
+        self._beat_at = self._look_at = 0.0
+        self._due = asyncio.Event()
+        self._leaving = False
+        self._backoff = Backoff(*RETRY_SECONDS)
+        self._said = Sparingly()
+
+    def opened(self, connection: Connection) -> None:
+        """Claim the name of a connection that has just opened."""
+        self.claims.opened(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Release the name of a connection that has ended."""
+        self.claims.closed(connection)
+
+    def drop(self, _reason: str) -> None:
+        """Connect anew before more is said."""
+        self._leaving = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._due.set()
+
+    def _told(self, told: Told) -> None:
+        self.claims.told(told)
+        self._tell()
+
+    def _tell(self) -> None:
+        if messages := self.claims.messages(self._pod_name):
+            self.members.tell(messages)
+
+    async def run(self) -> None:
+        """Say what is to be said, until cancelled; again, and for ever, while Redis is away."""
+        # An Event belongs to the loop that waits on it.
+        self._due = asyncio.Event()
+        while True:
+            client = async_client(self._url, reply_seconds=REPLY_SECONDS, on_open=self._primary.open)
+            try:
+                await self._take_part(client)
+            except LINK_ERRORS as error:
+                self._report(error)
+                await self._backoff.pause()
+            finally:
+                with contextlib.suppress(*LINK_ERRORS):
+                    await client.aclose()
+
+    async def _take_part(self, client: redis.asyncio.Redis) -> None:
+        claim, beat = client.register_script(SCRIPT), client.register_script(BEAT)
+        self._leaving, self._beat_at = False, 0.0
+        while not self._leaving:
+            self._due.clear()
+            now = time.monotonic()
+            if now >= self._beat_at:
+                await self._beat(beat)
+            if now >= self._look_at:
+                self._look_at = now + LOOK_SECONDS
+                self.claims.look(now)
+            sent = False
+            while await self._say(claim):
+                sent = True
+            self._tell()
+            self._backoff.reset()
+            if sent:
+                await asyncio.sleep(FLUSH_SECONDS)
+            pause = min(self._beat_at, self._look_at) - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, pause)):
+                    await self._due.wait()
+
+    async def _beat(self, script: Any) -> None:
+        about = msgspec.json.encode(self._life_of_now())
+        now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
+        self.lives = read_lives(now_ms, lives)
+        history = self._primary.side.history
+        if not known or history != self._history:
+            # Redis has forgotten this pod, or is another one.
+            self._history = history
+            self.claims.anew(time.monotonic())
+        self._beat_at = time.monotonic() + BEAT_SECONDS
+
+    async def _say(self, script: Any) -> bool:
+        batch = self.claims.take()
+        if not batch:
+            return False
+        asked = time.monotonic()
+        head = [self._prefix, self._history, self.claims.life, self._pod_name]
+        try:
+            reply = await script(args=[*head, *arguments(self.claims.items(batch, asked))])
+        except BaseException:
+            self.claims.failed(batch)
+            raise
+        self.claims.answered(batch, read_outcomes(reply), time.monotonic() - asked)
+        return True
+
+    def _report(self, error: Exception) -> None:
+        self.errors += 1
+        if times := self._said.due():
+            logger.warning("The roster cannot be kept up: %s (tries: %d). The pod serves on alone.", error, times)
