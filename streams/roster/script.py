@@ -13,6 +13,8 @@ from streams.roster.keys import SEPARATOR
 
 # An entry's moment is put right where it is off by more.
 CORRECT_MS = 100
+# More than a claim waits in a Redis that stands still.
+WAITED_MS = 600_000
 # What nobody touches for so long is of a Redis that was replaced, or of a store that is no more.
 HERE_SECONDS = 86_400
 DAYS = 14
@@ -63,7 +65,7 @@ class Outcome(NamedTuple):
     number: int
 
 
-# ARGV: the prefix of the keys, the history's id, the life, the pod's name, then four for each item.
+# ARGV: the prefix of the keys, the history's id, the life, the pod's name, when it was sent, then four for each item.
 SCRIPT = (
     """
 local prefix, history, life, pod = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -71,6 +73,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local day = math.floor(time[1] / 86400)
 local found, touched = {}, {}
+-- What waited in a Redis that stood still is older by as long.
+local waited = now - tonumber(ARGV[5])
+if waited < 0 or waited > WAITED_MS then
+  waited = 0
+end
 
 local function written(number, opened)
   return life .. ' ' .. number .. ' ' .. string.format('%.0f', opened)
@@ -94,7 +101,7 @@ local function note_day(store, name)
   end
 end
 
-for place = 5, #ARGV, 4 do
+for place = 6, #ARGV, 4 do
   local kind, name, number, word = ARGV[place], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
   local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
   local here = prefix .. 'here:' .. history .. ':' .. store
@@ -111,21 +118,22 @@ for place = 5, #ARGV, 4 do
       redis.call('SADD', prefix .. 'dirty', store)
     end
   else
-    local opened = now - tonumber(word)
+    local opened = now - waited - tonumber(word)
     if mine then
       if math.abs(tonumber(since) - opened) > CORRECT_MS then
         redis.call('HSET', here, name, written(number, opened))
       end
     elseif kind == 'c' and holder == life and tonumber(held) > tonumber(number) then
       -- A newer connection of this pod has claimed it meanwhile.
-    elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened then
-      found[#found + 1] = {(place - 5) / 4, 'l', holder, held}
+    elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened and tonumber(since) <= now then
+      -- One of a time to come is from before Redis' clock was set back.
+      found[#found + 1] = {(place - 6) / 4, 'l', holder, held}
     else
       redis.call('HSET', here, name, written(number, opened))
       redis.call('SADD', prefix .. 'dirty', store)
       note_day(store, name)
       if holder and holder ~= life then
-        found[#found + 1] = {(place - 5) / 4, 'r', holder, held}
+        found[#found + 1] = {(place - 6) / 4, 'r', holder, held}
       end
     end
     if not touched[store] then
@@ -134,8 +142,9 @@ for place = 5, #ARGV, 4 do
     end
   end
 end
-return found
+return {now, found}
 """.replace("SEPARATOR", f"%{SEPARATOR}")
+    .replace("WAITED_MS", str(WAITED_MS))
     .replace("CORRECT_MS", str(CORRECT_MS))
     .replace("HERE_SECONDS", str(HERE_SECONDS))
     .replace("DAYS", str(DAYS))
@@ -151,9 +160,10 @@ def arguments(items: list[Item]) -> list[str | int]:
     return written
 
 
-def read_outcomes(reply: list[list[Any]]) -> list[Outcome]:
-    """Read what the script answers."""
-    return [
+def read_answer(reply: list[Any]) -> tuple[float, list[Outcome]]:
+    """Read what the script answers: Redis' Unix time in seconds, and what is to be acted on."""
+    now_ms, found = reply
+    return now_ms / 1000, [
         Outcome(int(place), Verdict(verdict.decode()), life.decode(), int(number))
-        for place, verdict, life, number in reply
+        for place, verdict, life, number in found
     ]

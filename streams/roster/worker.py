@@ -22,7 +22,7 @@ from streams.roster.keys import prefix
 from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
-from streams.roster.script import SCRIPT, arguments, read_outcomes
+from streams.roster.script import SCRIPT, arguments, read_answer
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
@@ -130,8 +130,9 @@ class Roster:
                     await self._due.wait()
 
     async def _beat(self, script: Any) -> None:
-        about = msgspec.json.encode(self._life_of_now())
+        about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
+        self.claims.clocked(now_ms / 1000, asked, time.monotonic())
         self.lives = read_lives(now_ms, lives)
         history = self._primary.side.history
         if not known or history != self._history:
@@ -145,13 +146,14 @@ class Roster:
         if not batch:
             return False
         asked = time.monotonic()
-        head = [self._prefix, self._history, self.claims.life, self._pod_name]
+        head = [self._prefix, self._history, self.claims.life, self._pod_name, self.claims.sent_ms(asked)]
         try:
             reply = await script(args=[*head, *arguments(self.claims.items(batch, asked))])
         except BaseException:
             self.claims.failed(batch)
             raise
-        self.claims.answered(batch, read_outcomes(reply), time.monotonic() - asked)
+        redis_time, outcomes = read_answer(reply)
+        self.claims.answered(batch, outcomes, redis_time, asked, time.monotonic())
         return True
 
     def _report(self, error: Exception) -> None:
