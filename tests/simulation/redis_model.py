@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.broker.side import PRIMARY, REPLICA, Standing
 from streams.roster.messages import Told
-from tests.simulation.roster import RosterModel
 from tests.simulation.world import World
+from tests.support.roster_model import RosterModel
 
 if TYPE_CHECKING:
     from tests.simulation.pod import SimulatedPod
