@@ -19,7 +19,7 @@ from streams.delivery.duels.report import log_duel_elsewhere
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.roster.messages import Taken, Told
-from streams.roster.script import Item, Kind, Outcome, Verdict
+from streams.roster.script import Kind, Outcome, Verdict
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 logger = logging.getLogger("sse.registry")
@@ -125,14 +125,15 @@ class Claims:
         """Return what Redis' clock says now, in milliseconds, or 0 where that is not known."""
         return 0 if self._ahead is None else round(1000 * (now + self._ahead))
 
-    def items(self, batch: list[Said], now: float) -> list[Item]:
-        """Return a batch as the script takes it; ages are those of now."""
-        return [
-            Item(kind, connection.client_name, connection.number, reason=connection.close_reason or "")
-            if kind is Kind.RELEASE
-            else Item(kind, connection.client_name, connection.number, now - connection.opened_at)
-            for kind, connection, _tries in batch
-        ]
+    def lines(self, batch: list[Said], now: float) -> str:
+        """Return a batch as the script takes it, a line for each; ages are those of now."""
+        return "".join(
+            [
+                f"{kind} {connection.client_name} {connection.number} "
+                f"{connection.close_reason if kind is Kind.RELEASE else round(1000 * (now - connection.opened_at))}\n"
+                for kind, connection, _tries in batch
+            ]
+        )
 
     def failed(self, batch: list[Said]) -> None:
         """Say a batch once more that Redis may not have taken, unless something newer is to be said of a name."""

@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
     number: int
 
 
-# ARGV: the prefix of the keys, the history's id, the life, the pod's name, when it was sent, then four for each item.
+# ARGV: the prefix of the keys, the history's id, the life, the pod's name, when it was sent, then a line for each item.
 SCRIPT = (
     """
 local prefix, history, life, pod = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -101,8 +101,9 @@ local function note_day(store, name)
   end
 end
 
-for place = 6, #ARGV, 4 do
-  local kind, name, number, word = ARGV[place], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
+local place = -1
+for kind, name, number, word in string.gmatch(ARGV[6], '(%l) (%S+) (%d+) (%S+)\\n') do
+  place = place + 1
   local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
   local here = prefix .. 'here:' .. history .. ':' .. store
   local entry = redis.call('HGET', here, name)
@@ -127,13 +128,13 @@ for place = 6, #ARGV, 4 do
       -- A newer connection of this pod has claimed it meanwhile.
     elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened and tonumber(since) <= now then
       -- One of a time to come is from before Redis' clock was set back.
-      found[#found + 1] = {(place - 6) / 4, 'l', holder, held}
+      found[#found + 1] = {place, 'l', holder, held}
     else
       redis.call('HSET', here, name, written(number, opened))
       redis.call('SADD', prefix .. 'dirty', store)
       note_day(store, name)
       if holder and holder ~= life then
-        found[#found + 1] = {(place - 6) / 4, 'r', holder, held}
+        found[#found + 1] = {place, 'r', holder, held}
       end
     end
     if not touched[store] then
@@ -152,12 +153,10 @@ return {now, found}
 )
 
 
-def arguments(items: list[Item]) -> list[str | int]:
-    """Return what the script takes of a batch."""
-    written: list[str | int] = []
-    for kind, name, number, age, reason in items:
-        written += (kind, name, number, reason if kind is Kind.RELEASE else round(1000 * age))
-    return written
+def line(item: Item) -> str:
+    """Return what the script takes of one item; names have no blanks."""
+    kind, name, number, age, reason = item
+    return f"{kind} {name} {number} {reason if kind is Kind.RELEASE else round(1000 * age)}\n"
 
 
 def read_answer(reply: list[Any]) -> tuple[float, list[Outcome]]:

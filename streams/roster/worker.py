@@ -22,7 +22,7 @@ from streams.roster.keys import prefix
 from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
-from streams.roster.script import SCRIPT, arguments, read_answer
+from streams.roster.script import SCRIPT, read_answer
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
@@ -148,7 +148,7 @@ class Roster:
         asked = time.monotonic()
         head = [self._prefix, self._history, self.claims.life, self._pod_name, self.claims.sent_ms(asked)]
         try:
-            reply = await script(args=[*head, *arguments(self.claims.items(batch, asked))])
+            reply = await script(args=[*head, self.claims.lines(batch, asked)])
         except BaseException:
             self.claims.failed(batch)
             raise

@@ -129,7 +129,7 @@ class RosterLink(Link):
             return
         self._busy = True
         asked = self._pod.clock.monotonic()
-        items, history, life = self.claims.items(batch, asked), self._history, self.claims.life
+        lines, history, life = self.claims.lines(batch, asked), self._history, self.claims.life
 
         sent_ms = self.claims.sent_ms(asked)
 
@@ -142,7 +142,7 @@ class RosterLink(Link):
 
         def say(redis: RedisModel) -> Any:
             now_ms = int(1000 * redis.time())
-            return now_ms / 1000, redis.roster.say(history, life, items, now_ms, sent_ms)
+            return now_ms / 1000, redis.roster.say(history, life, lines, now_ms, sent_ms)
 
         self._ask(say, answered)
 

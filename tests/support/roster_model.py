@@ -41,11 +41,11 @@ class RosterModel:
         self.lives.add(life)
         return known
 
-    def say(self, history: str, life: str, items: list[Item], now_ms: int, sent_ms: int) -> list[Outcome]:
+    def say(self, history: str, life: str, lines: str, now_ms: int, sent_ms: int) -> list[Outcome]:
         """Run the script."""
         waited = now_ms - sent_ms if 0 <= now_ms - sent_ms <= WAITED_MS else 0
         here, found = self.here.setdefault(history, {}), []
-        for place, item in enumerate(items):
+        for place, item in enumerate(map(read_line, lines.splitlines())):
             held = here.get(item.client_name)
             mine = held is not None and (held.life, held.number) == (life, item.number)
             if item.kind is Kind.RELEASE:
@@ -68,3 +68,11 @@ class RosterModel:
             if held is not None and held.life != life:
                 found.append(Outcome(place, Verdict.REPLACED, held.life, held.number))
         return found
+
+
+def read_line(line: str) -> Item:
+    """Read one item as the script does."""
+    kind, name, number, word = line.split(" ")
+    if kind == Kind.RELEASE:
+        return Item(Kind.RELEASE, name, int(number), reason=word)
+    return Item(Kind(kind), name, int(number), int(word) / 1000)

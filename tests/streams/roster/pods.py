@@ -39,10 +39,10 @@ class Pod:
         """Say all that is due; each batch waits for so many seconds in a Redis that stands still."""
         while batch := self.claims.take():
             asked = self.roster.hands.now
-            items, sent_ms = self.claims.items(batch, asked), self.claims.sent_ms(asked)
+            lines, sent_ms = self.claims.lines(batch, asked), self.claims.sent_ms(asked)
             now = self.roster.hands.turn(waits)
             now_ms = round(1000 * (now + self.roster.ahead))
-            outcomes = self.roster.model.say(HISTORY, self.life, items, now_ms, sent_ms)
+            outcomes = self.roster.model.say(HISTORY, self.life, lines, now_ms, sent_ms)
             self.claims.answered(batch, outcomes, now_ms / 1000, asked, now)
 
     def look(self, seconds: int) -> None:

@@ -72,12 +72,12 @@ def test_a_claim_that_waited_in_redis_is_as_old_as_its_connection(roster: Roster
         pod.say()
     older, _ = one.connect()
     one_batch = one.claims.take()
-    items, sent_ms = one.claims.items(one_batch, roster.hands.now), one.claims.sent_ms(roster.hands.now)
+    lines, sent_ms = one.claims.lines(one_batch, roster.hands.now), one.claims.sent_ms(roster.hands.now)
     roster.hands.turn(5)
     newer, _ = two.connect()
     two.say()
     now_ms = round(1000 * (roster.hands.turn(1) + roster.ahead))
-    outcomes = roster.model.say(HISTORY, "life-0", items, now_ms, sent_ms)
+    outcomes = roster.model.say(HISTORY, "life-0", lines, now_ms, sent_ms)
     one.claims.answered(one_batch, outcomes, now_ms / 1000, roster.hands.now - 6, roster.hands.now)
     assert older.close_reason is CloseReason.EVICTED
     assert roster.streams() == [newer]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.roster.keys import prefix, store_of
-from streams.roster.script import DAYS, HERE_SECONDS, SCRIPT, Item, Kind, Outcome, arguments, read_answer
+from streams.roster.script import DAYS, HERE_SECONDS, SCRIPT, Item, Kind, Outcome, line, read_answer
 from tests.support.redis_server import RedisServer
 from tests.support.roster_model import RosterModel
 
@@ -34,7 +34,7 @@ class RealRoster:
         """Return when Redis looked at it, when it was sent, both in milliseconds, and the outcomes."""
         seconds, microseconds = self.client.time()
         sent_ms = round(1000 * (seconds + microseconds / 1e6 - waited))
-        args = [self.prefix, HISTORY, life, f"pod of {life}".replace(" ", "-"), sent_ms, *arguments(items)]
+        args = [self.prefix, HISTORY, life, f"pod of {life}".replace(" ", "-"), sent_ms, "".join(map(line, items))]
         now, outcomes = read_answer(self._script(args=args))
         return round(1000 * now), sent_ms, outcomes
 
@@ -75,7 +75,7 @@ def test_script_does_what_its_model_does(redis_server: RedisServer, said: list[B
     real, model = RealRoster(redis_server, "roster-model"), RosterModel()
     for life, waited, batch in said:
         now_ms, sent_ms, outcomes = real.say(life, batch, waited)
-        assert outcomes == model.say(HISTORY, life, batch, now_ms, sent_ms)
+        assert outcomes == model.say(HISTORY, life, "".join(map(line, batch)), now_ms, sent_ms)
         assert real.here() == {name: (held.life, held.number) for name, held in model.here[HISTORY].items()}
 
 
