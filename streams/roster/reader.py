@@ -15,7 +15,7 @@ from streams.roster.script import Said
 from streams.roster.states import lane_of, look, read_summary, store_of_summary
 from streams.wire.timestamps import iso, now_iso
 
-# How much one page looks at, in lanes, and in stores whose names it looks through: some milliseconds of Redis.
+# How many lanes one page looks at, or what costs as much: some milliseconds of Redis, and of the pod.
 MAX_LOOKS = 2_000
 
 
@@ -64,8 +64,8 @@ class RosterReader:
     ) -> Lanes:
         """Return a page of lanes; `q` is a part of the name without regard to case.
 
-        One page looks at MAX_LOOKS lanes or so, or through the names of as many stores. Where few of them match
-        it has fewer lanes than `limit`, or none, and a `next_cursor` with which to look on.
+        One page looks at MAX_LOOKS lanes or so, or through the names of half as many stores. Where few of them
+        match it has fewer lanes than `limit`, or none, and a `next_cursor` with which to look on.
         """
         as_of = await self._as_of()
         found: list[Lane] = []

@@ -22,13 +22,16 @@ from streams.roster.queries import (
     read_held,
     read_tallied,
 )
-from streams.roster.states import LaneNow, Summary, View, in_the_dark, look, look_at, read_summary, view_of
+from streams.roster.states import LaneNow, Summary, View, in_the_dark, look_at, look_for, read_summary, view_of
 
 SCRIPTS = (EXPECT, FIND_STORES, READ_LANES, READ_STORES, READ_SUMMARIES, READ_TOTALS, RETIRE)
 # In one step, which nothing else in Redis comes between.
 MAX_STORES = 32
 MAX_SEARCHED = 250
 MAX_LANES = 250
+# A look at a lane costs as much as one at so many names; to look through a store's names costs two.
+NAMES = 8
+SEARCH = 2
 # In a cursor, behind a store that is done with; no name has it.
 DONE = "/"
 
@@ -106,7 +109,7 @@ class Reads:
                 async for step in self._look(matching[place : place + MAX_STORES], position, q):
                     yield step._replace(lanes=[lane for lane in step.lanes if state in (None, lane.state)])
             position = Position(stores[-1], started=True)
-            yield Step([], NOWHERE, stores[-1] + DONE, len(stores) - len(matching))
+            yield Step([], NOWHERE, stores[-1] + DONE, SEARCH * (len(stores) - len(matching)))
 
     async def _next(self, index: str, position: Position, store: str | None) -> list[str]:
         if store is None:
@@ -124,9 +127,10 @@ class Reads:
                 async for step in self._look_at_large(store, view, after, q):
                     yield step
             else:
-                lanes = look(held, view).lanes
-                shown = sorted(lane for lane in lanes if lane.name > after and q in lane.name.lower())
-                yield Step(shown, view, store + DONE, len(lanes))
+                names = sorted(held.known.keys() | held.here.keys())
+                matching = [name for name in names if name > after and q in name.lower()]
+                # A name is looked at for less than a lane.
+                yield Step(look_for(matching, held, view), view, store + DONE, len(matching) + len(names) // NAMES)
 
     async def _look_at_large(self, store: str, view: View, after: str, q: str) -> AsyncGenerator[Step]:
         key, lowest = f"{self._prefix}large:{store}", f"({after}" if after else "-"
@@ -135,8 +139,7 @@ class Reads:
             lanes: list[LaneNow] = []
             if matching:
                 view, lanes = await self.lanes(store, matching)
-            # A name is looked at for less than a lane.
-            yield Step(lanes, view, names[-1], len(matching) + len(names) // 8)
+            yield Step(lanes, view, names[-1], len(matching) + len(names) // NAMES)
             lowest = f"({names[-1]}"
         yield Step([], view, store + DONE, 1)
 

@@ -5,7 +5,7 @@ Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -165,6 +165,18 @@ def look(held: Held, view: View) -> StoreNow:
     again = min((lane.again for lane in lanes if lane.again), default=0)
     away = names.difference(lane.name for lane in lanes if lane.state is LaneState.CONNECTED)
     return StoreNow(lanes, summary, again, [gone for name in away if (gone := _gone(name, held, view)) is not None])
+
+
+def look_for(names: Iterable[str], held: Held, view: View) -> list[LaneNow]:
+    """Look at some lanes of a store of which all is held, in this order.
+
+    It is quicker than look() where any lane is connected.
+    """
+    if not any(view.alive(written.partition(" ")[0]) for written in held.here.values()):
+        lanes = {lane.name: lane for lane in look(held, view).lanes}
+        return [lanes[name] for name in names if name in lanes]
+    said = held.said
+    return [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
 
 
 def in_the_dark(lane: LaneNow) -> LaneNow:

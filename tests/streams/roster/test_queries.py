@@ -80,6 +80,10 @@ def test_days_at_of_an_entry(opened_ago: int, last_ago: int, days: int):
     assert days_at(Known(DAY - 60, 1, Said.LEARNED), entry, (DAY - last_ago) * DAY_MS + 5, DAY) == days
 
 
+def test_days_at_without_an_entry():
+    assert days_at(Known(DAY - 2, 0b101, Said.LEARNED), None, 0, DAY) == 0b10100
+
+
 def test_days_at_of_clocks_that_were_set_back():
     """What lies ahead is of today."""
     entry = Entry("life", 1, (DAY + 2) * DAY_MS)

@@ -9,6 +9,7 @@ import pytest
 from streams.roster.lanes import Lane, LaneState, StoreState
 from streams.roster.queries import LARGE
 from streams.roster.reader import MAX_LOOKS
+from streams.roster.reads import SEARCH
 from tests.streams.roster.fleet import DAY, MINUTE, Fleet, lanes_of
 
 HOUR = 3600.0
@@ -196,12 +197,12 @@ async def test_lanes_that_match_rarely(fleet: Fleet):
     """One page looks through so many stores, and says where to look on."""
     await fleet.beat("one")
     await fleet.round()
-    names = lanes_of(range(MAX_LOOKS + 300), 1)
+    names = lanes_of(range(MAX_LOOKS // SEARCH + 300), 1)
     await fleet.connect("one", *names)
     wanted = names[-1].lower()
     first = await fleet.reader.lanes(q=wanted)
     assert first.clients == []
-    assert first.next_cursor == f"STORE{MAX_LOOKS - 1:05}/"
+    assert first.next_cursor == f"STORE{MAX_LOOKS // SEARCH - 1:05}/"
     second = await fleet.reader.lanes(q=wanted, cursor=first.next_cursor)
     assert [lane.client_name for lane in second.clients] == names[-1:]
     assert second.next_cursor is None

@@ -25,6 +25,7 @@ from streams.roster.states import (
     lane_of,
     look,
     look_at,
+    look_for,
     read_summary,
     store_of_summary,
     view_of,
@@ -367,6 +368,12 @@ def test_look_says_when_to_look_again(held: Held, view: View, later_ms: int):
     pods = {life: Beat(now if life == ALIVE else beat.at, beat.pod_name) for life, beat in PODS.items()}
     later = look(held, view._replace(now=now, pods=pods))
     assert (later.summary, later.gone) == (found.summary, [])
+
+
+@given(helds, views, st.lists(st.sampled_from("abcde").map("S-{}".format), unique=True))
+def test_look_for_finds_what_look_does(held: Held, view: View, names: list[str]):
+    lanes = {each.name: each for each in look(held, view).lanes}
+    assert look_for(names, held, view) == [lanes[name] for name in names if name in lanes]
 
 
 @given(st.integers(0, 2**DAYS - 1), st.integers(0, 20))
