@@ -73,6 +73,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local day = math.floor(time[1] / 86400)
 local midnight = day * 86400000
+-- All is claimed again within half a minute, and touched in one minute of each hour.
+local touching = time[1] % 3600 < 60
 local found, touched, written = {}, {}, {}
 -- Looked at when the life ends. It is gone two days after its last claim.
 local dirty, stores_of_life = prefix .. 'dirty', prefix .. 'of:' .. life
@@ -144,12 +146,13 @@ for place = 5, #ARGV, 4 do
         written[store] = true
         redis.call('SADD', dirty, store)
         redis.call('SADD', stores_of_life, store)
+        redis.call('EXPIRE', here, HERE_SECONDS)
       end
       if holder and holder ~= life then
         found[#found + 1] = {(place - 5) / 4, 'r', holder, held}
       end
     end
-    if not touched[store] then
+    if touching and not touched[store] then
       touched[store] = true
       redis.call('EXPIRE', here, HERE_SECONDS)
     end

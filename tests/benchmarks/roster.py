@@ -154,7 +154,7 @@ class Bench:
             pass
 
     async def _round(self) -> bool:
-        return await self._tally.round(self._commands, HISTORY)
+        return await self._tally.round(self._commands, lambda: HISTORY)
 
     async def _pages(self) -> None:
         reader, stores = self._reader, self._fleet.stores

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 
 import redis.asyncio
 
@@ -77,7 +78,7 @@ class Tally:
         self._leaving = False
         try:
             while not self._leaving:
-                done = await self.round(run, self._primary.side.history)
+                done = await self.round(run, lambda: self._primary.side.history)
                 self._backoff.reset()
                 await asyncio.sleep(ROUND_SECONDS if done else 0)
         finally:
@@ -87,10 +88,10 @@ class Tally:
                     async with asyncio.timeout(RESIGN_SECONDS):
                         await run.resign()
 
-    async def round(self, run: Commands, history: str) -> bool:
+    async def round(self, run: Commands, history: Callable[[], str]) -> bool:
         """Look at what is to be looked at, for a second or so, if it is this pod's turn; say whether that was all.
 
-        `history` is that of Redis, which the connection of `run` was opened to.
+        `history` returns that of the Redis that has just answered.
         """
         led = await run.lead()
         self.leading = led is not None
@@ -99,7 +100,7 @@ class Tally:
             return True
         view, before = led
         now, alive = view.now, frozenset(filter(view.alive, view.pods))
-        decision = decide(before, now, history, self._missing_ms, alive)
+        decision = decide(before, now, history(), self._missing_ms, alive)
         if before.history is None:
             await run.forget_all()
         if decision.everything:

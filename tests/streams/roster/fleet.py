@@ -13,7 +13,7 @@ import redis.asyncio
 from streams.broker.primary import Primary
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import BEAT, Life
-from streams.roster.queries import DAY_MS
+from streams.roster.queries import DAY_MS, LARGE
 from streams.roster.reader import RosterReader
 from streams.roster.script import SCRIPT, Item, Kind, arguments
 from streams.roster.tally.commands import Commands
@@ -23,6 +23,7 @@ from tests.support.redis_server import RedisServer
 LOCK_SECONDS = 5.0
 MISSING_SECONDS = 120.0
 MINUTE = 60.0
+HOUR = 3600.0
 DAY = 86_400.0
 numbers = itertools.count(1)
 
@@ -101,7 +102,7 @@ class Fleet:
 
     async def round(self, life: str = "tally", missing_seconds: float = MISSING_SECONDS) -> bool:
         tally, commands = self.tally(life, missing_seconds)
-        while not await tally.round(commands, self.history):
+        while not await tally.round(commands, lambda: self.history):
             pass
         return tally.leading
 
@@ -132,3 +133,23 @@ async def fleet_in(server: RedisServer) -> AsyncIterator[Fleet]:
 
 def lanes_of(stores: Iterable[int], lanes: int) -> list[str]:
     return [f"STORE{store:05}-LANE{lane:02}" for store in stores for lane in range(1, lanes + 1)]
+
+
+async def night_and_day(fleet: Fleet) -> None:
+    """Three stores: one is complete, one partial, one dark; and a lane without a store."""
+    await fleet.beat("one", "two")
+    lanes = lanes_of([1, 2, 3], 3)
+    await fleet.expect(*lanes)
+    await fleet.connect("one", *lanes, "alone")
+    await fleet.began()
+    await fleet.end("one", *lanes_of([2], 1), *lanes_of([3], 3), ago=HOUR)
+    await fleet.round()
+
+
+async def large_store(fleet: Fleet) -> list[str]:
+    await fleet.beat("one")
+    names = [f"lane{number:05}" for number in range(LARGE + 300)]
+    await fleet.connect("one", *names)
+    await fleet.round()
+    await fleet.age(DAY)
+    return names

@@ -13,10 +13,8 @@ from streams.roster.states import Gone
 from streams.roster.tally import worker
 from streams.roster.tally.decisions import SETTLE_MS
 from streams.roster.tally.worker import MAX_STORES
-from tests.streams.roster.fleet import DAY, MINUTE, MISSING_SECONDS, Fleet, lanes_of
+from tests.streams.roster.fleet import DAY, HOUR, MINUTE, MISSING_SECONDS, Fleet, lanes_of
 from tests.support.waiting import eventually
-
-HOUR = 3600.0
 
 
 async def names(fleet: Fleet, index: str) -> list[str]:
@@ -140,7 +138,7 @@ async def test_round_of_a_pod_that_slept_writes_nothing(fleet: Fleet):
     await fleet.beat("one")
     await fleet.connect("one", *lanes_of([1], 1))
     sleeper, commands = fleet.tally("first")
-    await sleeper.round(commands, fleet.history)
+    await sleeper.round(commands, lambda: fleet.history)
     await fleet.client.set(fleet.prefix + "lock", "second")
     await fleet.end("one", *lanes_of([1], 1))
     await sleeper._look(commands, fleet.history, ["STORE00001"])
@@ -260,7 +258,7 @@ async def test_round_keeps_what_came_back_meanwhile(fleet: Fleet):
         await clean(store, gone)
 
     commands.clean = late  # type: ignore[method-assign]
-    await tally.round(commands, fleet.history)
+    await tally.round(commands, lambda: fleet.history)
     await fleet.round()
     assert called == [[first, second]]
     totals = await fleet.totals()
@@ -274,17 +272,17 @@ async def test_round_sums_up_a_large_store(fleet: Fleet):
     lanes = [f"lane{number:05}" for number in range(LARGE + 200)]
     await fleet.connect("one", *lanes)
     tally, commands = fleet.tally()
-    await tally.round(commands, fleet.history)
+    await tally.round(commands, lambda: fleet.history)
     assert (await fleet.totals())["connected"] == LARGE + 200
     assert await names(fleet, "large:") == lanes
     await fleet.end("one", *lanes[:10])
-    await tally.round(commands, fleet.history)
+    await tally.round(commands, lambda: fleet.history)
     assert (await fleet.totals())["connected"] == LARGE + 200
     due = await fleet.client.zscore(fleet.prefix + "later", "")
     assert 0 < due - await fleet.now_ms() <= (LARGE + 200) / 5
     await fleet.client.zadd(fleet.prefix + "later", {"": 1})
     tally._large.clear()
-    await tally.round(commands, fleet.history)
+    await tally.round(commands, lambda: fleet.history)
     assert (await fleet.totals())["offline"] == 10
 
 
@@ -297,10 +295,10 @@ async def test_round_says_as_of_when(fleet: Fleet, monkeypatch: pytest.MonkeyPat
     await fleet.connect("one", *lanes_of(range(MAX_STORES + 1), 1))
     monkeypatch.setattr(worker, "ROUND_SECONDS", 0.0)
     tally, commands = fleet.tally()
-    assert not await tally.round(commands, fleet.history)
+    assert not await tally.round(commands, lambda: fleet.history)
     assert int(await fleet.client.hget(fleet.prefix + "tally", "at")) == at
-    assert not await tally.round(commands, fleet.history)
-    assert await tally.round(commands, fleet.history)
+    assert not await tally.round(commands, lambda: fleet.history)
+    assert await tally.round(commands, lambda: fleet.history)
     assert int(await fleet.client.hget(fleet.prefix + "tally", "at")) > at
 
 
