@@ -186,6 +186,15 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Period,
         Meta(description="a pod is not ready when no message to itself has come back through Redis for this long"),
     ] = 10
+    missing_seconds: Annotated[
+        Seconds,
+        Meta(
+            ge=10,
+            le=DAY_SECONDS,
+            description="a lane that is expected and not connected for this long is missing, "
+            "while others of its store are there",
+        ),
+    ] = 120
     admin_token: Annotated[
         str,
         secrets.ADMIN_TOKEN,
