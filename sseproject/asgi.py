@@ -1,4 +1,4 @@
-"""The ASGI application, wired: streams to their consumer, everything else to Django.
+"""The ASGI application, wired: streams and the API to their consumers, everything else to Django.
 
 It owns the pod. A server that speaks the lifespan protocol starts and stops it;
 Daphne does not, so there the first request starts it, and each request looks after it.
@@ -22,8 +22,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseproject.settings")
 django: Callable[..., Awaitable[None]] = LendingThreads(get_asgi_application())
 
 from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to be set up first
-from dashboard.live.consumers import LiveConsumer, is_live  # noqa: E402
+from dashboard.live.consumers import LiveConsumer, is_live, session_request  # noqa: E402
 from dashboard.login.gate import refused_login  # noqa: E402
+from streams.api.consumer import ApiConsumer, is_api  # noqa: E402
 from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.http.proxies import settle_client  # noqa: E402
@@ -49,6 +50,7 @@ class Application:
     def __init__(self, pod: Pod, board: Board) -> None:
         self._pod = pod
         self._board = board
+        self._api = ApiConsumer(pod, session_request)
         self._started = False
         # The operators' pages have no part in the product; their second hand lives with it.
         pod.runs["dashboard"] = board.run
@@ -76,6 +78,8 @@ class Application:
             return send_error(send, refused, [])
         if is_stream(scope):
             return EventStreamConsumer(self._pod)(scope, receive, send)
+        if self._pod.conf.http_api and is_api(scope):
+            return self._api(scope, receive, send)
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
         if refusal := refused_login(scope, send):

@@ -138,6 +138,8 @@ def configuration(level: str, log_format: str, pod_name: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
             "sse": {"level": level.upper()},
+            # Who changed what is wanted in every log.
+            "sse.audit": {"level": "INFO"},
             # It writes a traceback a second while Redis is away, which membership.py says in a line.
             "channels_redis": {"level": "CRITICAL"},
             # Django's own handlers would write each error a second time, as text.

@@ -25,6 +25,7 @@ from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.roster.lives import Life
+from streams.roster.reading import Reading
 from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster
 from streams.tasks import TaskList
@@ -94,7 +95,8 @@ class Pod:
             primary=self.ingresses.primary,
             missing_seconds=conf.missing_seconds,
         )
-        self.ingresses.primary.connections += (self.roster, self.tally)
+        self.reading = Reading(conf.redis_url, conf.redis_channel, primary=self.ingresses.primary)
+        self.ingresses.primary.connections += (self.roster, self.tally, self.reading)
         self.registry.on_open = self.roster.opened
         resumed = self.registry.on_close
 

@@ -1,8 +1,10 @@
-"""Who may look at the paths under /admin: anybody in development, operators in production."""
+"""Who may look at the paths under /admin and the API: anybody in development, operators in production."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,15 +12,34 @@ from django.http import HttpRequest
 from streams.conf import StreamSettings
 
 SCHEME = "bearer "
+SIGN_IN = "Sign in at /admin/login/, or send the header Authorization: Bearer with ADMIN_TOKEN's value."
+
+
+class Caller(NamedTuple):
+    """Who asks, as a log names him, and whether that is known by his session."""
+
+    name: str
+    has_session: bool = False
+
+
+ANYBODY = Caller("anybody")
+TOKEN_HOLDER = Caller("ADMIN_TOKEN")
+
+
+async def caller_of(authorization: str, find_user: Callable[[], Awaitable[Any]]) -> Caller | None:
+    """Return who asks, or None for a stranger, by the header Authorization or by the user of the session."""
+    conf: StreamSettings = settings.STREAMS
+    if not conf.production:
+        return ANYBODY
+    if has_token(authorization, conf.admin_token):
+        return TOKEN_HOLDER
+    user = await find_user()
+    return Caller(user.get_username(), has_session=True) if user.is_active and user.is_staff else None
 
 
 async def may_look(request: HttpRequest) -> bool:
     """Say whether a request comes from a staff user, or from a script that holds ADMIN_TOKEN."""
-    conf: StreamSettings = settings.STREAMS
-    if not conf.production or has_token(request.headers.get("Authorization", ""), conf.admin_token):
-        return True
-    user = await request.auser()
-    return user.is_active and user.is_staff
+    return await caller_of(request.headers.get("Authorization", ""), request.auser) is not None
 
 
 def has_token(authorization: str, admin_token: str) -> bool:

@@ -195,11 +195,13 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             "while others of its store are there",
         ),
     ] = 120
+    http_api: Annotated[Switch, Meta(description="whether the pod serves `/api/v1`")] = True
     admin_token: Annotated[
         str,
         secrets.ADMIN_TOKEN,
         Meta(
-            description="what a script sends as `Authorization: Bearer` to read the JSON under `/admin` in production"
+            description="what a script sends as `Authorization: Bearer` in production, to `/api/v1` and to read the "
+            "JSON under `/admin`"
         ),
     ] = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -50,6 +50,18 @@ def may_open(origin: str, fetch_site: str, host: str, allowed: frozenset[str]) -
     if fetch_site:
         return False
     return not origin or is_origin_of(origin, host)
+
+
+def may_change(origin: str, fetch_site: str, host: str, trusted: Iterable[str], *, has_session: bool) -> bool:
+    """Say whether what sends these headers may change something: a page of this site, or what is no page.
+
+    A browser sends a session along whoever's page asks, so with one it has to say that it is a page of this site.
+    """
+    if origin in trusted:
+        return True
+    if fetch_site:
+        return fetch_site == "same-origin"
+    return is_origin_of(origin, host) if origin else not has_session
 
 
 def is_origin_of(origin: str, host: str) -> bool:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from streams import VERSION
-from streams.auth.access import may_look
+from streams.auth.access import SIGN_IN, may_look
 from streams.delivery.connection import Connection, ConnectionSnapshot
 from streams.errors import InvalidName
 from streams.http import listing
@@ -72,10 +72,7 @@ def answers(*methods: str, public: bool = True) -> Callable[[View], View]:
             if refusal := refuse_method(request, *methods):
                 return refusal
             if not public and not await may_look(request):
-                sentence = (
-                    "Sign in at /admin/login/, or send the header Authorization: Bearer with ADMIN_TOKEN's value."
-                )
-                return error_response(sentence, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+                return error_response(SIGN_IN, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
             return await view(request, *args, **kwargs)
 
         return csrf_exempt(wrapped)

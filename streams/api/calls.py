@@ -1,0 +1,37 @@
+"""One request as an endpoint takes it, and what the endpoint answers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.pod import Pod
+
+
+class Call(NamedTuple):
+    """A request that was checked: who makes it may, and what it says is what its endpoint declares."""
+
+    pod: Pod
+    # The client or store that the path names, or an empty string.
+    name: str
+    # The Struct of parameters.
+    query: Any
+    # The Struct of the body, or None.
+    body: Any
+
+
+class Change(NamedTuple):
+    """What was done, for the log: a sentence without its subject, and the client that it was done to."""
+
+    sentence: str
+    client_name: str = ""
+
+
+class Answer(NamedTuple):
+    """What an endpoint answers; no content is an empty body."""
+
+    content: msgspec.Struct | None
+    status: HTTPStatus = HTTPStatus.OK
+    change: Change | None = None

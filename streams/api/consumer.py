@@ -1,0 +1,142 @@
+"""The consumer behind /api/v1: it serves a request beside the streams, and is the one place that answers problems.
+
+Django's handler would cost several times as much as most of the answers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import redis
+from django.conf import settings
+from django.http import HttpRequest
+
+from streams.api.bodies import read_whole
+from streams.api.calls import Answer, Call
+from streams.api.fields import read_body, read_query
+from streams.api.names import checked_name
+from streams.api.problems import PROBLEM_TYPE, Problem, ProblemKind
+from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
+from streams.api.routes import ROUTES
+from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
+from streams.delivery.connection import Headers
+from streams.http.answers import SERVICE_FAILED, send_answer
+from streams.http.consumers import Receive
+from streams.http.cors import may_change
+from streams.http.stream_request import client_address, header_of
+from streams.http.target import path_below
+from streams.logs import Sparingly, quoted
+from streams.pod import Pod
+from streams.transport.writer import Send
+
+logger = logging.getLogger("sse.server")
+audit = logging.getLogger("sse.audit")
+
+# How many requests ask Redis at one moment; others wait for their turn.
+MAX_AT_ONCE = 16
+# For its turn and for Redis.
+ANSWER_SECONDS = 10.0
+OTHER_SITE = "A page of another site may change nothing; a script sends Authorization: Bearer with ADMIN_TOKEN's value."
+RETRY_AFTER = (b"Retry-After", b"2")
+HEADERS: Headers = [(b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff")]
+# What fails where Redis does; TimeoutError is an OSError.
+REDIS_ERRORS = (redis.RedisError, OSError)
+
+
+def is_api(scope: dict[str, Any]) -> bool:
+    """Say whether an ASGI request asks for the API."""
+    path = path_below(scope)
+    return path == API or path.startswith(API + "/")
+
+
+class ApiConsumer:
+    """Serves the API of one pod; `session_request` makes of an ASGI scope a request that knows its user."""
+
+    def __init__(self, pod: Pod, session_request: Callable[[dict[str, Any]], HttpRequest]) -> None:
+        self._pod = pod
+        self._session_request = session_request
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+        self._errors = Sparingly()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            status, headers, body = await self._answer(scope, receive)
+        except Problem as problem:
+            status, headers, body = problem_answer(problem, scope)
+        except Exception:
+            logger.exception("A request to the API failed")
+            failed = Problem(ProblemKind.INTERNAL_ERROR, SERVICE_FAILED)
+            status, headers, body = problem_answer(failed, scope)
+        length = [] if status == 204 else [(b"Content-Length", b"%d" % len(body))]
+        await send_answer(send, status, [*HEADERS, *length, *headers], b"" if scope["method"] == "HEAD" else body)
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, Headers, bytes]:
+        method: str = scope["method"]
+        found = find_route(ROUTES, path_below(scope).removeprefix(API))
+        if found is None:
+            raise Problem(ProblemKind.NOT_FOUND, f"There is nothing at {scope['path']}.")
+        route, names = found
+        allow = (b"Allow", ", ".join(route.methods).encode())
+        if method == "OPTIONS":
+            return 204, [allow], b""
+        endpoint = route.endpoint(method)
+        if endpoint is None:
+            detail = f"Method {method} is not allowed here; use {' or '.join(route.methods)}."
+            raise Problem(ProblemKind.METHOD_NOT_ALLOWED, detail, headers=[allow])
+        caller = await self._caller(scope, endpoint)
+        call = Call(
+            self._pod,
+            checked_name(names),
+            read_query(scope["query_string"], endpoint.query),
+            read_body(await read_whole(scope, receive), endpoint.body) if endpoint.body else None,
+        )
+        answer = await self._serve(endpoint, call, method)
+        if answer.change is not None:
+            self._note(caller, scope, answer)
+        if answer.content is None:
+            return answer.status, [], b""
+        return answer.status, [(b"Content-Type", b"application/json")], msgspec.json.encode(answer.content)
+
+    async def _caller(self, scope: dict[str, Any], endpoint: Endpoint) -> Caller | None:
+        """Return who asks; raises Problem where he may not. Of what is public nobody asks who wants it."""
+        if endpoint.public:
+            return None
+        caller = await caller_of(header_of(scope, b"authorization"), lambda: self._session_request(scope).auser())
+        if caller is None:
+            raise Problem(ProblemKind.UNAUTHORIZED, SIGN_IN, headers=[(b"WWW-Authenticate", b"Bearer")])
+        if scope["method"] not in SAFE_METHODS and caller != TOKEN_HOLDER:
+            origin, site, host = (header_of(scope, name) for name in (b"origin", b"sec-fetch-site", b"host"))
+            trusted = settings.CSRF_TRUSTED_ORIGINS
+            if not may_change(origin, site, host, trusted, has_session=caller.has_session):
+                raise Problem(ProblemKind.OTHER_SITE, OTHER_SITE)
+        return caller
+
+    async def _serve(self, endpoint: Endpoint, call: Call, method: str) -> Answer:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turns:
+                return await endpoint.serve(call)
+        except REDIS_ERRORS as error:
+            if times := self._errors.due():
+                logger.warning("The API cannot ask Redis: %s (times: %d)", error or "no answer in time", times)
+            doubt = "" if method in SAFE_METHODS else " It may have been done; to ask again is safe."
+            detail = f"Redis gives no answer to this pod.{doubt}"
+            raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
+
+    def _note(self, caller: Caller | None, scope: dict[str, Any], answer: Answer) -> None:
+        if caller is None or answer.change is None:
+            return
+        fields = {"address": client_address(scope)}
+        if answer.change.client_name:
+            fields["clientName"] = answer.change.client_name
+        audit.info("%s %s", quoted(caller.name), answer.change.sentence, extra={"fields": fields})
+
+
+def problem_answer(problem: Problem, scope: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    """Return the answer that a problem is."""
+    said = problem.said(scope.get("root_path", "") + API)
+    return said.status, [(b"Content-Type", PROBLEM_TYPE), *problem.headers], msgspec.json.encode(said)

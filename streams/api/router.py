@@ -1,0 +1,60 @@
+"""Which endpoint a path and a method lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    # Which knows the pod.
+    from streams.api.calls import Answer, Call
+
+API = "/api/v1"
+# These change nothing.
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class NoParameters(msgspec.Struct):
+    """Of an endpoint that takes none."""
+
+
+class Endpoint(NamedTuple):
+    """What serves one method of a path, and what a request to it may say."""
+
+    serve: Callable[[Call], Awaitable[Answer]]
+    query: type[msgspec.Struct] = NoParameters
+    # Of a method that takes a body.
+    body: type[msgspec.Struct] | None = None
+    # Whether strangers may ask.
+    public: bool = False
+
+
+class Route(NamedTuple):
+    """A path below the API, in which words in capitals stand for any, and its endpoints by method."""
+
+    path: str
+    endpoints: Mapping[str, Endpoint]
+
+    @property
+    def methods(self) -> list[str]:
+        """Return what the path takes."""
+        head = ["GET", "HEAD"] if "GET" in self.endpoints else []
+        return [*head, *(method for method in self.endpoints if method != "GET"), "OPTIONS"]
+
+    def endpoint(self, method: str) -> Endpoint | None:
+        """Return what serves a method, if anything does."""
+        return self.endpoints.get("GET" if method == "HEAD" else method)
+
+
+def find_route(routes: Sequence[Route], path: str) -> tuple[Route, dict[str, str]] | None:
+    """Return the route of a path below the API, and what its words in capitals stand for."""
+    parts = path.split("/")
+    for route in routes:
+        words = route.path.split("/")
+        if len(words) == len(parts) and all(
+            word.isupper() or word == part for word, part in zip(words, parts, strict=True)
+        ):
+            return route, {word: part for word, part in zip(words, parts, strict=True) if word.isupper()}
+    return None

@@ -1,0 +1,43 @@
+"""The paths of the API and what serves them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.api import clients, stores
+from streams.api.calls import Answer, Call
+from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
+from streams.api.problems import PROBLEMS_PATH, ProblemKind
+from streams.api.router import Endpoint, Route
+from streams.api.stores import Expected
+
+
+class ProblemMeant(msgspec.Struct):
+    """A kind of problem, for whoever follows its `type`."""
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+
+
+class Problems(msgspec.Struct):
+    """All of them."""
+
+    problems: list[ProblemMeant]
+
+
+async def problems(_call: Call) -> Answer:
+    """GET /problems."""
+    return Answer(Problems([ProblemMeant(kind.word, kind.status, kind.title, kind.meaning) for kind in ProblemKind]))
+
+
+ROUTES = (
+    Route("/pods", {"GET": Endpoint(stores.pods, PageQuery)}),
+    Route("/stores", {"GET": Endpoint(stores.stores, StoresQuery)}),
+    Route("/stores/STORE", {"GET": Endpoint(stores.store, PageQuery)}),
+    Route("/stores/STORE/expected", {"PUT": Endpoint(stores.expect, body=Expected)}),
+    Route("/clients", {"GET": Endpoint(clients.clients, ClientsQuery)}),
+    Route("/clients/NAME", {"GET": Endpoint(clients.client), "DELETE": Endpoint(clients.retire)}),
+    Route(PROBLEMS_PATH, {"GET": Endpoint(problems, public=True)}),
+)

@@ -1,0 +1,144 @@
+"""The endpoints about pods and stores."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from streams.api.calls import Answer, Call, Change
+from streams.api.pages import MAX_LIMIT, Client, PageQuery, StoresQuery, client_of
+from streams.api.problems import Fault, Problem, ProblemKind, problem_of
+from streams.errors import InvalidName
+from streams.roster.keys import store_of
+from streams.roster.lanes import Lane, Store
+from streams.roster.reader import RosterReader
+from streams.wire.events import valid_name
+from streams.wire.timestamps import now_iso
+
+# Of a pod that Redis has not heard for 15 seconds.
+SILENT = "silent"
+# In a line of log.
+LANES_NAMED = 10
+
+
+class PodSaid(msgspec.Struct, rename="camel"):
+    """One run of a pod; `state` is ready, not-ready or draining, or `silent` where Redis does not hear it any more."""
+
+    pod_name: str
+    life: str
+    version: str
+    state: str
+    connections: int
+    heard_ago_ms: int
+    started_at: str
+
+
+class Pods(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A page of pods: all runs of the last day, those first that are there."""
+
+    pods: list[PodSaid]
+    as_of: str
+    next_cursor: str | None = None
+
+
+class StorePage(Store, rename="camel", omit_defaults=True):
+    """A store as it is now, and a page of its lanes in the order of their names."""
+
+    clients: list[Client]
+    as_of: str
+    next_cursor: str | None = None
+
+
+class Expected(msgspec.Struct, forbid_unknown_fields=True):
+    """Which lanes a store has; none is that nothing is said any more."""
+
+    lanes: Annotated[list[str], Meta(max_length=MAX_LIMIT)]
+
+
+class ExpectedSaid(msgspec.Struct):
+    """What is said now."""
+
+    store: str
+    lanes: list[str]
+
+
+async def pods(call: Call) -> Answer:
+    """GET /pods."""
+    asked: PageQuery = call.query
+    heard = await call.pod.reading.reader.pods()
+    order = [each.life for each in heard]
+    begin = order.index(asked.cursor) + 1 if asked.cursor in order else len(order) if asked.cursor else 0
+    page = heard[begin : begin + asked.limit]
+    said = [
+        PodSaid(
+            each.says.pod_name,
+            each.life,
+            each.says.version,
+            each.says.state if each.alive else SILENT,
+            each.says.connections if each.alive else 0,
+            max(0, round(1000 * each.silent_seconds)),
+            each.says.started_at,
+        )
+        for each in page
+    ]
+    more = begin + asked.limit < len(heard)
+    return Answer(Pods(said, now_iso(), page[-1].life if more else None))
+
+
+async def stores(call: Call) -> Answer:
+    """GET /stores."""
+    asked: StoresQuery = call.query
+    state = asked.state or None
+    return Answer(await call.pod.reading.reader.stores(state=state, cursor=asked.cursor, limit=asked.limit))
+
+
+async def store(call: Call) -> Answer:
+    """GET /stores/STORE."""
+    asked: PageQuery = call.query
+    found = await call.pod.reading.reader.store(call.name)
+    if found is None:
+        raise Problem(ProblemKind.NOT_FOUND, f"No client of a store {call.name} was ever seen.")
+    summary, lanes = found
+    clients, cursor = await _page(call.pod.reading.reader, summary, lanes, asked)
+    shown = [client_of(lane) for lane in clients]
+    return Answer(StorePage(**msgspec.structs.asdict(summary), clients=shown, as_of=now_iso(), next_cursor=cursor))
+
+
+async def _page(
+    reader: RosterReader, summary: Store, lanes: list[Lane], asked: PageQuery
+) -> tuple[list[Lane], str | None]:
+    """Cut a page out of a store's lanes, of which only the first of many are there; return the next cursor too."""
+    whole = summary.lanes <= len(lanes)
+    if asked.cursor and not whole:
+        page = await reader.lanes(store=summary.store, cursor=asked.cursor, limit=asked.limit)
+        return page.clients, page.next_cursor
+    left = [lane for lane in lanes if lane.client_name > asked.cursor]
+    more = len(left) > asked.limit or not whole
+    return left[: asked.limit], left[: asked.limit][-1].client_name if left and more else None
+
+
+async def expect(call: Call) -> Answer:
+    """PUT /stores/STORE/expected."""
+    asked: Expected = call.body
+    lanes = sorted(set(checked_lanes(call.name, asked.lanes)))
+    await call.pod.reading.reader.expect(call.name, lanes)
+    named = ", ".join(lanes[:LANES_NAMED]) + ("…" if len(lanes) > LANES_NAMED else "")
+    said = f"{len(lanes)}, {named}" if lanes else "those that connect"
+    change = Change(f"said which lanes the store {call.name or '(none)'} has: {said}")
+    return Answer(ExpectedSaid(call.name, lanes), change=change)
+
+
+def checked_lanes(store: str, lanes: list[str]) -> list[str]:
+    """Return lanes that are all of one store; raises Problem, which names those that are not."""
+    faults: list[Fault] = []
+    for place, name in enumerate(lanes):
+        try:
+            if store_of(valid_name(name)) != store:
+                faults.append(Fault(f"#/lanes/{place}", f"{name} is no lane of the store {store}."))
+        except InvalidName as error:
+            faults.append(Fault(f"#/lanes/{place}", str(error).replace("clientName", f"lanes/{place}", 1)))
+    if faults:
+        raise problem_of(ProblemKind.INVALID_REQUEST, faults)
+    return lanes
