@@ -22,7 +22,17 @@ from streams.roster.queries import (
     read_held,
     read_tallied,
 )
-from streams.roster.states import LaneNow, Summary, View, in_the_dark, look_at, look_for, read_summary, view_of
+from streams.roster.states import (
+    LaneNow,
+    Summary,
+    View,
+    connected,
+    in_the_dark,
+    look_at,
+    look_for,
+    read_summary,
+    view_of,
+)
 
 SCRIPTS = (EXPECT, FIND_STORES, READ_LANES, READ_STORES, READ_SUMMARIES, READ_TOTALS, RETIRE)
 # In one step, which nothing else in Redis comes between.
@@ -106,7 +116,7 @@ class Reads:
         while stores := await self._next(index, position, store):
             matching = await self._search(stores, q)
             for place in range(0, len(matching), MAX_STORES):
-                async for step in self._look(matching[place : place + MAX_STORES], position, q):
+                async for step in self._look(matching[place : place + MAX_STORES], position, state, q):
                     yield step._replace(lanes=[lane for lane in step.lanes if state in (None, lane.state)])
             position = Position(stores[-1], started=True)
             yield Step([], NOWHERE, stores[-1] + DONE, SEARCH * (len(stores) - len(matching)))
@@ -120,7 +130,9 @@ class Reads:
     async def _search(self, stores: list[str], q: str) -> list[str]:
         return [store.decode() for store in await self.run(FIND_STORES, q, *stores)] if q else stores
 
-    async def _look(self, stores: list[str], position: Position, q: str) -> AsyncGenerator[Step]:
+    async def _look(
+        self, stores: list[str], position: Position, state: LaneState | None, q: str
+    ) -> AsyncGenerator[Step]:
         for store, view, _summary, held in await self.stores(stores):
             after = position.name if store == position.store else ""
             if held is None:
@@ -129,6 +141,10 @@ class Reads:
             else:
                 names = sorted(held.known.keys() | held.here.keys())
                 matching = [name for name in names if name > after and q in name.lower()]
+                if state is not None:
+                    # Most lanes are connected, and most pages of one state are of others.
+                    here = set(connected(held, view))
+                    matching = [name for name in matching if (name in here) is (state is LaneState.CONNECTED)]
                 # A name is looked at for less than a lane.
                 yield Step(look_for(matching, held, view), view, store + DONE, len(matching) + len(names) // NAMES)
 

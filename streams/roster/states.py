@@ -5,7 +5,7 @@ Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -145,9 +145,9 @@ def look(held: Held, view: View) -> StoreNow:
     said = held.said
     lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
     expected = sum(lane.expected for lane in lanes)
-    connected = sum(lane.state is LaneState.CONNECTED for lane in lanes)
+    there = sum(lane.state is LaneState.CONNECTED for lane in lanes)
     # Night, or the store's line.
-    if dark := bool(expected) and not connected:
+    if dark := bool(expected) and not there:
         lanes = list(map(in_the_dark, lanes))
     missing = [lane.name for lane in lanes if lane.state is LaneState.MISSING]
     unknown = sum(lane.state is LaneState.UNKNOWN for lane in lanes)
@@ -155,8 +155,8 @@ def look(held: Held, view: View) -> StoreNow:
         StoreState.DARK if dark else StoreState.PARTIAL if missing else StoreState.COMPLETE,
         lanes=len(lanes),
         expected=expected,
-        connected=connected,
-        offline=len(lanes) - connected - unknown - len(missing),
+        connected=there,
+        offline=len(lanes) - there - unknown - len(missing),
         unknown=unknown,
         missing=len(missing),
         said=said,
@@ -172,11 +172,16 @@ def look_for(names: Iterable[str], held: Held, view: View) -> list[LaneNow]:
 
     It is quicker than look() where any lane is connected.
     """
-    if not any(view.alive(written.partition(" ")[0]) for written in held.here.values()):
+    if not any(connected(held, view)):
         lanes = {lane.name: lane for lane in look(held, view).lanes}
         return [lanes[name] for name in names if name in lanes]
     said = held.said
     return [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+
+
+def connected(held: Held, view: View) -> Iterator[str]:
+    """Give the names of the lanes that are connected."""
+    return (name for name, written in held.here.items() if view.alive(written.partition(" ")[0]))
 
 
 def in_the_dark(lane: LaneNow) -> LaneNow:

@@ -67,7 +67,9 @@ class Tally:
             except LINK_ERRORS as error:
                 self.errors += 1
                 if times := self._said.due():
-                    logger.warning("The stores cannot be summed up: %s (tries: %d). Pages show the last.", error, times)
+                    logger.warning(
+                        "The stores cannot be summed up: %s (tries: %d). Pages show what was found last.", error, times
+                    )
                 await self._backoff.pause()
             finally:
                 with contextlib.suppress(*LINK_ERRORS):

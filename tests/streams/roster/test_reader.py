@@ -1,4 +1,4 @@
-"""What anybody reads of the roster, page by page."""
+"""What anybody reads of the roster, and says of what is expected."""
 
 from __future__ import annotations
 
@@ -200,6 +200,8 @@ async def test_retire_a_lane_whose_pod_died(fleet: Fleet):
     """Its entry goes as well."""
     await fleet.beat("one", ago=20)
     await fleet.connect("one", "STORE00001-LANE01")
+    await fleet.round()
+    assert (await found(fleet, "STORE00001-LANE01")).state is LaneState.UNKNOWN
     assert await fleet.reader.retire("STORE00001-LANE01")
     assert await fleet.reader.lane("STORE00001-LANE01") is None
 

@@ -126,7 +126,9 @@ async def test_round_after_one_that_was_not_finished(fleet: Fleet):
     await fleet.round("first")
     await fleet.connect("one", *lanes_of([1, 2], 1))
     _tally, commands = fleet.tally("first")
+    await fleet.client.pexpire(fleet.prefix + "lock", 100)
     assert sorted(await commands.take(10)) == ["STORE00001", "STORE00002"]
+    assert await fleet.client.pttl(fleet.prefix + "lock") > 100, "who is at it keeps the lock"
     await fleet.client.delete(fleet.prefix + "lock")
     await fleet.round("second")
     assert (await fleet.totals())["lanes"] == 2
@@ -161,12 +163,12 @@ async def test_round_after_all_is_lost(fleet: Fleet):
     assert await names(fleet, "by:complete") == ["STORE00002"]
 
 
-async def test_round_after_the_tally_alone_is_lost(fleet: Fleet):
+async def test_round_after_a_part_is_lost(fleet: Fleet):
     """Nothing is counted twice, and nothing left out."""
     await fleet.beat("one")
     await fleet.connect("one", *lanes_of([1, 2], 2))
     await fleet.round()
-    await fleet.client.delete(fleet.prefix + "tally")
+    await fleet.client.delete(fleet.prefix + "tally", fleet.prefix + "totals")
     await fleet.round()
     assert await fleet.totals() == {"stores": 2, "lanes": 4, "connected": 4, "pods": 1}
 
@@ -263,7 +265,29 @@ async def test_round_keeps_what_came_back_meanwhile(fleet: Fleet):
     assert called == [[first, second]]
     totals = await fleet.totals()
     assert (totals["lanes"], totals["connected"]) == (2, 2)
+    assert await fleet.client.hexists(fleet.hash("known", first), first)
     assert await fleet.client.hget(fleet.hash("seen", second), second) is None
+
+
+async def test_round_keeps_a_store_that_came_back_meanwhile(fleet: Fleet):
+    """Its last lane was retired, and another one connects before that is written."""
+    await fleet.beat("one")
+    first, second = lanes_of([1], 2)
+    await fleet.know(first, 0)
+    await fleet.round()
+    await fleet.reader.retire(first)
+    tally, commands = fleet.tally()
+    write = commands.write
+
+    async def late(differences: list[int], rows: list[str | bytes | int]) -> None:
+        commands.write = write  # type: ignore[method-assign]
+        await fleet.connect("one", second)
+        await write(differences, rows)
+
+    commands.write = late  # type: ignore[method-assign]
+    await tally.round(commands, lambda: fleet.history)
+    assert await fleet.totals() == {"stores": 1, "lanes": 1, "connected": 1, "pods": 1}
+    assert await names(fleet, "stores") == ["STORE00001"]
 
 
 async def test_round_sums_up_a_large_store(fleet: Fleet):
