@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.http.cors import cors_headers, is_origin_of, may_open
+from streams.http.cors import cors_headers, is_origin_of, may_change, may_open
 
 SHOP = "https://shop.example"
 
@@ -106,3 +106,25 @@ def test_is_origin_of_a_host(origin: str, host: str, own: bool):
 @given(st.text(), st.text(), st.text())
 def test_who_may_open_is_always_known(origin: str, site: str, host: str):
     assert may_open(origin, site, host, NOBODY) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "with_session", "without"),
+    [
+        ("", "", False, True),
+        ("", "same-origin", True, True),
+        ("", "same-site", False, False),
+        ("", "none", False, False),
+        ("", "cross-site", False, False),
+        ("https://sse.example", "", True, True),
+        ("https://evil.example", "", False, False),
+        ("null", "", False, False),
+        ("https://sse.example", "cross-site", False, False),
+        ("https://front.example", "cross-site", True, True),
+    ],
+)
+def test_may_change(origin: str, site: str, with_session: bool, without: bool):
+    """A page of this site, or one that is trusted; without a session also what is no page."""
+    trusted = ["https://front.example"]
+    assert may_change(origin, site, "sse.example", trusted, has_session=True) is with_session
+    assert may_change(origin, site, "sse.example", trusted, has_session=False) is without

@@ -1,0 +1,49 @@
+"""Which endpoint a path and a method lead to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streams.api.router import Endpoint, Route, find_route
+
+
+async def serve(_call: Any) -> Any: ...
+
+
+READ, WRITE = Endpoint(serve), Endpoint(serve, public=True)
+ROUTES = (
+    Route("/clients", {"GET": READ}),
+    Route("/clients/NAME", {"DELETE": WRITE, "GET": READ}),
+    Route("/clients/NAME/stream", {"DELETE": WRITE}),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "names"),
+    [
+        ("/clients", 0, {}),
+        ("/clients/A-1", 1, {"NAME": "A-1"}),
+        ("/clients/", 1, {"NAME": ""}),
+        ("/clients/stream/stream", 2, {"NAME": "stream"}),
+    ],
+)
+def test_find_route(path: str, route: int, names: dict[str, str]):
+    assert find_route(ROUTES, path) == (ROUTES[route], names)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/client", "//clients", "/clients/a/b", "/clients/a/stream/", "/CLIENTS"])
+def test_find_route_of_a_path_that_leads_nowhere(path: str):
+    assert find_route(ROUTES, path) is None
+
+
+def test_route_methods():
+    assert ROUTES[1].methods == ["GET", "HEAD", "DELETE", "OPTIONS"]
+    assert ROUTES[2].methods == ["DELETE", "OPTIONS"]
+
+
+def test_route_endpoint():
+    assert ROUTES[1].endpoint("HEAD") is ROUTES[1].endpoint("GET") is READ
+    assert ROUTES[1].endpoint("DELETE") is WRITE
+    assert ROUTES[2].endpoint("GET") is ROUTES[2].endpoint("HEAD") is ROUTES[1].endpoint("OPTIONS") is None
