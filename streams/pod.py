@@ -82,12 +82,15 @@ class Pod:
             conf.redis_url,
             conf.redis_channel,
             self.registry,
+            self.history,
             self.ingresses.recovery.life,
+            trace_kept=conf.trace_kept,
             primary=self.ingresses.primary,
             life_of_now=self._life,
         )
         self.ingresses.primary.connections.append(self.roster)
         self.registry.on_open = self.roster.opened
+        self.registry.observer = self.roster.tracer.recorder
         resumed = self.registry.on_close
 
         def on_close(connection: Connection) -> None:
