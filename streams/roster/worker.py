@@ -136,6 +136,9 @@ class Roster:
 
     async def _take_part(self, client: redis.asyncio.Redis) -> None:
         claim, beat, write = (client.register_script(script) for script in (SCRIPT, BEAT, WRITE))
+        for script in (claim, beat, write):
+            # Before a claim's age is counted: it grows older while Redis asks for its script.
+            await client.script_load(script.script)
         self._leaving, self._beat_at = False, 0.0
         while not self._leaving:
             self._due.clear()
@@ -160,11 +163,10 @@ class Roster:
                     await self._due.wait()
 
     async def _beat(self, client: redis.asyncio.Redis, script: Any) -> None:
-        about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
+        about = msgspec.json.encode(self._life_of_now())
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
-        self.tracer.ahead = now_ms / 1000 - (asked + time.monotonic()) / 2
         self.lives = read_lives(now_ms, lives)
-        await self.tracer.learn(client, now_ms / 1000, sum(heard.alive for heard in self.lives))
+        await self.tracer.learn(client, sum(heard.alive for heard in self.lives))
         history = self._primary.side.history
         if not known or history != self._history:
             # Redis has forgotten this pod, or is another one.

@@ -71,9 +71,9 @@ def batch(channel: str, noted: list[Noted], kept: int) -> bytes:
     transitions, events = channel + TRACE, channel + TRACED
     return msgspec.msgpack.encode(
         [
-            (events + name, MAX_TRACED_EVENTS, encode(entry))
+            (events + name, MAX_TRACED_EVENTS, encode(entry).decode())
             if entry.kind is Kind.EVENT or entry.fate
-            else (transitions + name, kept, encode(entry))
+            else (transitions + name, kept, encode(entry).decode())
             for name, _moment, entry, _gap in noted
         ]
     )

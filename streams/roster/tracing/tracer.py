@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from streams.history.messages import History
 from streams.logs import Sparingly
 from streams.roster.messages import Told, Traced
 from streams.roster.recorder import Recorder
+from streams.roster.tracing.clock import RedisClock
 from streams.roster.tracing.questions import MAX_ASKS, Answered, Ask, Questions, Witness
 from streams.roster.tracing.store import KEPT_SECONDS, batch, read_traced
 
@@ -39,8 +41,7 @@ class Tracer:
         tell: Callable[[list[tuple[str, Told]]], None],
     ) -> None:
         self.recorder = Recorder(registry.pod_name, life, kept)
-        # By how many seconds Redis' clock is ahead of the monotonic one; 0 where Redis was not heard yet.
-        self.ahead = 0.0
+        self.clock = RedisClock()
         self.refused = 0
         self._registry, self._life, self._channel, self._kept, self._tell = registry, life, channel, kept, tell
         self._witness = Witness(registry, history, life)
@@ -64,8 +65,8 @@ class Tracer:
             self._close(told.close)
         for name, seconds in told.traces:
             self.recorder.trace_too(name, seconds)
-        if self.ahead and (asks := told.asks[:MAX_ASKS]):
-            answers = [self._witness.answer(ask, self.ahead) for ask in asks]
+        if self.clock.ahead and (asks := told.asks[:MAX_ASKS]):
+            answers = [self._witness.answer(ask, self.clock.ahead) for ask in asks]
             self._tell([(told.life, Told(self._life, self._registry.pod_name, answers=answers))])
         self._questions.answered(told.life, told.pod_name, told.answers)
 
@@ -85,14 +86,18 @@ class Tracer:
         self.recorder.trace_too(name, seconds)
         self.tell_all(traces=[Traced(name, seconds)])
 
-    async def learn(self, client: redis.asyncio.Redis, now: float, pods: int) -> None:
-        """Read who is traced; `now` is Unix time by Redis' clock."""
+    async def learn(self, client: redis.asyncio.Redis, pods: int) -> None:
+        """Read Redis' clock and who is traced; call it every few seconds. `pods` is how many pods there are."""
+        asked = time.monotonic()
+        seconds, microseconds = await client.time()
+        now = seconds + microseconds / 1_000_000
+        self.clock.note(now, asked, time.monotonic())
         self.recorder.share_with(pods)
         self.recorder.trace(await read_traced(client, self._channel, now))
 
     async def write(self, script: Any) -> bool:
         """Write some entries to Redis; say whether there were any. `script` is store.WRITE."""
-        taken = self.recorder.take(MAX_BATCH, self.ahead)
+        taken = self.recorder.take(MAX_BATCH, self.clock.ahead)
         if not taken:
             return False
         try:
