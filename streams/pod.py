@@ -158,6 +158,7 @@ class Pod:
         self.draining = True
         for connection in self.registry:
             self.registry.close(connection, CloseReason.SERVER_STOPPED)
+        await self.roster.finish()
         await self._tasks.stop()
 
     def refusal(self, name: str, address: str) -> CloseReason | None:

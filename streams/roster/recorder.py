@@ -15,10 +15,11 @@ from streams.delivery.observing.observer import Fate, Observer
 from streams.errors import CloseReason
 from streams.history.coverage import Gap
 from streams.history.lookup import digest
-from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, Kind, TraceEntry, about, stream_of, written_at
+from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, Kind, TraceEntry, about, stream_of
 from streams.roster.tracing.limits import Limit
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.events import MAX_EVENT_ID_CHARACTERS
+from streams.wire.timestamps import iso
 
 # Of a client that comes and goes all the time.
 KEPT_A_MINUTE = 20
@@ -172,10 +173,10 @@ class Recorder(Observer):
             if entry.at:
                 # Redis may have taken it before: what is the same twice counts once.
                 continue
-            entry.at = written_at(moment, ahead)
+            entry.at = iso(moment + ahead)
             if gap is not None:
-                entry.gap_from = None if gap.began is None else written_at(gap.began, ahead)
-                entry.gap_to = written_at(gap.ended, ahead)
+                entry.gap_from = None if gap.began is None else iso(gap.began + ahead)
+                entry.gap_to = iso(gap.ended + ahead)
         return taken
 
     def failed(self, taken: list[Noted]) -> None:

@@ -37,6 +37,8 @@ FLUSH_SECONDS = 0.02
 LOOK_SECONDS = 1.0
 REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.2, 1.0)
+# For what is left to be said when the pod stops.
+FINISH_SECONDS = 0.5
 
 
 class Roster:
@@ -72,6 +74,8 @@ class Roster:
         self._history: str | None = None
         self._beat_at = self._look_at = 0.0
         self._due = asyncio.Event()
+        # Set while there is nothing left to be said, or nobody to say it to.
+        self._done = asyncio.Event()
         self._leaving = False
         self._backoff = Backoff(*RETRY_SECONDS)
         self._said = Sparingly()
@@ -107,8 +111,15 @@ class Roster:
         self._leaving = True
         self._wake()
 
+    async def finish(self) -> None:
+        """Wait until what is to be said is in Redis, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._done.wait()
+
     def _wake(self) -> None:
         self._due.set()
+        self._done.clear()
 
     def _told(self, told: Told) -> None:
         self.claims.told(told)
@@ -122,12 +133,13 @@ class Roster:
     async def run(self) -> None:
         """Say what is to be said, until cancelled; again, and for ever, while Redis is away."""
         # An Event belongs to the loop that waits on it.
-        self._due = asyncio.Event()
+        self._due, self._done = asyncio.Event(), asyncio.Event()
         while True:
             client = self.client()
             try:
                 await self._take_part(client)
             except LINK_ERRORS as error:
+                self._done.set()
                 self._report(error)
                 await self._backoff.pause()
             finally:
@@ -153,6 +165,7 @@ class Roster:
             # Claims first: who waits for them is a client.
             while await self._say(claim) or await self.tracer.write(write):
                 sent = True
+            self._done.set()
             self._tell()
             self._backoff.reset()
             if sent:

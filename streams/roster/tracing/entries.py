@@ -9,7 +9,6 @@ import msgspec
 
 from streams.wire.events import MAX_EVENT_ID_CHARACTERS
 from streams.wire.lenient import UNREADABLE
-from streams.wire.timestamps import iso
 
 # Texts from outside are cut.
 MAX_TEXT_CHARACTERS = 120
@@ -88,11 +87,6 @@ decode = msgspec.json.Decoder(TraceEntry).decode
 def stream_of(life: str, number: int) -> str:
     """Return what names a stream: the beginning of its pod's life, and its number in it."""
     return f"{life[:8]}.{number}"
-
-
-def written_at(moment: float, ahead: float) -> str:
-    """Write a moment of this process for others; `ahead` is by how many seconds Redis' clock is ahead of its own."""
-    return iso(moment + ahead)
 
 
 def about(message: bytes) -> tuple[str, str]:

@@ -20,10 +20,11 @@ from streams.delivery.registry import Registry
 from streams.history.lookup import digest
 from streams.history.messages import History
 from streams.history.retries import has_replayed
-from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, REMEMBERED, about, stream_of, written_at
+from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, REMEMBERED, about, stream_of
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.deadlines import has_expired
 from streams.wire.events import Event, decode_remembered
+from streams.wire.timestamps import iso
 
 # All that are there answer within a few milliseconds.
 ANSWER_SECONDS = 0.5
@@ -83,11 +84,11 @@ class Witness:
     def answer(self, ask: Ask, ahead: float) -> Answer:
         """Say what this pod knows of a client; `ahead` is by how many seconds Redis' clock is ahead of monotonic."""
         name, now = ask.client_name, self._clock.monotonic()
-        answer = Answer(ask.number, written_at(now, ahead))
+        answer = Answer(ask.number, iso(now + ahead))
         connection = self._registry.get(name)
         if connection is not None:
             answer.stream = stream_of(self._life, connection.number)
-            answer.opened_at = written_at(connection.opened_at, ahead)
+            answer.opened_at = iso(connection.opened_at + ahead)
             answer.address = connection.address
             answer.user_agent = connection.user_agent[:MAX_TEXT_CHARACTERS]
         found = self._history.placed(name)
@@ -96,7 +97,7 @@ class Witness:
             event = decode_remembered(message)
             expired = has_expired(event, self._clock.wall(), self._clock.wall() - (now - moment))
             fate = REMEMBERED if connection is None else fate_of(connection, place, event, message)
-            answer.events.append(Remembered(written_at(moment, ahead), *about(message), digest(message), fate, expired))
+            answer.events.append(Remembered(iso(moment + ahead), *about(message), digest(message), fate, expired))
         return answer
 
 

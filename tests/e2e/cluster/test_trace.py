@@ -209,6 +209,18 @@ async def test_trace_names_a_pod_that_was_killed_with_its_stream(
     await stream.close()
 
 
+async def test_trace_has_the_ends_of_a_pod_that_stops(start_pod: StartPod, mortal_redis: RedisServer, client_name: str):
+    mortal_redis.start()
+    (other,) = start_pods(start_pod, mortal_redis, 1)
+    pod = start_pod(REDIS_URL=mortal_redis.url, POD_NAME="pod-2")
+    async with await open_stream(pod.port, client_name):
+        wait_for(other, client_name, "opened")
+        pod.terminate()
+        entries, sentence = trace_of(other, client_name)
+        assert kinds(entries)[:2] == ["opened", "closed"]
+        assert "last end: server-stopped on pod-2; no event since" in sentence
+
+
 async def test_trace_keeps_little_of_a_client_that_flaps(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
