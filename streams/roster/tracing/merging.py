@@ -88,9 +88,9 @@ def events(noted: Iterable[TraceEntry], answers: Mapping[str, Answered]) -> Iter
     shared: dict[tuple[str, str], TraceEntry] = {}
     pods: dict[tuple[str, str], set[str]] = {}
 
-    def share(entry: TraceEntry, life: str) -> None:
+    def share(entry: TraceEntry, pod_name: str) -> None:
         key = (entry.digest, Fate.EXPIRED if entry.fate == Fate.EXPIRED else REMEMBERED)
-        pods.setdefault(key, set()).add(life)
+        pods.setdefault(key, set()).add(pod_name)
         if (before := shared.setdefault(key, entry)) is not entry:
             before.at, before.expired = min(before.at, entry.at), before.expired or entry.expired
 
@@ -100,7 +100,7 @@ def events(noted: Iterable[TraceEntry], answers: Mapping[str, Answered]) -> Iter
         else:
             done.append(entry)
     known = {(entry.digest, entry.pod_name) for entry in done}
-    for _life, (pod_name, answer) in sorted(answers.items()):
+    for _, (pod_name, answer) in sorted(answers.items()):
         for event in answer.events:
             if event.fate == REMEMBERED:
                 share(entry_of(event, ""), pod_name)
