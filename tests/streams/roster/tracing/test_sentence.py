@@ -31,6 +31,10 @@ def overdue(minute: int, number: int) -> TraceEntry:
             [noted(1, 1, "unclaimed"), overdue(2, 2)],
             "no stream is known of the last 24 hours; 2 events, 1 of them expired",
         ),
+        (
+            [noted(1, 1, "written"), overdue(1, 1)],
+            "no stream is known of the last 24 hours; 1 event, none of them expired",
+        ),
         ([opened(1)], "connected since 13:01:00 on pod-1; no event since"),
         (
             [
