@@ -68,7 +68,7 @@ ASGI_APPLICATION = "sseproject.asgi.application"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [clients.pool_options(STREAMS.redis_url)], "prefix": f"sse-pods:{STREAMS.redis_channel}:"},
+        "CONFIG": {"hosts": [clients.pool_options(STREAMS.redis_url)], "prefix": f"{STREAMS.redis_channel}:pods:"},
     }
 }
 APPEND_SLASH = False

@@ -25,6 +25,7 @@ from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.roster.lives import Life
+from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster
 from streams.tasks import TaskList
 from streams.transport.socket_options import SocketOptions
@@ -88,7 +89,14 @@ class Pod:
             primary=self.ingresses.primary,
             life_of_now=self._life,
         )
-        self.ingresses.primary.connections.append(self.roster)
+        self.tally = Tally(
+            conf.redis_url,
+            conf.redis_channel,
+            self.ingresses.recovery.life,
+            primary=self.ingresses.primary,
+            missing_seconds=conf.missing_seconds,
+        )
+        self.ingresses.primary.connections += (self.roster, self.tally)
         self.registry.on_open = self.roster.opened
         self.registry.observer = self.roster.tracer.recorder
         resumed = self.registry.on_close
@@ -105,6 +113,7 @@ class Pod:
             **self.ingresses.runs,
             "roster": self.roster.run,
             "members": self.roster.members.run,
+            "tally": self.tally.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self.registry.outbox.run,

@@ -195,6 +195,15 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             description="how many of a client's latest connects, ends and gaps are kept in Redis for a day; 0 is none",
         ),
     ] = 50
+    missing_seconds: Annotated[
+        Seconds,
+        Meta(
+            ge=10,
+            le=DAY_SECONDS,
+            description="a lane that is expected and not connected for this long is missing, "
+            "while others of its store are there",
+        ),
+    ] = 120
     admin_token: Annotated[
         str,
         secrets.ADMIN_TOKEN,

@@ -19,7 +19,7 @@ from streams.delivery.duels.report import log_duel_elsewhere
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.roster.messages import Taken, Told
-from streams.roster.script import Item, Kind, Outcome, Verdict
+from streams.roster.script import Kind, Outcome, Verdict
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 logger = logging.getLogger("sse.registry")
@@ -30,9 +30,9 @@ MAX_RELEASES = 50_000
 # All claims are made again within so long, or within so much less where Redis lost them.
 AGAIN_SECONDS = 25.0
 ANEW_SECONDS = 3.0
-# An answer that took longer says little about how old a connection was: it is asked for once more.
-LATE_SECONDS = 0.25
-MAX_LATE = 20
+# Redis' clock was set where it is off by more; what it compared then is asked for once more.
+STEP_SECONDS = 0.1
+MAX_TRIES = 5
 # What another pod is told it is told once more after so long: the first message may have been lost.
 REPEAT_SECONDS = 3.0
 
@@ -42,8 +42,8 @@ class Said(NamedTuple):
 
     kind: Kind
     connection: Connection
-    # How often the answer to it came too late to be believed.
-    late: int = 0
+    # How often the answer to it was not to be believed.
+    tries: int = 0
 
 
 class Claims:
@@ -60,6 +60,9 @@ class Claims:
         self.claimed = self.evicted_elsewhere = self.duels = 0
         self._registry = registry
         self._clock = clock
+        # Redis' clock (Unix seconds) less this process's, as of the last answer: a claim may wait for long until
+        # Redis looks at its own.
+        self._ahead: float | None = None
         self._numbers = itertools.count(1)
         # The last that is to be said of each name.
         self._due: dict[str, Said] = {}
@@ -118,14 +121,19 @@ class Claims:
         names = list(itertools.islice(self._due, MAX_ITEMS))
         return [self._due.pop(name) for name in names]
 
-    def items(self, batch: list[Said], now: float) -> list[Item]:
-        """Return a batch as the script takes it; ages are those of now."""
-        return [
-            Item(kind, connection.client_name, connection.number, reason=connection.close_reason or "")
-            if kind is Kind.RELEASE
-            else Item(kind, connection.client_name, connection.number, now - connection.opened_at)
-            for kind, connection, _late in batch
-        ]
+    def sent_ms(self, now: float) -> int:
+        """Return what Redis' clock says now, in milliseconds, or 0 where that is not known."""
+        return 0 if self._ahead is None else round(1000 * (now + self._ahead))
+
+    def lines(self, batch: list[Said], now: float) -> str:
+        """Return a batch as the script takes it, a line for each; ages are those of now."""
+        return "".join(
+            [
+                f"{kind} {connection.client_name} {connection.number} "
+                f"{connection.close_reason if kind is Kind.RELEASE else round(1000 * (now - connection.opened_at))}\n"
+                for kind, connection, _tries in batch
+            ]
+        )
 
     def failed(self, batch: list[Said]) -> None:
         """Say a batch once more that Redis may not have taken, unless something newer is to be said of a name."""
@@ -135,21 +143,32 @@ class Claims:
     def _of_now(self, said: Said) -> Said:
         return said._replace(kind=Kind.RELEASE) if said.connection.close_reason is not None else said
 
-    def answered(self, batch: list[Said], outcomes: list[Outcome], seconds: float) -> None:
-        """Take in the roster's answer to a batch, which took so many seconds."""
-        late = seconds > LATE_SECONDS
+    def clocked(self, redis_time: float, asked: float, answered: float) -> bool:
+        """Take in what Redis' clock said between two moments; say whether it was as this pod thought."""
+        least, most = redis_time - answered - STEP_SECONDS, redis_time - asked + STEP_SECONDS
+        known = self._ahead is not None and least <= self._ahead <= most
+        if not known or answered - asked < STEP_SECONDS:
+            self._ahead = redis_time - (asked + answered) / 2
+        return known
+
+    def answered(
+        self, batch: list[Said], outcomes: list[Outcome], redis_time: float, asked: float, answered: float
+    ) -> None:
+        """Take in the roster's answer to a batch that was sent at `asked`; `redis_time` is Unix time in seconds."""
+        late = not self.clocked(redis_time, asked, answered)
         self.claimed += len(batch)
         for place, verdict, life, number in outcomes:
             said = batch[place]
             if verdict is Verdict.REPLACED:
                 self._tell(said, life, number)
-            elif not (late and said.late < MAX_LATE):
+            elif not (late and said.tries < MAX_TRIES):
                 self._lose(said.connection)
         if late:
             # How old they are was not known when Redis compared them.
             for said in batch:
-                if said.kind is not Kind.RELEASE and said.late < MAX_LATE:
-                    self._due.setdefault(said.connection.client_name, self._of_now(said._replace(late=said.late + 1)))
+                if said.kind is not Kind.RELEASE and said.tries < MAX_TRIES:
+                    again = self._of_now(said._replace(tries=said.tries + 1))
+                    self._due.setdefault(said.connection.client_name, again)
 
     def _tell(self, said: Said, life: str, number: int) -> None:
         connection = said.connection

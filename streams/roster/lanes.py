@@ -1,4 +1,4 @@
-"""Lanes and stores as an operator sees them: values, and how their states follow from what the roster holds."""
+"""Lanes and stores as an operator sees them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Lane(msgspec.Struct, rename="camel", omit_defaults=True):
     """One lane. Times are ISO 8601 by Redis' clock.
 
     `since` is when it got into its state, `last_seen_at` when its last connection ended, for `last_reason`.
-    `pod_name` is the pod that has it, or had it last.
+    `missing_since` is since when a missing lane is away, MISSING_SECONDS before it was called missing.
+    `pod_name` is the pod that has it, or had it last. A moment that nobody knows is left out.
     """
 
     client_name: str
@@ -46,7 +47,10 @@ class Lane(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Store(msgspec.Struct, rename="camel"):
-    """One store: its state, and how many of its lanes are in which."""
+    """One store: its state, and how many of its lanes are in which; of the missing the first 1,000 names.
+
+    A lane is counted once, in the state that it is in.
+    """
 
     store: str
     state: StoreState
@@ -74,7 +78,10 @@ class Totals(msgspec.Struct, rename="camel"):
 
 
 class Lanes(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of lanes in the order of their names."""
+    """A page of lanes in the order of their stores, then of their names.
+
+    It may hold fewer than were asked for, or none; it is the last where there is no `next_cursor`.
+    """
 
     clients: list[Lane]
     as_of: str
@@ -82,7 +89,7 @@ class Lanes(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Stores(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of stores in the order of their names."""
+    """A page of stores in the order of their names; the last where there is no `next_cursor`."""
 
     stores: list[Store]
     as_of: str

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import redis.asyncio
 
-from streams.roster.keys import prefix
+from streams.roster.keys import prefix, store_of
 from streams.roster.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
-from streams.roster.lives import Heard
+from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
+from streams.roster.queries import EXPECT, LARGE, READ_SUMMARIES, READ_TOTALS, RETIRE, read_hash
+from streams.roster.reads import DONE, MAX_STORES, Reads, position_of
+from streams.roster.script import Said
+from streams.roster.states import lane_of, look, read_summary, store_of_summary
+from streams.wire.timestamps import iso, now_iso
+
+# How many lanes one page looks at, or what costs as much: some milliseconds of Redis, and of the pod.
+MAX_LOOKS = 2_000
 
 
 class RosterReader:
-    """Reads through one client of the running loop; each method raises what redis-py does."""
+    """Reads through one client of the running loop; each method raises what redis-py does.
+
+    A cursor is the one that the page before gave, or empty for the first page. What is in a list throughout
+    is on exactly one of its pages, whatever comes and goes meanwhile.
+    """
 
     def __init__(self, client: redis.asyncio.Redis, channel: str) -> None:
         self._client = client
         self._prefix = prefix(channel)
+        self._reads = Reads(client, self._prefix)
 
     async def pods(self) -> list[Heard]:
         """Return all lives of the last day, those that are alive first."""
-        raise NotImplementedError
+        now, _tally, pods, _totals = await self._reads.run(READ_TOTALS)
+        lives = [heard for heard in read_lives(now, pods) if heard.silent_seconds < FORGET_SECONDS]
+        return sorted(lives, key=lambda heard: (not heard.alive, heard.says.pod_name, heard.life))
 
     async def totals(self) -> Totals:
-        raise NotImplementedError
+        """Return the sums of all stores, as of when the tally last looked."""
+        now, _tally, pods, reply = await self._reads.run(READ_TOTALS)
+        counts = {field: int(count) for field, count in read_hash(reply).items()}
+        counts["pods"] = sum(heard.alive for heard in read_lives(now, pods))
+        return Totals(**{field: counts.get(field, 0) for field in Totals.__struct_fields__})
 
     async def lane(self, name: str) -> Lane | None:
-        """Return one lane, or None where the name was never seen."""
-        raise NotImplementedError
+        """Return one lane as it is now, or None where the name was never seen."""
+        ((store, view, _summary, held),) = await self._reads.stores([store_of(name)])
+        if held is None:
+            view, lanes = await self._reads.lanes(store, [name])
+        else:
+            lanes = look(held, view).lanes
+        return next((lane_of(lane, view) for lane in lanes if lane.name == name), None)
 
     async def lanes(
         self,
@@ -36,20 +62,68 @@ class RosterReader:
         cursor: str = "",
         limit: int = 100,
     ) -> Lanes:
-        """Return a page of lanes; `q` is a part of the name without regard to case."""
-        raise NotImplementedError
+        """Return a page of lanes; `q` is a part of the name without regard to case.
+
+        One page looks at MAX_LOOKS lanes or so, or through the names of half as many stores. Where few of them
+        match it has fewer lanes than `limit`, or none, and a `next_cursor` with which to look on.
+        """
+        as_of = await self._as_of()
+        found: list[Lane] = []
+        looks = 0
+        async with aclosing(self._reads.steps(position_of(cursor), store, state, q.lower())) as steps:
+            async for step in steps:
+                found += (lane_of(lane, step.view) for lane in step.lanes[: limit + 1 - len(found)])
+                looks += step.looks
+                if len(found) > limit:
+                    return Lanes(found[:limit], as_of, found[limit - 1].client_name)
+                if looks >= MAX_LOOKS:
+                    return Lanes(found, as_of, step.cursor)
+        return Lanes(found, as_of)
 
     async def stores(self, *, state: StoreState | None = None, cursor: str = "", limit: int = 100) -> Stores:
-        raise NotImplementedError
+        """Return a page of stores, as of when the tally last looked."""
+        as_of = await self._as_of()
+        index = f"by:{state}" if state else "stores"
+        names, summaries = await self._reads.run(READ_SUMMARIES, index, position_of(cursor).lowest, limit + 1)
+        found = {name.decode(): read_summary(summary) for name, summary in zip(names, summaries, strict=True)}
+        # Those that the tally has not seen yet.
+        unseen = [name for name, summary in found.items() if summary is None]
+        for place in range(0, len(unseen), MAX_STORES):
+            for name, view, _summary, held in await self._reads.stores(unseen[place : place + MAX_STORES]):
+                found[name] = look(held, view).summary if held else None
+        shown = [store_of_summary(name, summary) for name, summary in found.items() if summary]
+        return Stores(shown[:limit], as_of, shown[limit - 1].store + DONE if len(shown) > limit else None)
 
     async def store(self, store: str) -> tuple[Store, list[Lane]] | None:
-        """Return a store and its lanes in the order of their names, or None where none was ever seen."""
-        raise NotImplementedError
+        """Return a store as it is now and its lanes in the order of their names, or None where none was ever seen.
+
+        Of a store with more than 1,000 lanes it is the first 1,000, which lanes() goes on from, and the
+        sum is as of when the tally last looked.
+        """
+        ((_store, view, summary, held),) = await self._reads.stores([store])
+        if held is None:
+            page = await self.lanes(store=store, limit=LARGE)
+            return (store_of_summary(store, summary), page.clients) if summary else None
+        now = look(held, view)
+        shown = [lane_of(lane, view) for lane in sorted(now.lanes)]
+        return (store_of_summary(store, now.summary), shown) if shown else None
 
     async def expect(self, store: str, names: list[str]) -> None:
-        """Say which lanes a store has: these are expected, others of it are not."""
-        raise NotImplementedError
+        """Say which lanes a store has: these are expected, others of it are not.
+
+        With no names nothing is said any more, and lanes are learned again. Raises ValueError for a lane of
+        another store.
+        """
+        if strangers := [name for name in names if store_of(name) != store]:
+            raise ValueError(f"{strangers[0]} is no lane of the store {store!r}")
+        known = self._client.hscan_iter(f"{self._prefix}known:{store}", count=LARGE)
+        said = {name.decode() async for name, value in known if value.endswith(f" {Said.EXPECTED}".encode())}
+        await self._reads.run(EXPECT, store, len(names), *names, *said.difference(names))
 
     async def retire(self, name: str) -> bool:
         """Forget that a lane was ever there; say whether it was known. One that connects again is known again."""
-        raise NotImplementedError
+        return bool(await self._reads.run(RETIRE, store_of(name), name))
+
+    async def _as_of(self) -> str:
+        at = await self._client.hget(self._prefix + "tally", "at")
+        return iso(int(at) / 1000) if at else now_iso()

@@ -13,8 +13,12 @@ from streams.roster.keys import SEPARATOR
 
 # An entry's moment is put right where it is off by more.
 CORRECT_MS = 100
-# What nobody touches for so long is of a Redis that was replaced, or of a store that is no more.
-HERE_SECONDS = 86_400
+# More than a claim waits in a Redis that stands still.
+WAITED_MS = 600_000
+# What nobody touches for so long is of a Redis that was replaced, or of a store that is no more. Longer than
+# the tally waits before it takes a dead pod's entries away.
+HERE_SECONDS = 172_800
+# A lane's days are bits: the lowest is the day that is noted beside them, the next the day before.
 DAYS = 14
 
 
@@ -63,39 +67,57 @@ class Outcome(NamedTuple):
     number: int
 
 
-# ARGV: the prefix of the keys, the history's id, the life, the pod's name, then four for each item.
+# ARGV: the prefix of the keys, the history's id, the life, the pod's name, when it was sent, then a line for each item.
 SCRIPT = (
     """
 local prefix, history, life, pod = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local day = math.floor(time[1] / 86400)
-local found, touched = {}, {}
+-- What waited in a Redis that stood still is older by as long.
+local waited = now - tonumber(ARGV[5])
+if waited < 0 or waited > WAITED_MS then
+  waited = 0
+end
+local midnight = day * 86400000
+-- All is claimed again within half a minute, and touched in one minute of each hour.
+local touching = time[1] % 3600 < 60
+local found, touched, written = {}, {}, {}
+-- Looked at when the life ends. It is gone two days after its last claim.
+local dirty, stores_of_life = prefix .. 'dirty', prefix .. 'of:' .. life
 
-local function written(number, opened)
+local function entry_of(number, opened)
   return life .. ' ' .. number .. ' ' .. string.format('%.0f', opened)
 end
 
-local function note_day(store, name)
-  local key = prefix .. 'known:' .. store
+-- A connection of a lane has been there from a moment on, until now.
+local function note_days(store, name, opened)
+  local key, bits = prefix .. 'known:' .. store, 1
+  if opened < midnight then
+    bits = 2 ^ math.min(DAYS, day - math.floor(opened / 86400000) + 1) - 1
+  end
   local known = redis.call('HGET', key, name)
   if not known then
-    redis.call('HSET', key, name, day .. ' 1 0')
+    redis.call('HSET', key, name, day .. ' ' .. bits .. ' LEARNED')
     redis.call('ZADD', prefix .. 'stores', 0, store)
     return
   end
   local last, days, said = string.match(known, '^(%d+) (%d+) (%d)$')
-  local away = day - tonumber(last)
+  last, days = tonumber(last), tonumber(days)
   if said == 'RETIRED' then
-    redis.call('HSET', key, name, day .. ' 1 0')
-  elseif away > 0 then
-    days = away < DAYS and (tonumber(days) * 2 ^ away + 1) % 2 ^ DAYS or 1
-    redis.call('HSET', key, name, day .. ' ' .. string.format('%.0f', days) .. ' ' .. said)
+    days, said = 0, 'LEARNED'
+  elseif last < day then
+    days = bit.lshift(days, math.min(DAYS, day - last))
+  end
+  local noted = math.max(last, day) .. ' ' .. bit.band(bit.bor(days, bits), ALL_DAYS) .. ' ' .. said
+  if noted ~= known then
+    redis.call('HSET', key, name, noted)
   end
 end
 
-for place = 5, #ARGV, 4 do
-  local kind, name, number, word = ARGV[place], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
+local place = -1
+for kind, name, number, word in string.gmatch(ARGV[6], '(%l) (%S+) (%d+) (%S+)\\n') do
+  place = place + 1
   local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
   local here = prefix .. 'here:' .. history .. ':' .. store
   local entry = redis.call('HGET', here, name)
@@ -106,54 +128,68 @@ for place = 5, #ARGV, 4 do
   local mine = holder == life and held == number
   if kind == 'r' then
     if mine or not holder then
-      redis.call('HDEL', here, name)
+      if mine then
+        redis.call('HDEL', here, name)
+      end
+      if not mine or tonumber(since) < midnight then
+        note_days(store, name, tonumber(since) or now)
+      end
       redis.call('HSET', prefix .. 'seen:' .. store, name, string.format('%.0f', now) .. ' ' .. word .. ' ' .. pod)
-      redis.call('SADD', prefix .. 'dirty', store)
+      redis.call('SADD', dirty, store)
     end
   else
-    local opened = now - tonumber(word)
+    local opened = now - waited - tonumber(word)
     if mine then
       if math.abs(tonumber(since) - opened) > CORRECT_MS then
-        redis.call('HSET', here, name, written(number, opened))
+        redis.call('HSET', here, name, entry_of(number, opened))
       end
     elseif kind == 'c' and holder == life and tonumber(held) > tonumber(number) then
       -- A newer connection of this pod has claimed it meanwhile.
-    elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened then
-      found[#found + 1] = {(place - 5) / 4, 'l', holder, held}
+    elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened and tonumber(since) <= now then
+      -- One of a time to come is from before Redis' clock was set back.
+      found[#found + 1] = {place, 'l', holder, held}
     else
-      redis.call('HSET', here, name, written(number, opened))
-      redis.call('SADD', prefix .. 'dirty', store)
-      note_day(store, name)
+      redis.call('HSET', here, name, entry_of(number, opened))
+      note_days(store, name, math.min(opened, tonumber(since) or opened))
+      if not written[store] then
+        written[store] = true
+        redis.call('SADD', dirty, store)
+        redis.call('SADD', stores_of_life, store)
+        redis.call('EXPIRE', here, HERE_SECONDS)
+      end
       if holder and holder ~= life then
-        found[#found + 1] = {(place - 5) / 4, 'r', holder, held}
+        found[#found + 1] = {place, 'r', holder, held}
       end
     end
-    if not touched[store] then
+    if touching and not touched[store] then
       touched[store] = true
       redis.call('EXPIRE', here, HERE_SECONDS)
     end
   end
 end
-return found
+redis.call('EXPIRE', stores_of_life, HERE_SECONDS)
+return {now, found}
 """.replace("SEPARATOR", f"%{SEPARATOR}")
+    .replace("WAITED_MS", str(WAITED_MS))
     .replace("CORRECT_MS", str(CORRECT_MS))
     .replace("HERE_SECONDS", str(HERE_SECONDS))
+    .replace("ALL_DAYS", str(2**DAYS - 1))
     .replace("DAYS", str(DAYS))
+    .replace("LEARNED", Said.LEARNED)
     .replace("RETIRED", Said.RETIRED)
 )
 
 
-def arguments(items: list[Item]) -> list[str | int]:
-    """Return what the script takes of a batch."""
-    written: list[str | int] = []
-    for kind, name, number, age, reason in items:
-        written += (kind, name, number, reason if kind is Kind.RELEASE else round(1000 * age))
-    return written
+def line(item: Item) -> str:
+    """Return what the script takes of one item; names have no blanks."""
+    kind, name, number, age, reason = item
+    return f"{kind} {name} {number} {reason if kind is Kind.RELEASE else round(1000 * age)}\n"
 
 
-def read_outcomes(reply: list[list[Any]]) -> list[Outcome]:
-    """Read what the script answers."""
-    return [
+def read_answer(reply: list[Any]) -> tuple[float, list[Outcome]]:
+    """Read what the script answers: Redis' Unix time in seconds, and what is to be acted on."""
+    now_ms, found = reply
+    return now_ms / 1000, [
         Outcome(int(place), Verdict(verdict.decode()), life.decode(), int(number))
-        for place, verdict, life, number in reply
+        for place, verdict, life, number in found
     ]

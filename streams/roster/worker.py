@@ -23,7 +23,7 @@ from streams.roster.keys import prefix
 from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
-from streams.roster.script import SCRIPT, arguments, read_outcomes
+from streams.roster.script import SCRIPT, read_answer
 from streams.roster.tracing.questions import Answered
 from streams.roster.tracing.store import WRITE
 from streams.roster.tracing.tracer import Tracer
@@ -148,9 +148,6 @@ class Roster:
 
     async def _take_part(self, client: redis.asyncio.Redis) -> None:
         claim, beat, write = (client.register_script(script) for script in (SCRIPT, BEAT, WRITE))
-        for script in (claim, beat, write):
-            # Before a claim's age is counted: it grows older while Redis asks for its script.
-            await client.script_load(script.script)
         self._leaving, self._beat_at = False, 0.0
         while not self._leaving:
             self._due.clear()
@@ -176,8 +173,9 @@ class Roster:
                     await self._due.wait()
 
     async def _beat(self, client: redis.asyncio.Redis, script: Any) -> None:
-        about = msgspec.json.encode(self._life_of_now())
+        about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
+        self.claims.clocked(now_ms / 1000, asked, time.monotonic())
         self.lives = read_lives(now_ms, lives)
         await self.tracer.learn(client, sum(heard.alive for heard in self.lives))
         history = self._primary.side.history
@@ -192,13 +190,14 @@ class Roster:
         if not batch:
             return False
         asked = time.monotonic()
-        head = [self._prefix, self._history, self.claims.life, self._pod_name]
+        head = [self._prefix, self._history, self.claims.life, self._pod_name, self.claims.sent_ms(asked)]
         try:
-            reply = await script(args=[*head, *arguments(self.claims.items(batch, asked))])
+            reply = await script(args=[*head, self.claims.lines(batch, asked)])
         except BaseException:
             self.claims.failed(batch)
             raise
-        self.claims.answered(batch, read_outcomes(reply), time.monotonic() - asked)
+        redis_time, outcomes = read_answer(reply)
+        self.claims.answered(batch, outcomes, redis_time, asked, time.monotonic())
         return True
 
     def _report(self, error: Exception) -> None:

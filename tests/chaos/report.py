@@ -28,6 +28,8 @@ def failures(outcome: Outcome) -> list[str]:
         found.append(f"{verdict.misdelivered:,} event(s) read by the wrong lane")
     if outcome.stranded:
         found.append(f"{len(outcome.stranded)} lane(s) without their last events: {', '.join(outcome.stranded)}")
+    if outcome.disagreeing:
+        found.append(f"the roster and the pods do not agree: {'; '.join(outcome.disagreeing[:5])}")
     if outcome.tracebacks:
         found.append(f"{len(outcome.tracebacks)} traceback(s) in the pods' logs")
     if outcome.not_ready:
@@ -56,6 +58,7 @@ def table(outcome: Outcome) -> str:
         ("gaps told", counted(gaps)),
         ("read twice", f"{counted(verdict.doubled)} ({verdict.doubled_share:.2%} of all read)"),
         ("lanes without a stream", str(len(outcome.stranded))),
+        ("not as the roster says", str(len(outcome.disagreeing))),
         ("tracebacks", str(len(outcome.tracebacks))),
         ("LOST IN SILENCE", f"{len(verdict.silent):,}"),
         *[(f"  near {kind}", f"{count:,}") for kind, count in causes(outcome).most_common()],
@@ -180,6 +183,7 @@ def as_json(outcome: Outcome, stories: int) -> str:
             "doubledShare": round(verdict.doubled_share, 5),
             "misdelivered": verdict.misdelivered,
             "stranded": outcome.stranded,
+            "disagreeing": outcome.disagreeing,
             "tracebacks": outcome.tracebacks,
             "notReady": outcome.not_ready[:2_000],
             "faults": [asdict(fault) for fault in outcome.faults],

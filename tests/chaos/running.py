@@ -15,6 +15,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.faults import Fault, FaultLog, PodFaults, RedisFaults, Timeline, move_at_random, move_in_turn, rest
 from tests.chaos.lanes import Lane
 from tests.chaos.publishing import Draft, Ledger, Publisher, Traffic, publish_until
+from tests.chaos.roster import disagreements
 from tests.chaos.verdict import Ingress, LaneRecord, Verdict, judge
 from tests.support.waiting import eventually
 
@@ -25,9 +26,11 @@ WARM_UP_SECONDS = 20.0
 LAST_READ_SECONDS = 30.0
 # A loss that a pod finds last is told within this time.
 LAST_TOLD_SECONDS = 15.0
+# All claims have been made again by then.
+AGREED_SECONDS = 40.0
 PROGRESS_SECONDS = 2.0
 # Starting, mending, the last events: after this time something hangs.
-SPARE_SECONDS = 150.0
+SPARE_SECONDS = 190.0
 
 Say = Callable[[str], None]
 
@@ -63,6 +66,8 @@ class Outcome:
     verdict: Verdict
     stranded: list[str] = field(default_factory=list)
     not_ready: str = ""
+    # What the roster and the pods say differently of lanes.
+    disagreeing: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
 
 
@@ -102,6 +107,8 @@ class Phases:
         self._say("Waiting for every lane to read its last events")
         stranded = await self._read_one_of_each(LAST_READ_SECONDS)
         verdict = await self._judge()
+        self._say("Waiting for the roster to agree with the pods")
+        disagreeing = await self._agree()
         return Outcome(
             plan=self._plan,
             began=began,
@@ -112,6 +119,7 @@ class Phases:
             verdict=verdict,
             stranded=stranded,
             not_ready=not_ready,
+            disagreeing=disagreeing,
             tracebacks=self._cluster.tracebacks(),
         )
 
@@ -190,6 +198,15 @@ class Phases:
             if not verdict.silent or time.monotonic() > deadline:
                 return verdict
             await asyncio.sleep(1)
+
+    async def _agree(self) -> list[str]:
+        """Return what is wrong with the roster, if anything is for longer than it may be."""
+        deadline, names = time.monotonic() + AGREED_SECONDS, [lane.record.name for lane in self.lanes]
+        while found := await asyncio.to_thread(disagreements, self._cluster, names):
+            if time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(1)
+        return []
 
     async def _publish_for_each(self) -> list[Draft]:
         """Publish an event for each lane by each ingress, and see to it that Redis acknowledges each."""

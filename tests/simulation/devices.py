@@ -12,6 +12,9 @@ from streams.errors import CloseReason
 from tests.simulation.pod import SimulatedPod
 from tests.simulation.world import EPOCH, Link, World
 
+# Of two connections that opened this close together the roster may take either for the younger one.
+PRECISION_SECONDS = 0.3
+
 
 class SimulatedSocket:
     """A Writer whose bytes take their time, and may be lost."""
@@ -68,13 +71,15 @@ class Device:
         self.owed_from = inf
         self.link = Link(world)
         self._session = 0
-        self._pod: SimulatedPod | None = None
-        self._connection: Connection | None = None
-        self._stale: list[tuple[SimulatedPod, Connection]] = []
+        # When the stream before and this one were opened.
+        self._opened = (-inf, -inf)
+        self.pod: SimulatedPod | None = None
+        self.connection: Connection | None = None
 
     @property
-    def connected(self) -> bool:
-        return self._connection is not None
+    def is_young(self) -> bool:
+        """Say whether its stream is younger than the one before, as far as the roster can tell."""
+        return self._opened[1] - self._opened[0] > PRECISION_SECONDS
 
     def connect(self) -> None:
         """Open a stream at a pod that takes one, and leave the one before."""
@@ -87,24 +92,19 @@ class Device:
         self._session += 1
         self._read_here.clear()
         self.link = Link(self.world, self.world.rng.choice((0.0005, 0.0005, 0.02)))
-        pod = self._pod = self.world.rng.choice(taking)
+        pod = self.pod = self.world.rng.choice(taking)
         if self.last_event_id is None:
             self.owed_from = inf
         socket = SimulatedSocket(self, self.link, self._session)
         self.world.tell(self.name, "connects to", pod.name, "with", self.last_event_id)
-        self._connection = pod.open(self.name, socket, self.last_event_id)
-        for old_pod, connection in self._stale:
-            # Another pod learns of the new stream and evicts the old one, sooner or later.
-            self.world.after(
-                self.world.rng.choice((0.002, 0.01, 2.0)), old_pod.run, old_pod.close, connection, CloseReason.EVICTED
-            )
-        self._stale.clear()
+        self._opened = (self._opened[1], self.world.now)
+        self.connection = pod.open(self.name, socket, self.last_event_id)
 
     def leave(self, *, noticed: bool) -> None:
         """End the stream from this side; unnoticed, the pod goes on writing into nothing."""
-        pod, connection = self._pod, self._connection
+        pod, connection = self.pod, self.connection
         self._session += 1
-        self._pod = self._connection = None
+        self.pod = self.connection = None
         if pod is None or connection is None:
             return
         self.link.drop()
@@ -112,7 +112,6 @@ class Device:
             self.world.after(0.0005, pod.run, pod.close, connection, CloseReason.CLIENT_CLOSED)
         else:
             self.link.swallowing = True
-            self._stale.append((pod, connection))
 
     def move(self) -> None:
         """Go to another pod, politely or by losing the network."""
@@ -123,10 +122,10 @@ class Device:
 
     def lost(self, pod: SimulatedPod) -> None:
         """Notice that a pod was killed."""
-        if self._pod is pod:
+        if self.pod is pod:
             if self.world.chance(0.5):
                 self.link.drop()
-            self._pod = self._connection = None
+            self.pod = self.connection = None
             self._retry(self._session, self.world.rng.choice((0.01, 0.3)))
 
     def received(self, session: int, data: bytes) -> None:
@@ -157,14 +156,14 @@ class Device:
 
     def ended(self, session: int) -> None:
         if session == self._session:
-            self._pod = self._connection = None
+            self.pod = self.connection = None
             self._retry(session, 0.2)
 
     def _retry(self, session: int, seconds: float = 0.2) -> None:
         self.world.after(seconds, self._reconnect, session)
 
     def _reconnect(self, session: int) -> None:
-        if session == self._session and self._connection is None:
+        if session == self._session and self.connection is None:
             self.connect()
 
 

@@ -30,6 +30,8 @@ FAULTS = (
     "step_clock",
     "delete_journal",
     "trim_journal",
+    "cut_roster",
+    "flush_roster",
     "kill_pod",
     "freeze_pod",
     "move_all",
@@ -49,6 +51,8 @@ class Faults:
         self._without = without
         self._kinds = kinds or FAULTS
         self._kills = True
+        # The roster compares moments by that clock.
+        self.clock_stepped = False
 
     def draw_some(self, until: float) -> None:
         if self._world.now < until:
@@ -82,6 +86,21 @@ class Faults:
         self._world.tell("both of", pod.name, "are cut for", f"{seconds:.3f}", "and the", longer, "for longer")
         for kind in ("channel", "journal"):
             pod.cut(kind, seconds + (1.5 if kind == longer else 0.0))
+
+    def cut_roster(self) -> None:
+        """Cut what a pod tells the roster or the others, or let it stand half-open."""
+        pod, rng = self._some_pod(), self._world.rng
+        kind, seconds = rng.choice(("roster", "layer")), rng.uniform(0.01, 12.0)
+        if rng.random() < 0.5:
+            self._world.tell("the", kind, "of", pod.name, "is cut for", f"{seconds:.3f}")
+            pod.cut(kind, seconds)
+        else:
+            self._world.tell("the", kind, "of", pod.name, "is half-open for", f"{seconds:.3f}")
+            pod.swallow(kind, seconds)
+
+    def flush_roster(self) -> None:
+        self._world.tell("the roster is deleted")
+        self._redis.roster.forget()
 
     def flap(self) -> None:
         pod, kind = self._some_pod(), self._world.rng.choice(KINDS[:2])
@@ -153,6 +172,7 @@ class Faults:
         if any(pod.journal.delay > SLOW_SECONDS for pod in self._cluster.pods):
             return
         self._kills = self._kills and step < 0
+        self.clock_stepped = True
         self._world.tell("the clock of redis steps by", step)
         self._redis.clock_offset += step
 

@@ -19,7 +19,10 @@ from streams.history.losses import RedisLosses
 from streams.history.messages import History
 from streams.history.progress import Progress
 from streams.history.retries import Retries
+from streams.roster.claims import Claims, Said
 from streams.wire.events import Event
+from tests.simulation.roster import RosterLink
+from tests.support import roster_model
 
 
 @contextlib.contextmanager
@@ -141,7 +144,8 @@ def known_is_given() -> Iterator[None]:
 @contextlib.contextmanager
 def role_is_never_asked() -> Iterator[None]:
     """A demoted primary is as good as any."""
-    with mock.patch.object(Side, "checked", return_value=""):
+    # A claim that a replica refuses would show it too.
+    with mock.patch.object(Side, "checked", return_value=""), mock.patch.object(RosterLink, "connect"):
         yield
 
 
@@ -206,6 +210,45 @@ def twins_are_not_thought_of() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def last_claim_counts() -> Iterator[None]:
+    """Whoever claims a name last has it, however old its connection is."""
+
+    def lines(_self: Claims, batch: list[Said], _now: float) -> str:
+        parts = [(said.kind, said.connection) for said in batch]
+        return "".join(f"{kind} {one.client_name} {one.number} {one.close_reason or 0}\n" for kind, one in parts)
+
+    with mock.patch.object(Claims, "lines", lines), mock.patch.object(roster_model, "WAITED_MS", -1):
+        yield
+
+
+@contextlib.contextmanager
+def claims_do_not_wait() -> Iterator[None]:
+    """A claim that waited in Redis is taken for as young as it was when it was sent."""
+    with mock.patch.object(roster_model, "WAITED_MS", -1):
+        yield
+
+
+@contextlib.contextmanager
+def claimed_once() -> Iterator[None]:
+    """Nothing is claimed again, and a message that got lost is lost."""
+    with mock.patch.object(Claims, "look"):
+        yield
+
+
+@contextlib.contextmanager
+def lost_is_kept() -> Iterator[None]:
+    """A pod that hears that its connection is the older one keeps it."""
+    with mock.patch.object(Claims, "_lose"):
+        yield
+
+
+ROSTER_MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
+    "last-claim": last_claim_counts,
+    "no-waiting": claims_do_not_wait,
+    "claimed-once": claimed_once,
+    "lost-is-kept": lost_is_kept,
+}
 MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "F3": one_position_for_both,
     "F4": moment_of_reading,

@@ -17,11 +17,13 @@ from streams.errors import CloseReason
 from streams.history.coverage import Ingress
 from streams.history.losses import Loss
 from streams.history.messages import History
+from streams.roster.messages import Told
 from streams.wire.clock import Clock
 from streams.wire.pods import PodMessage
 from tests.simulation.channel import TOGETHER_SECONDS, ChannelLink
 from tests.simulation.journal import JournalLink
 from tests.simulation.redis_model import RedisModel
+from tests.simulation.roster import RosterLink
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0
@@ -49,6 +51,8 @@ class SimulatedPod:
         # Where new connections go, and where those that there are went.
         self._primary, self.redis = primary, primary()
         self.alive, self.frozen = True, False
+        # Called with each connection that another one took the name of.
+        self.on_evicted: Callable[[Connection], None] = lambda _connection: None
         # The run of the last server that it knows.
         self.met = ""
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
@@ -66,11 +70,16 @@ class SimulatedPod:
         self.recovery.resumption.on_due = self.look
         self.side = Side(clock.monotonic())
         self.journal = JournalLink(self, JournalCursor(limits[0], clock.monotonic()))
-        self.channel, self.publishing = ChannelLink(self), Link(world)
-        self.cuts = {"channel": False, "journal": False, "publishing": False}
+        self.channel, self.publishing, self.layer = ChannelLink(self), Link(world), Link(world)
+        self.roster = RosterLink(self, self.recovery.life)
+        self.registry.on_open = self.roster.claims.opened
+        self.registry.on_close = self._closed
+        self.cuts = dict.fromkeys(("channel", "journal", "publishing", "roster", "layer"), False)
         self._settling = self._telling = False
         self.channel.connect()
         self.journal.connect()
+        self.redis.members[self] = self.recovery.life
+        self.roster.connect()
         self._state()
 
     def _monotonic(self) -> float:
@@ -108,6 +117,8 @@ class SimulatedPod:
         self._inbox.clear()
         self.channel.forget()
         self.journal.forget()
+        self.roster.forget()
+        self.redis.members.pop(self, None)
 
     def later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
         self.world.after(seconds, self.run, action, *arguments)
@@ -126,10 +137,14 @@ class SimulatedPod:
         server = self._primary()
         self.channel.forget()
         self.journal.forget()
+        self.roster.forget()
         self.channel.unsubscribed()
+        self.redis.members.pop(self, None)
         self.redis = server
+        self.redis.members[self] = self.recovery.life
         self.channel.connect()
         self.journal.connect()
+        self.roster.connect()
 
     def opened(self, standing: Standing, asked: float) -> bool:
         """Take in what the server of a new connection says; say whether it may be used."""
@@ -261,6 +276,9 @@ class SimulatedPod:
         elif kind == "journal":
             self.journal.forget()
             self.journal.lose()
+        elif kind == "roster":
+            self.roster.forget()
+            self.roster.lose()
 
     def swallow(self, kind: str, seconds: float) -> None:
         """Let a connection stand half-open: nothing arrives, and nobody is told."""
@@ -274,7 +292,7 @@ class SimulatedPod:
             self.reset(kind)
 
     def lost_redis(self) -> None:
-        for kind in ("channel", "journal"):
+        for kind in ("channel", "journal", "roster"):
             self.reset(kind)
 
     # Clients
@@ -288,3 +306,14 @@ class SimulatedPod:
 
     def close(self, connection: Connection, reason: CloseReason) -> None:
         self.registry.close(connection, reason)
+
+    def _closed(self, connection: Connection) -> None:
+        if connection.close_reason is CloseReason.EVICTED:
+            self.on_evicted(connection)
+        self.recovery.resumption.closed(connection)
+        self.roster.claims.closed(connection)
+
+    def tell(self, life: str, told: Told) -> None:
+        """Tell a life, or all pods, what is no more than a hint."""
+        redis = self.redis
+        self.later(self.layer.delay, redis.execute, lambda: redis.tell(life, told))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.broker.side import PRIMARY, REPLICA, Standing
+from streams.roster.messages import Told
 from tests.simulation.world import World
+from tests.support.roster_model import RosterModel
+
+if TYPE_CHECKING:
+    from tests.simulation.pod import SimulatedPod
 
 Entry = tuple[tuple[int, int], bytes]
 
@@ -61,6 +66,9 @@ class RedisModel:
         # Whether it writes each entry to its disk before it acknowledges it.
         self.durable = False
         self.used = False
+        self.roster = RosterModel()
+        # The pods that hear what pods tell each other.
+        self.members: dict[SimulatedPod, str] = {}
         self._blocked: dict[object, Blocked] = {}
         self._waiting: list[tuple[object, Callable[[], None]]] = []
         # Called when all connections are lost.
@@ -153,6 +161,12 @@ class RedisModel:
         self._blocked.pop(connection, None)
         self._waiting = [waiting for waiting in self._waiting if waiting[0] is not connection]
 
+    def tell(self, life: str, told: Told) -> None:
+        """Pass on what a pod tells a life, or all pods."""
+        for pod, its_life in self.members.items():
+            if life in ("", its_life) and not pod.cuts["layer"]:
+                pod.layer.send(pod.run, pod.roster.told, told)
+
     # What happens to it
 
     def freeze(self) -> None:
@@ -191,6 +205,7 @@ class RedisModel:
         new.started_at, new.clock_offset = self.started_at, self.clock_offset
         new.marks, new.used, new.on_lost = list(self.marks), self.used, self.on_lost
         new.met = set(self.met)
+        new.roster = self.roster.copy()
         new._offsets = dict(self._offsets)
         new.entries = [entry for entry in self.entries if self._offsets[entry[0]] <= new.offset]
         new.added = self.added - len(self.entries) + len(new.entries)

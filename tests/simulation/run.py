@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+from streams.delivery.connection import Connection
 from tests.simulation.devices import Device
 from tests.simulation.faults import Faults
 from tests.simulation.pod import SimulatedPod
@@ -14,6 +15,8 @@ from tests.simulation.world import World
 
 HEAL_SECONDS = 14.0
 QUIET_SECONDS = 4.0
+# After so long the roster agrees with the pods, whatever happened.
+SETTLED_SECONDS = 60.0
 FAULT_SECONDS = (4.0, 14.0)
 # The history's seconds, bytes, and events for each client.
 LARGE = ((300.0, 2**22, 1000),)
@@ -52,6 +55,7 @@ class Cluster:
         self.devices = [Device(world, f"LANE{number}", self.pods) for number in range(rng.choice((1, 2)))]
         self.published: list[Published] = []
         self._number = 0
+        self.wrong: list[str] = []
         self._ids: list[str] = []
         # What may be published again: the message, and what it is.
         self._sent: list[tuple[bytes, Published]] = []
@@ -64,7 +68,14 @@ class Cluster:
     def _pod(self, number: int) -> SimulatedPod:
         self._lives += 1
         seen = self.repeats or self.retries, self.twins
-        return SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits, seen)
+        pod = SimulatedPod(self.world, lambda: self.redis, number, self._lives, self.limits, seen)
+        pod.on_evicted = self._evicted
+        return pod
+
+    def _evicted(self, connection: Connection) -> None:
+        for device in self.devices:
+            if device.connection is connection and device.is_young and not self.faults.clock_stepped:
+                self.wrong.append(f"{device.name} lost its name to an older connection at {self.world.now:.4f}")
 
     def _lose_redis(self) -> None:
         for pod in self.pods:
@@ -145,9 +156,11 @@ class Cluster:
         world.after(rng.uniform(0.5, 3.0), self.move_some, talking_until)
         world.run_until(talking_until + HEAL_SECONDS)
         self._heal()
+        healed_at = world.now
         world.run_until(world.now + QUIET_SECONDS)
         last = [self.publish(device.name, ingress) for device in self.devices for ingress in self.ingresses]
         world.run_until(world.now + QUIET_SECONDS)
+        world.run_until(max(world.now, healed_at + SETTLED_SECONDS))
         return self._verdict(last)
 
     def start_redis(self, lost: int) -> None:
@@ -179,6 +192,8 @@ class Cluster:
             for number in last:
                 if any(event.number == number and event.name == device.name for event in self.published):
                     result.expect(device, number)
+        result.problems += self.wrong
+        result.judge_roster(self.devices, self.pods, self.redis)
         for pod in self.pods:
             if pod.history.statistics().bytes > self.limits[1]:
                 result.problems.append(f"the history of {pod.name} is over its limit")

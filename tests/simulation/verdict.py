@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.simulation.devices import Device
+from tests.simulation.pod import SimulatedPod
+from tests.simulation.redis_model import RedisModel
 
 # Frames round their times to milliseconds.
 ROUNDING_SECONDS = 0.002
@@ -54,6 +56,19 @@ class Result:
                     f"{event.number} for {device.name}, taken by the {event.ingress} at {event.moment:.4f}, "
                     "was neither read nor named"
                 )
+
+    def judge_roster(self, devices: Sequence[Device], pods: Sequence[SimulatedPod], redis: RedisModel) -> None:
+        """Look whether each device has one stream, the one that it reads, and whether the roster says so."""
+        names = redis.roster.here.get(str(redis.history), {})
+        open_streams = {(pod, connection) for pod in pods for connection in pod.registry}
+        for device in devices:
+            found = [(pod, each) for pod, each in open_streams if each.client_name == device.name]
+            if found != [(device.pod, device.connection)]:
+                self.problems.append(f"{device.name} has {len(found)} streams")
+            elif (holder := names.get(device.name)) is None:
+                self.problems.append(f"{device.name} is not on the roster")
+            elif (holder.life, holder.number) != (found[0][0].recovery.life, found[0][1].number):
+                self.problems.append(f"{device.name} is on the roster at {holder.life}, and not there")
 
     def expect(self, device: Device, number: int) -> None:
         """Look whether a device read its last event."""

@@ -57,7 +57,7 @@ class Poisoner:
                     self.unusable += 1
                 if number % 10 == 0:
                     pipeline.publish(f"{CHANNEL}:canary:{self._draw.randbytes(8).hex()}", message)
-                    pipeline.publish(f"sse-pods:{CHANNEL}:__group__pods", message)
+                    pipeline.publish(f"{CHANNEL}:pods:__group__pods", message)
                     life = b'[{"type":"statement","life":"%b","pod_name":"p","sent":1,"ages":[1,1]}]'
                     pipeline.publish(f"{CHANNEL}:canary:long", life % (b"%d" % number * 50_000))
             pipeline.execute()

@@ -1,0 +1,297 @@
+"""Which state lanes and stores are in, as it follows from what the roster's hashes hold; pure.
+
+Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are counted since 1970, in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from streams.roster.lanes import Lane, LaneState, Store, StoreState
+from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
+from streams.roster.queries import (
+    DAY_MS,
+    Ended,
+    Entry,
+    Held,
+    Known,
+    Tallied,
+    days_at,
+    read_ended,
+    read_entry,
+    read_known,
+)
+from streams.roster.script import DAYS, Said
+from streams.wire.timestamps import iso
+
+LIFE_MS = round(1000 * LIFE_SECONDS)
+# A dead pod's entries are taken for ended then.
+BURY_MS = round(1000 * FORGET_SECONDS)
+BURIED = "pod-lost"
+# Of the last DAYS.
+EXPECTED_DAYS = 2
+# A lane of which nobody said that it is expected is forgotten when it was away for so long.
+FORGET_DAYS = 90
+MAX_NAMED = 1_000
+
+
+class Beat(NamedTuple):
+    """When a life was last heard, and what its pod's name is."""
+
+    at: int
+    pod_name: str = ""
+
+
+class View(NamedTuple):
+    """What lanes are looked at against.
+
+    `began` is when pods began to claim in this Redis: nothing older says who is there. `pods` are by their
+    lives. With a `missing_ms` of None no lane is missing.
+    """
+
+    now: int
+    began: int
+    missing_ms: int | None
+    pods: Mapping[str, Beat]
+
+    @property
+    def day(self) -> int:
+        return self.now // DAY_MS
+
+    def alive(self, life: str) -> bool:
+        """Say whether a life is heard."""
+        beat = self.pods.get(life)
+        return beat is not None and self.now - beat.at < LIFE_MS
+
+
+def view_of(now: int, tallied: Tallied, pods: list[bytes]) -> View:
+    """Read what lanes are looked at against; `pods` is what HGETALL says of them."""
+    heard = read_lives(now, pods)
+    beats = {each.life: Beat(now - round(1000 * each.silent_seconds), each.says.pod_name) for each in heard}
+    return View(now, tallied.began, tallied.missing_ms, beats)
+
+
+class LaneNow(NamedTuple):
+    """One lane at a moment.
+
+    `since` is when it got into its state, `away` since when it is not connected; `again` is when its state
+    may change by time alone.
+    """
+
+    name: str
+    state: LaneState
+    expected: bool
+    since: int
+    away: int
+    again: int
+    entry: Entry | None
+    ended: Ended
+
+
+class Summary(msgspec.Struct, array_like=True, frozen=True):
+    """One store at a moment; `missing_named` are the first MAX_NAMED of the missing, `said` is that of Held."""
+
+    state: StoreState
+    lanes: int
+    expected: int
+    connected: int
+    offline: int
+    unknown: int
+    missing: int
+    said: bool
+    missing_named: list[str]
+
+
+_summary = msgspec.json.Decoder(Summary)
+
+
+def read_summary(written: bytes | None) -> Summary | None:
+    """Read a store's sum; None where there is none, or one of another version."""
+    try:
+        return _summary.decode(written or b"")
+    except msgspec.DecodeError:
+        return None
+
+
+class Gone(NamedTuple):
+    """What is held of a lane that is to go: an entry, for what follows of it, or all of it.
+
+    `entry` is the entry, or an empty string; `known` is what is known of it by then. `seen` and `will_be_known`
+    stand for it afterwards, and are empty where nothing does.
+    """
+
+    name: str
+    entry: str
+    known: str
+    seen: str = ""
+    will_be_known: str = ""
+
+
+class StoreNow(NamedTuple):
+    """One store and its lanes in any order; `again` is when to look once more by time alone, 0 is never."""
+
+    lanes: list[LaneNow]
+    summary: Summary
+    again: int
+    gone: list[Gone]
+
+
+def look(held: Held, view: View) -> StoreNow:
+    """Look at all lanes of a store."""
+    names = held.known.keys() | held.here.keys()
+    said = held.said
+    lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+    expected = sum(lane.expected for lane in lanes)
+    there = sum(lane.state is LaneState.CONNECTED for lane in lanes)
+    # Night, or the store's line.
+    if dark := bool(expected) and not there:
+        lanes = list(map(in_the_dark, lanes))
+    missing = [lane.name for lane in lanes if lane.state is LaneState.MISSING]
+    unknown = sum(lane.state is LaneState.UNKNOWN for lane in lanes)
+    summary = Summary(
+        StoreState.DARK if dark else StoreState.PARTIAL if missing else StoreState.COMPLETE,
+        lanes=len(lanes),
+        expected=expected,
+        connected=there,
+        offline=len(lanes) - there - unknown - len(missing),
+        unknown=unknown,
+        missing=len(missing),
+        said=said,
+        missing_named=sorted(missing)[:MAX_NAMED],
+    )
+    again = min((lane.again for lane in lanes if lane.again), default=0)
+    away = names.difference(lane.name for lane in lanes if lane.state is LaneState.CONNECTED)
+    return StoreNow(lanes, summary, again, [gone for name in away if (gone := _gone(name, held, view)) is not None])
+
+
+def look_for(names: Iterable[str], held: Held, view: View) -> list[LaneNow]:
+    """Look at some lanes of a store of which all is held, in this order.
+
+    It is quicker than look() where any lane is connected.
+    """
+    if not any(connected(held, view)):
+        lanes = {lane.name: lane for lane in look(held, view).lanes}
+        return [lanes[name] for name in names if name in lanes]
+    said = held.said
+    return [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+
+
+def connected(held: Held, view: View) -> Iterator[str]:
+    """Give the names of the lanes that are connected."""
+    return (name for name, written in held.here.items() if view.alive(written.partition(" ")[0]))
+
+
+def in_the_dark(lane: LaneNow) -> LaneNow:
+    """Return a lane of a store that has lanes to expect and none that is connected: it is not missing."""
+    if lane.state is not LaneState.MISSING:
+        return lane
+    return lane._replace(state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
+
+
+def look_at(name: str, held: Held, view: View, *, said: bool) -> LaneNow | None:
+    """Look at one lane, of a store that is not dark; None where it is not known. `said` is that of all its lanes."""
+    entry, known = read_entry(held.here.get(name)), read_known(held.known.get(name))
+    if known is not None and known.said is Said.RETIRED:
+        known = None
+    if entry is None and known is None:
+        return None
+    ended = read_ended(held.seen.get(name))
+    last = _last(entry, ended, view)
+    days = days_at(known, entry, last, view.day) if known else 0
+    expected = known is not None and (known.said is Said.EXPECTED if said else days.bit_count() >= EXPECTED_DAYS)
+    if entry and view.alive(entry.life):
+        # One day more makes it a lane that is expected.
+        again = 0 if expected or said or known is None else (view.day + 1) * DAY_MS
+        return LaneNow(name, LaneState.CONNECTED, expected, entry.opened, 0, again, entry, ended)
+    # Redis may have been another one that it was in until then.
+    away = max(last, view.began)
+    missing_at = away + view.missing_ms if expected and view.missing_ms is not None else 0
+    again = _again_when_away(known, entry, last, days if expected and not said else 0, view.day)
+    if missing_at and view.now >= missing_at:
+        since = missing_at if last else 0
+        return LaneNow(name, LaneState.MISSING, expected, since, away if last else 0, again, entry, ended)
+    state = LaneState.UNKNOWN if entry else LaneState.OFFLINE
+    again = min(again, missing_at) if again and missing_at else again or missing_at
+    return LaneNow(name, state, expected, last, away if last else 0, again, entry, ended)
+
+
+def _last(entry: Entry | None, ended: Ended, view: View) -> int:
+    """Return the last moment at which a lane may have been connected."""
+    if entry is None:
+        return ended.at
+    if view.alive(entry.life):
+        return view.now
+    beat = view.pods.get(entry.life)
+    return beat.at if beat else entry.opened
+
+
+def _again_when_away(known: Known | None, entry: Entry | None, last: int, days: int, day: int) -> int:
+    """Return when to look again at a lane that is away; `days` are those that make it expected, or 0."""
+    moments = []
+    if entry is not None:
+        moments.append(last + BURY_MS)
+    elif known is not None and known.said is Said.LEARNED:
+        moments.append((known.day + FORGET_DAYS) * DAY_MS)
+    if days:
+        # The second of the newest days is the one that makes it expected.
+        second = days & (days - 1)
+        moments.append((day + DAYS - (second & -second).bit_length() + 1) * DAY_MS)
+    return min(moments, default=0)
+
+
+def _gone(name: str, held: Held, view: View) -> Gone | None:
+    written, is_known = held.here.get(name, ""), held.known.get(name, "")
+    entry, known = read_entry(written), read_known(is_known)
+    if entry is None:
+        if known is None or known.said is Said.EXPECTED:
+            return None
+        long_ago = known.said is Said.RETIRED or view.day - known.day >= FORGET_DAYS
+        return Gone(name, "", is_known) if long_ago else None
+    last = _last(entry, Ended(), view)
+    if view.now - last < BURY_MS:
+        return None
+    beat = view.pods.get(entry.life)
+    seen = f"{last} {BURIED} {beat.pod_name if beat else ''}"
+    if known is not None and known.said is not Said.RETIRED:
+        is_known_then = f"{view.day} {days_at(known, entry, last, view.day)} {known.said}"
+        return Gone(name, written, is_known, seen, is_known_then)
+    return Gone(name, written, is_known, seen, is_known)
+
+
+def lane_of(lane: LaneNow, view: View) -> Lane:
+    """Return a lane as it is shown."""
+    entry, ended = lane.entry, lane.ended
+    beat = view.pods.get(entry.life) if entry else None
+    return Lane(
+        lane.name,
+        lane.state,
+        expected=lane.expected,
+        pod_name=(beat.pod_name if beat else "") or ended.pod_name or None,
+        life=entry.life if entry else None,
+        since=moment(lane.since),
+        last_seen_at=moment(ended.at),
+        last_reason=ended.reason or None,
+        missing_since=moment(lane.away) if lane.state is LaneState.MISSING else None,
+    )
+
+
+def store_of_summary(store: str, summary: Summary) -> Store:
+    """Return a store as it is shown."""
+    return Store(
+        store,
+        summary.state,
+        lanes=summary.lanes,
+        expected=summary.expected,
+        connected=summary.connected,
+        offline=summary.offline,
+        unknown=summary.unknown,
+        missing=summary.missing_named,
+    )
+
+
+def moment(ms: int) -> str | None:
+    """Write a moment as it is shown."""
+    return iso(ms / 1000) if ms else None

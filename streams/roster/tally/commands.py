@@ -1,0 +1,118 @@
+"""What the tally asks of Redis and tells it."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import redis.asyncio
+
+from streams.roster.queries import READ_STORES, Held, Tallied, read_held, read_tallied
+from streams.roster.states import Gone, Summary, View, read_summary, view_of
+from streams.roster.tally import scripts
+
+MAX_MARKED = 1_000
+MAX_READ = 500
+
+
+class Commands:
+    """The tally's way to Redis, of one life, through one client; each method raises what redis-py does."""
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str, life: str, *, lock_seconds: float) -> None:
+        self._client, self._prefix, self._life = client, prefix, life
+        self._lock_ms = round(1000 * lock_seconds)
+        self._scripts = {
+            text: client.register_script(text)
+            for text in (
+                scripts.LEAD,
+                scripts.RESIGN,
+                scripts.NOTE,
+                scripts.FORGET_ALL,
+                scripts.TAKE,
+                scripts.WRITE,
+                scripts.CLEAN,
+                READ_STORES,
+            )
+        }
+
+    async def _run(self, script: str, *arguments: Any) -> Any:
+        return await self._scripts[script](args=[self._prefix, self._life, *arguments])
+
+    async def lead(self) -> tuple[View, Tallied] | None:
+        """Take the lock, or keep it; return None where another has it."""
+        reply = await self._run(scripts.LEAD, self._lock_ms)
+        if not reply:
+            return None
+        now, tally, pods = reply
+        tallied = read_tallied(tally)
+        return view_of(now, tallied, pods), tallied
+
+    async def resign(self) -> None:
+        """Let another take the lock."""
+        await self._run(scripts.RESIGN)
+
+    async def note(self, tallied: Tallied) -> None:
+        """Write down what the tally holds of itself."""
+        fields = tallied._asdict() | {"alive": " ".join(sorted(tallied.alive))}
+        held = ((name, value) for name, value in fields.items() if value is not None)
+        await self._run(scripts.NOTE, *chain.from_iterable(held))
+
+    async def forget_all(self) -> None:
+        """Begin with nothing."""
+        await self._run(scripts.FORGET_ALL)
+
+    async def mark_all(self) -> None:
+        """Have all stores looked at."""
+        stores: list[Any] = await self._client.zrangebylex(self._prefix + "stores", "-", "+", 0, MAX_MARKED)
+        while stores:
+            await self._client.sadd(self._prefix + "dirty", *stores)
+            after = b"(" + stores[-1]
+            stores = await self._client.zrangebylex(self._prefix + "stores", after, "+", 0, MAX_MARKED)
+
+    async def mark_life(self, life: str) -> None:
+        """Have all stores looked at in which a life has claimed."""
+        marked: set[bytes] = set()
+        async for store in self._client.sscan_iter(f"{self._prefix}of:{life}", count=MAX_MARKED):
+            marked.add(store)
+            if len(marked) == MAX_MARKED:
+                await self._client.sadd(self._prefix + "dirty", *marked)
+                marked.clear()
+        if marked:
+            await self._client.sadd(self._prefix + "dirty", *marked)
+
+    async def forget_lives(self, lives: list[str]) -> None:
+        await self._client.hdel(self._prefix + "pods", *lives)
+
+    async def take(self, count: int) -> list[str]:
+        """Take stores that are to be looked at; write() says that they were."""
+        return [store.decode() for store in await self._run(scripts.TAKE, self._lock_ms, count)]
+
+    async def read_stores(self, stores: list[str]) -> tuple[View, list[tuple[str, Summary | None, Held | None]]]:
+        """Read stores: each with its summary, if it has one, and what is held of it, or None for a large one."""
+        now, tally, pods, found = await self._scripts[READ_STORES](args=[self._prefix, *stores])
+        return view_of(now, read_tallied(tally), pods), [
+            (store, read_summary(summary), read_held(hashes) if hashes else None)
+            for store, (summary, *hashes) in zip(stores, found, strict=True)
+        ]
+
+    async def read_large(self, store: str, history: str) -> Held:
+        """Read a large store in parts, and put its lanes into their index."""
+        keys = (f"here:{history}:", "seen:", "known:")
+        held = Held(*[await self._read_hash(self._prefix + key + store) for key in keys])
+        names = sorted(held.known)
+        for place in range(0, len(names), MAX_MARKED):
+            await self._client.zadd(f"{self._prefix}large:{store}", dict.fromkeys(names[place : place + MAX_MARKED], 0))
+        return held
+
+    async def _read_hash(self, key: str) -> dict[str, str]:
+        fields = self._client.hscan_iter(key, count=MAX_READ)
+        return {name.decode(): value.decode() async for name, value in fields}
+
+    async def write(self, differences: list[int], rows: list[str | bytes | int]) -> None:
+        """Write what was found in stores; does nothing where another pod has the lock."""
+        await self._run(scripts.WRITE, *differences, *rows)
+
+    async def clean(self, store: str, gone: list[Gone]) -> None:
+        """Bury and forget what is gone, unless it has changed since it was read."""
+        for place in range(0, len(gone), MAX_MARKED):
+            await self._run(scripts.CLEAN, store, *(word for each in gone[place : place + MAX_MARKED] for word in each))

@@ -1,0 +1,143 @@
+"""The script in a real Redis beside its model, whatever pods say."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.roster.keys import prefix, store_of
+from streams.roster.script import DAYS, HERE_SECONDS, SCRIPT, Item, Kind, Outcome, line, read_answer
+from tests.support.redis_server import RedisServer
+from tests.support.roster_model import RosterModel
+
+HISTORY = "history-1"
+NAMES = ("A-1", "A-2", "B-1", "kiosk", "-x", "A-")
+Batch = tuple[str, float, list[Item]]
+
+
+class RealRoster:
+    """The script, in a Redis of its own channel."""
+
+    def __init__(self, server: RedisServer, channel: str) -> None:
+        # One command of redis-py may answer with several types.
+        self.client: Any = server.client
+        self.prefix = prefix(channel)
+        for key in self.client.scan_iter(f"{self.prefix}*"):
+            self.client.delete(key)
+        self._script = self.client.register_script(SCRIPT)
+
+    def say(self, life: str, items: list[Item], waited: float = 0.0) -> tuple[int, int, list[Outcome]]:
+        """Return when Redis looked at it, when it was sent, both in milliseconds, and the outcomes."""
+        seconds, microseconds = self.client.time()
+        sent_ms = round(1000 * (seconds + microseconds / 1e6 - waited))
+        args = [self.prefix, HISTORY, life, f"pod of {life}".replace(" ", "-"), sent_ms, "".join(map(line, items))]
+        now, outcomes = read_answer(self._script(args=args))
+        return round(1000 * now), sent_ms, outcomes
+
+    def here(self) -> dict[str, tuple[str, int]]:
+        """Return who has which name."""
+        found = {}
+        for key in self.client.scan_iter(f"{self.prefix}here:*"):
+            for name, entry in self.client.hgetall(key).items():
+                life, number, _opened = entry.decode().split()
+                assert key.decode().endswith(f"{HISTORY}:{store_of(name.decode())}")
+                found[name.decode()] = (life, int(number))
+        return found
+
+    def known(self, name: str) -> str:
+        """Return what is known of a lane's days."""
+        found: bytes = self.client.hget(f"{self.prefix}known:{store_of(name)}", name)
+        return found.decode()
+
+
+items = st.builds(
+    Item,
+    st.sampled_from((Kind.CLAIM, Kind.CLAIM, Kind.KEEP, Kind.RELEASE)),
+    st.sampled_from(NAMES),
+    st.integers(1, 4),
+    # Far enough apart that the milliseconds between two commands change nothing.
+    st.sampled_from((0.0, 60.0, 120.0, 180.0, 3600.0)),
+    st.just("client-closed"),
+)
+batches = st.lists(
+    st.tuples(st.sampled_from(("l1", "l2", "l3")), st.sampled_from((0.0, 30.0, 3000.0)), st.lists(items, max_size=8)),
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(said=batches)
+def test_script_does_what_its_model_does(redis_server: RedisServer, said: list[Batch]):
+    real, model = RealRoster(redis_server, "roster-model"), RosterModel()
+    for life, waited, batch in said:
+        now_ms, sent_ms, outcomes = real.say(life, batch, waited)
+        assert outcomes == model.say(HISTORY, life, "".join(map(line, batch)), now_ms, sent_ms)
+        assert real.here() == {name: (held.life, held.number) for name, held in model.here[HISTORY].items()}
+
+
+@pytest.fixture
+def real(redis_server: RedisServer, client_name: str) -> RealRoster:
+    return RealRoster(redis_server, client_name)
+
+
+def claim(name: str, number: int = 1, age: float = 0.0) -> Item:
+    return Item(Kind.CLAIM, name, number, age)
+
+
+def test_an_entry_is_short_and_lasts_for_a_day(real: RealRoster):
+    real.say("0123456789abcdef", [claim("STORE001-LANE01")])
+    key = f"{real.prefix}here:{HISTORY}:STORE001"
+    assert len(real.client.hget(key, "STORE001-LANE01")) <= 64, "a hash of longer ones takes several times as much"
+    assert HERE_SECONDS - 10 < real.client.ttl(key) <= HERE_SECONDS
+    assert real.client.object("encoding", key) == b"listpack"
+
+
+def test_an_end_is_noted_with_its_reason_and_pod(real: RealRoster):
+    now_ms, _, _ = real.say("l1", [claim("A-1")])
+    real.say("l1", [Item(Kind.RELEASE, "A-1", 1, reason="dead-peer")])
+    ended_ms, reason, pod = real.client.hget(f"{real.prefix}seen:A", "A-1").decode().split()
+    assert now_ms <= int(ended_ms) < now_ms + 10_000
+    assert (reason, pod) == ("dead-peer", "pod-of-l1")
+    assert real.here() == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{today} 1 0", "{today} 1 0"),
+        ("{yesterday} 1 0", "{today} 3 0"),
+        ("{yesterday} 5 1", "{today} 11 1"),
+        ("{long ago} 16383 0", "{today} 1 0"),
+        ("{yesterday} 16383 0", "{today} 16383 0"),
+        ("{yesterday} 16383 2", "{today} 1 0"),
+    ],
+)
+def test_the_days_on_which_a_lane_was_there_are_noted(real: RealRoster, before: str, after: str):
+    today = int(time.time() // 86_400)
+    days = {"today": today, "yesterday": today - 1, "long ago": today - DAYS}
+    real.client.hset(f"{real.prefix}known:A", "A-1", before.format(**days))
+    real.say("l1", [claim("A-1")])
+    assert real.known("A-1") == after.format(**days)
+
+
+def test_what_is_claimed_again_is_written_again_only_where_it_is_off(real: RealRoster):
+    real.say("l1", [claim("A-1", age=60)])
+    key = f"{real.prefix}here:{HISTORY}:A"
+    before = real.client.hget(key, "A-1")
+    real.say("l1", [claim("A-1", age=60.05)])
+    assert real.client.hget(key, "A-1") == before
+    real.say("l1", [claim("A-1", age=70)])
+    assert real.client.hget(key, "A-1") != before
+
+
+def test_an_entry_of_a_time_to_come_is_no_younger(real: RealRoster):
+    """Redis' clock was set back since."""
+    future = round(1000 * (time.time() + 3600))
+    real.client.hset(f"{real.prefix}here:{HISTORY}:A", "A-1", f"l2 1 {future}")
+    _, _, outcomes = real.say("l1", [claim("A-1")])
+    assert [outcome.verdict for outcome in outcomes] == ["r"]
+    assert real.here() == {"A-1": ("l1", 1)}
