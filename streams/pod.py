@@ -84,7 +84,9 @@ class Pod:
             conf.redis_url,
             conf.redis_channel,
             self.registry,
+            self.history,
             self.ingresses.recovery.life,
+            trace_kept=conf.trace_kept,
             primary=self.ingresses.primary,
             life_of_now=self._life,
         )
@@ -98,6 +100,7 @@ class Pod:
         self.reading = Reading(conf.redis_url, conf.redis_channel, primary=self.ingresses.primary)
         self.ingresses.primary.connections += (self.roster, self.tally, self.reading)
         self.registry.on_open = self.roster.opened
+        self.registry.observer = self.roster.tracer.recorder
         resumed = self.registry.on_close
 
         def on_close(connection: Connection) -> None:
@@ -166,6 +169,7 @@ class Pod:
         self.draining = True
         for connection in self.registry:
             self.registry.close(connection, CloseReason.SERVER_STOPPED)
+        await self.roster.finish()
         await self._tasks.stop()
 
     def refusal(self, name: str, address: str) -> CloseReason | None:
