@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streams.pod import Pod
+from streams.wire.timestamps import iso, now_iso
 
 
 class Call(NamedTuple):
@@ -20,6 +22,12 @@ class Call(NamedTuple):
     query: Any
     # The Struct of the body, or None.
     body: Any
+
+    @property
+    def now(self) -> str:
+        """Return the time by Redis' clock as near as this pod knows it, as ISO 8601."""
+        ahead = self.pod.roster.tracer.clock.ahead
+        return iso(time.monotonic() + ahead) if ahead else now_iso()
 
 
 class Change(NamedTuple):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.api import clients, stores
+from streams.api import clients, stores, traces
 from streams.api.calls import Answer, Call
 from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import PROBLEMS_PATH, ProblemKind
 from streams.api.router import Endpoint, Route
 from streams.api.stores import Expected
+from streams.api.traces import TraceQuery
 
 
 class ProblemMeant(msgspec.Struct):
@@ -39,5 +40,7 @@ ROUTES = (
     Route("/stores/STORE/expected", {"PUT": Endpoint(stores.expect, body=Expected)}),
     Route("/clients", {"GET": Endpoint(clients.clients, ClientsQuery)}),
     Route("/clients/NAME", {"GET": Endpoint(clients.client), "DELETE": Endpoint(clients.retire)}),
+    Route("/clients/NAME/stream", {"DELETE": Endpoint(traces.close)}),
+    Route("/clients/NAME/trace", {"GET": Endpoint(traces.traced, TraceQuery)}),
     Route(PROBLEMS_PATH, {"GET": Endpoint(problems, public=True)}),
 )

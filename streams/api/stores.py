@@ -15,7 +15,6 @@ from streams.roster.keys import store_of
 from streams.roster.lanes import Lane, Store
 from streams.roster.reader import RosterReader
 from streams.wire.events import valid_name
-from streams.wire.timestamps import now_iso
 
 # Of a pod that Redis has not heard for 15 seconds.
 SILENT = "silent"
@@ -84,7 +83,7 @@ async def pods(call: Call) -> Answer:
         for each in page
     ]
     more = begin + asked.limit < len(heard)
-    return Answer(Pods(said, now_iso(), page[-1].life if more else None))
+    return Answer(Pods(said, call.now, page[-1].life if more else None))
 
 
 async def stores(call: Call) -> Answer:
@@ -103,7 +102,7 @@ async def store(call: Call) -> Answer:
     summary, lanes = found
     clients, cursor = await _page(call.pod.reading.reader, summary, lanes, asked)
     shown = [client_of(lane) for lane in clients]
-    return Answer(StorePage(**msgspec.structs.asdict(summary), clients=shown, as_of=now_iso(), next_cursor=cursor))
+    return Answer(StorePage(**msgspec.structs.asdict(summary), clients=shown, as_of=call.now, next_cursor=cursor))
 
 
 async def _page(

@@ -55,7 +55,8 @@ class Remembered(NamedTuple):
 class Answer(msgspec.Struct, omit_defaults=True):
     """What one pod knows: its open stream of the client, if it has one, and the events that it remembers.
 
-    Times are ISO 8601 by Redis' clock; `at` is when it said so. `left_out` are more events than there is room for.
+    Times are ISO 8601 by Redis' clock; `at` is when it said so, and `active_at` when the stream was last written to.
+    `left_out` are more events than there is room for.
     """
 
     number: int
@@ -64,6 +65,8 @@ class Answer(msgspec.Struct, omit_defaults=True):
     opened_at: str = ""
     address: str = ""
     user_agent: str = ""
+    active_at: str = ""
+    event_count: int = 0
     events: list[Remembered] = []
     left_out: int = 0
 
@@ -91,6 +94,8 @@ class Witness:
             answer.opened_at = iso(connection.opened_at + ahead)
             answer.address = connection.address
             answer.user_agent = connection.user_agent[:MAX_TEXT_CHARACTERS]
+            answer.active_at = iso(connection.active_at + ahead)
+            answer.event_count = connection.event_count
         found = self._history.placed(name)
         answer.left_out = max(0, len(found) - MAX_EVENTS)
         for place, moment, message in found[-MAX_EVENTS:]:

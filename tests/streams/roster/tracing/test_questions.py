@@ -47,6 +47,10 @@ def test_witness_names_the_open_stream(pod: PurePod):
     found = answer(pod)
     assert (found.stream, found.opened_at, found.address) == ("01234567.3", iso(AHEAD + opened_at), "10.0.0.1:5")
     assert len(found.user_agent) == 120
+    assert (found.active_at, found.event_count) == (iso(AHEAD + opened_at), 0)
+    pod.channel("evt-1")
+    found = answer(pod)
+    assert (found.active_at, found.event_count) == (iso(AHEAD + pod.hands.now), 1)
 
 
 def test_witness_remembers_what_an_event_was_and_not_its_data(pod: PurePod):
