@@ -1,11 +1,9 @@
-"""The JSON that other programs read: register, health and this pod's connections."""
+"""The JSON that other programs read: register, health and metrics."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -16,17 +14,14 @@ from django.views.decorators.csrf import csrf_exempt
 
 from streams import VERSION
 from streams.auth.access import SIGN_IN, may_look
-from streams.delivery.connection import Connection, ConnectionSnapshot
 from streams.errors import InvalidName
-from streams.http import listing
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_pod
 from streams.wire.events import valid_name
-from streams.wire.timestamps import iso, now_iso
+from streams.wire.timestamps import now_iso
 
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
-LISTED_AT_ONCE = 200
 # Paths that are often asked for elsewhere, and what there is here.
 HINTS = {
     "events": "; a stream is at /events/NAME, such as /events/STORE001-LANE01",
@@ -165,71 +160,6 @@ async def ready(_request: HttpRequest) -> HttpResponse:
     if not readiness.ready:
         data["error"] = f"This pod takes no clients now: {readiness.reason}."
     return json_response(data, HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-@answers("GET", "HEAD", public=False)
-async def connections(request: HttpRequest) -> HttpResponse:
-    """List this pod's connections in the original's shape.
-
-    With one of the dashboard's parameters it is the page of them that the dashboard would show.
-    """
-    pod = get_pod()
-    pod_name = pod.conf.pod_name
-    found: Iterable[Connection] = pod.registry
-    of_page: dict[str, Any] = {}
-    if request.GET.keys() & listing.PARAMETERS:
-        selection = listing.Roster(pod.registry).select(listing.View.parse(request.GET))
-        found = selection.connections
-        of_page = {"matched": selection.matched, "page": selection.page, "pages": selection.pages}
-    listed: list[dict[str, Any]] = []
-    for number, connection in enumerate(found, 1):
-        listed.append(connection_json(connection.snapshot(time.monotonic()), pod_name))
-        if number % LISTED_AT_ONCE == 0:
-            # Thousands take long; events go out between.
-            await asyncio.sleep(0)
-    total = len(pod.registry) if of_page else len(listed)
-    return json_response(
-        {"podName": pod_name, "totalConnections": total, **of_page, "connections": listed, "timestamp": now_iso()}
-    )
-
-
-@answers("GET", "HEAD", public=False)
-async def client(_request: HttpRequest, name: str) -> HttpResponse:
-    """Describe one client of this pod in the original's shape."""
-    pod = get_pod()
-    pod_name = pod.conf.pod_name
-    connection = pod.registry.get(name)
-    if connection is None:
-        similar = listing.similar_name(pod.registry, name)
-        hint = f" {similar} is: names are case-sensitive." if similar else ""
-        others = pod.ingresses.peers.names
-        elsewhere = f" It may be on another: {', '.join(others)}." if others else ""
-        sentence = f"Client {name} is not on this pod.{hint}{elsewhere}"
-        return json_response(
-            {
-                "found": False,
-                "podName": pod_name,
-                "clientName": name,
-                "error": sentence,
-                "timestamp": now_iso(),
-            },
-            HTTPStatus.NOT_FOUND,
-        )
-    found = connection_json(connection.snapshot(time.monotonic()), pod_name)
-    return json_response({"found": True, "podName": pod_name, "client": found, "timestamp": now_iso()})
-
-
-def connection_json(snapshot: ConnectionSnapshot, pod_name: str) -> dict[str, Any]:
-    """Describe a connection with the original's keys; `uptime` is in seconds."""
-    return {
-        "clientName": snapshot.client_name,
-        "podName": pod_name,
-        "connectedAt": iso(snapshot.connected_at),
-        "lastActivity": iso(snapshot.last_activity),
-        "eventCount": snapshot.event_count,
-        "isAlive": True,
-        "uptime": int(snapshot.open_seconds),
-    }
 
 
 @answers("GET", "HEAD")

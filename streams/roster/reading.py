@@ -15,19 +15,23 @@ REPLY_SECONDS = 2.0
 
 
 class Reading:
-    """Keeps a RosterReader on the pod's primary; to be used on one event loop."""
+    """Keeps a RosterReader on the pod's primary."""
 
     def __init__(self, url: str, channel: str, *, primary: Primary) -> None:
         self._url, self._channel, self._primary = url, channel, primary
         self._client: redis.asyncio.Redis | None = None
         self._reader: RosterReader | None = None
+        # To which the client's connections belong.
+        self._loop: asyncio.AbstractEventLoop | None = None
         # A task that nobody holds may be collected.
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def reader(self) -> RosterReader:
         """Return the reader, which connects when it is first used."""
-        if self._reader is None:
+        loop = asyncio.get_running_loop()
+        if self._reader is None or self._loop is not loop:
+            self._loop = loop
             self._client = async_client(
                 self._url, connect_seconds=REPLY_SECONDS, reply_seconds=REPLY_SECONDS, on_open=self._primary.open
             )
