@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +148,7 @@ def test_every_parameter_of_every_path(pod: Pod, known: str):
         if "GET" not in route.endpoints:
             continue
         for parameter in PARAMETERS:
-            for value in random.sample(VALUES, 8):
+            for value in VALUES:
                 answer = ask(pod, "GET", f"{path}?{parameter}={value}")
                 assert answer.status in (200, 400), (path, parameter, value, answer)
                 if answer.status == 400:

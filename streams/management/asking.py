@@ -1,0 +1,99 @@
+"""What the commands share that ask about lanes: Redis and the pods, errors on one line, and how a lane is written."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from streams.api.similar import did_you_mean, similar_names
+from streams.broker.clients import async_client
+from streams.conf import StreamSettings, redis_place
+from streams.errors import InvalidName
+from streams.logs import quoted
+from streams.roster.lanes import LaneState
+from streams.roster.reader import RosterReader
+from streams.roster.tracing.entries import TraceEntry
+from streams.wire.events import valid_name
+
+T = TypeVar("T")
+
+UNSEEN_STATUS = 3
+EXIT_STATUS = "exit status: 0 it is told, 1 Redis cannot be reached, 2 wrong arguments, 3 never seen"
+# Names of pods and clients may be longer; the others keep their column then.
+WIDTH = 24
+COLOURS = {LaneState.CONNECTED: "SUCCESS", LaneState.UNKNOWN: "WARNING", LaneState.MISSING: "ERROR"}
+
+
+class AskingCommand(BaseCommand):
+    """A command that asks Redis, and exits with 1 and one line where that gives no answer."""
+
+    examples = ""
+    usage = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Keep the line breaks of the examples."""
+        epilog = f"examples:\n{self.examples}\n{EXIT_STATUS}"
+        kwargs |= {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Beside an error Django's own options would be lines about nothing that is wrong.
+        parser.usage = f"%(prog)s {self.usage} [-h lists all options]"
+        return parser
+
+    def ask(self, question: Callable[[RosterReader], Awaitable[T]]) -> T:
+        """Await a question to the roster."""
+        conf: StreamSettings = settings.STREAMS
+        # What it takes part in tells of itself in a pod's log; here a person reads.
+        logging.getLogger("sse").setLevel("ERROR")
+
+        async def run() -> T:
+            async with async_client(conf.redis_url) as client:
+                return await question(RosterReader(client, conf.redis_channel))
+
+        try:
+            return asyncio.run(run())
+        except (redis.RedisError, OSError) as error:
+            why = str(error) or "it took too long"
+            sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."
+            raise CommandError(sentence, returncode=1) from None
+
+    def write_json(self, said: msgspec.Struct) -> None:
+        """Write an object on one line."""
+        self.stdout.write(msgspec.json.encode(said).decode())
+
+    def coloured(self, text: str, state: LaneState) -> str:
+        """Return a text in the colour of a state, where a terminal has colours."""
+        colour: Callable[[str], str] = getattr(self.style, COLOURS.get(state, "NOTICE"))
+        return colour(text) if state in COLOURS else text
+
+
+def client_name(text: str) -> str:
+    """Read an argument that names a client."""
+    try:
+        return valid_name(text)
+    except InvalidName as error:
+        raise argparse.ArgumentTypeError(str(error).replace("clientName", "NAME", 1)) from None
+
+
+async def fail_unseen(reader: RosterReader, name: str) -> NoReturn:
+    """Say that a client was never seen, and which one may have been meant."""
+    similar = did_you_mean(await similar_names(reader, name))
+    raise CommandError(f"No client {name} was ever seen.{similar}", returncode=UNSEEN_STATUS)
+
+
+def entry_line(entry: TraceEntry) -> str:
+    """Write an entry of a trace as a line of log is written: when, what, on which pod, and what else is known."""
+    said: dict[str, Any] = msgspec.to_builtins(entry)
+    facts = " ".join(
+        f"{name}={quoted(value)}"
+        for name, value in said.items()
+        if name not in ("kind", "podName", "at", "stream", "digest")
+    )
+    return f"{entry.at:{WIDTH}}  {entry.kind:10}  {entry.pod_name:12}  {facts}".rstrip()
