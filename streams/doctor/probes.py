@@ -82,9 +82,9 @@ async def look_at_canary(conf: StreamSettings) -> Iterator[Finding]:
             while await _next(listener, "pmessage") != mine.encode():
                 pass
     except TimeoutError:
-        says = f"what is published is not heard within {CANARY_SECONDS:g} s"
+        says = f"what is published does not come back within {CANARY_SECONDS:g} s"
         return iter([bad("canary", says, "Look at Redis: is it overloaded, or a cluster or a proxy without patterns?")])
-    return iter([well("canary", f"what is published is heard after {1000 * (time.monotonic() - asked):.0f} ms")])
+    return iter([well("canary", f"what is published comes back after {1000 * (time.monotonic() - asked):.0f} ms")])
 
 
 async def look_at_journal(conf: StreamSettings) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ class Rebalance:
     def __init__(self, life: str) -> None:
         self.active = False
         self._life = life
-        # By life: a pod's own clock may be off, so its age is for how long it is heard here.
+        # By life: a pod's own clock may be off, so its age is for how long it is known here.
         self._first_at: dict[str, float] = {}
         # What is left of a connection: half a percent of a few is less than one.
         self._owed = 0.0

@@ -21,11 +21,11 @@ def here(conf: StreamSettings, client_name: str) -> StreamSettings:
     return msgspec.structs.replace(conf, redis_channel=client_name)
 
 
-async def test_a_canary_that_is_not_heard(here: StreamSettings, monkeypatch: pytest.MonkeyPatch):
+async def test_a_canary_that_does_not_come_back(here: StreamSettings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(probes, "CANARY_SECONDS", 0.2)
     monkeypatch.setattr(probes, "canary_channel", lambda channel, life: f"{channel}:elsewhere:{life}")
     (found,) = await probes.look_at_canary(here)
-    assert (found.state, found.says) == (State.BAD, "what is published is not heard within 0.2 s")
+    assert (found.state, found.says) == (State.BAD, "what is published does not come back within 0.2 s")
 
 
 async def test_the_canary_of_a_channel_with_marks_of_patterns(here: StreamSettings):
