@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
@@ -49,28 +50,33 @@ async def _of_redis(conf: StreamSettings) -> list[Finding]:
             bad("redis", f"{probes.place(conf)}: {_why(error)}", remedy),
             *(skipped(name, NO_REDIS) for name in OF_REDIS),
         ]
-    version = server.version_of(reached.server)
-    looks: dict[str, Look] = {
+    looks = _looks_at_redis(conf, reached)
+    found = await asyncio.gather(*(_within(PROBE_SECONDS, name, looks[name]) for name in OF_REDIS))
+    first = server.judge_version(probes.place(conf), reached.server, reached.seconds)
+    return [first, *itertools.chain.from_iterable(found)]
+
+
+def _looks_at_redis(conf: StreamSettings, reached: probes.Reached) -> dict[str, Look]:
+    version, standing, durable_log = server.version_of(reached.server), reached.standing, conf.durable_log
+    return {
+        "role": _judged(lambda: server.judge_role(standing.role, standing.primary)),
         "rights": lambda: probes.look_at_rights(conf, version),
         "canary": lambda: probes.look_at_canary(conf),
         "journal": lambda: probes.look_at_journal(conf),
+        "persistence": _judged(lambda: server.judge_persistence(reached.persistence, durable_log=durable_log)),
+        "memory": _judged(lambda: server.judge_memory(reached.memory)),
         "clock": lambda: probes.look_at_clock(conf),
         "pods": lambda: probes.look_at_pods(conf),
     }
-    found = await asyncio.gather(*(_within(PROBE_SECONDS, name, look) for name, look in looks.items()))
-    by_name = {**dict(zip(looks, found, strict=True)), **_of_server(conf, reached)}
-    return [
-        server.judge_version(probes.place(conf), reached.server, reached.seconds),
-        *(finding for name in OF_REDIS for finding in by_name[name]),
-    ]
 
 
-def _of_server(conf: StreamSettings, reached: probes.Reached) -> dict[str, list[Finding]]:
-    return {
-        "role": [server.judge_role(reached.standing.role, reached.standing.primary)],
-        "persistence": [server.judge_persistence(reached.persistence, durable_log=conf.durable_log)],
-        "memory": [server.judge_memory(reached.memory)],
-    }
+def _judged(judge: Callable[[], Finding]) -> Look:
+    """Return a look at what is known already; what is told in another way than expected is one line, too."""
+
+    async def look() -> list[Finding]:
+        return [judge()]
+
+    return look
 
 
 async def _of_front_door(conf: StreamSettings, url: str) -> list[Finding]:
