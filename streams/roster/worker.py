@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -56,6 +57,8 @@ class Roster:
         self.members = Membership(life, registry.pod_name, self._told)
         # All pods, as of the last beat.
         self.lives: list[Heard] = []
+        # The moment of that beat, in monotonic seconds.
+        self.lives_at = -inf
         self.errors = 0
         self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
         self._primary = primary
@@ -133,7 +136,7 @@ class Roster:
         about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
         self.claims.clocked(now_ms / 1000, asked, time.monotonic())
-        self.lives = read_lives(now_ms, lives)
+        self.lives, self.lives_at = read_lives(now_ms, lives), asked
         history = self._primary.side.history
         if not known or history != self._history:
             # Redis has forgotten this pod, or is another one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -13,12 +14,13 @@ from typing import Any
 import pytest
 import redis
 
+from streams.doctor.rights import rights
 from tests.conftest import StartPod
 from tests.docs.pages import DOCS, section
 from tests.support.http import HOST, open_stream
 from tests.support.operators import Operator, make_databases
 from tests.support.pods import PRODUCTION, environment, run_manage
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import CHANNEL, RedisServer, free_port
 from tests.support.waiting import wait_until
 
 PAGE = DOCS / "howto/redis.md"
@@ -71,6 +73,11 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
 
+def test_doctor_tries_the_commands_of_the_rules():
+    ruled = {word.removeprefix("+") for rule in rules() for word in rule if word.startswith("+")}
+    assert {right.command for right in rights(CHANNEL, "", NEWER)} == ruled
+
+
 async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, client_name: str, tmp_path: Path):
     """A pod and a publisher do all that they do, and Redis has nothing to refuse."""
     admin: Any = redis.Redis.from_url(url)
@@ -101,4 +108,7 @@ async def test_rules_are_taken_and_are_enough(url: str, start_pod: StartPod, cli
     operator.log_in(pods[0].port)
     operator.log_out(pods[0].port)
     assert admin.acl_log() == [], "and nothing is refused"
+    findings = json.loads(run_manage("doctor", "--json", env=environment(REDIS_URL=user)).stdout)["findings"]
+    assert "may do all that a pod does" in next(one["says"] for one in findings if one["check"] == "rights")
+    assert admin.acl_log() == [], "nor to doctor"
     admin.close()
