@@ -5,6 +5,7 @@ StreamError
 │   └── EnvFileError      a `.env` file that cannot be read
 ├── UnusableMessage       a message on the Redis channel that no client can be sent
 ├── InvalidName           a client name that breaks the rule
+├── TooManyTraces         no further client can be traced now
 └── PublishError
     ├── InvalidEvent      an event that must not be published
     └── RedisUnavailable  Redis did not take it
@@ -42,6 +43,10 @@ class UnusableMessage(StreamError):
 
 class InvalidName(StreamError):
     """A client name that breaks the rule."""
+
+
+class TooManyTraces(StreamError):
+    """No further client can be traced now."""
 
 
 class PublishError(StreamError):

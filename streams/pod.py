@@ -85,7 +85,9 @@ class Pod:
             conf.redis_url,
             conf.redis_channel,
             self.registry,
+            self.history,
             self.ingresses.recovery.life,
+            trace_kept=conf.trace_kept,
             primary=self.ingresses.primary,
             life_of_now=self._life,
         )
@@ -101,6 +103,7 @@ class Pod:
         evens_out = conf.rebalance and not conf.front_door_hashes
         self.rebalance = Rebalance(self.ingresses.recovery.life) if evens_out else None
         self.registry.on_open = self.roster.opened
+        self.registry.observer = self.roster.tracer.recorder
         resumed = self.registry.on_close
 
         def on_close(connection: Connection) -> None:
@@ -169,6 +172,7 @@ class Pod:
         self.draining = True
         for connection in self.registry:
             self.registry.close(connection, CloseReason.SERVER_STOPPED)
+        await self.roster.finish()
         await self._tasks.stop()
 
     def refusal(self, name: str, address: str) -> CloseReason | None:

@@ -186,6 +186,15 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Period,
         Meta(description="a pod is not ready when no message to itself has come back through Redis for this long"),
     ] = 10
+    trace_kept: Annotated[
+        int,
+        Meta(
+            title="entries",
+            ge=0,
+            le=10_000,
+            description="how many of a client's latest connects, ends and gaps are kept in Redis for a day; 0 is none",
+        ),
+    ] = 50
     missing_seconds: Annotated[
         Seconds,
         Meta(

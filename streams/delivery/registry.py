@@ -13,6 +13,7 @@ from streams.delivery.duels.probes import ANSWER_SECONDS, Probes
 from streams.delivery.duels.report import log_duel
 from streams.delivery.duels.turns import Duels
 from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, Notices, draw
+from streams.delivery.observing.observer import Observer
 from streams.delivery.outbox import Outbox
 from streams.delivery.phases import Slots
 from streams.delivery.turnover import Turnover
@@ -61,6 +62,7 @@ class Registry:
         self.on_open: Callable[[Connection], None] = _ignore
         self.on_greeted: Callable[[Connection], None] = _ignore
         self.on_close: Callable[[Connection], None] = _ignore
+        self.observer = Observer()
         self._connections: dict[str, Connection] = {}
         self._hosts: Counter[str] = Counter()
         # A dict for a set that keeps its order.
@@ -114,6 +116,8 @@ class Registry:
             *(name, self.pod_name, len(self)),
             extra={"fields": connection.facts()},
         )
+        # Before it is told anything, so that whoever looks on sees all in its order.
+        self.on_open(connection)
         greeting = self.notices.greeting(name, connection.connected_at) if self.subscribed and not held else b""
         connection.bytes_written = len(greeting)
         if headers is not None:
@@ -126,7 +130,6 @@ class Registry:
             self._held[connection] = self._clock.monotonic() + HELD_SECONDS
         else:
             self._waiting[connection] = None
-        self.on_open(connection)
 
     def _decide(self, older: Connection, newcomer: Connection, answers: bool) -> None:
         """Give a newcomer its name, or turn it away; `answers` is whether the older device does."""
@@ -181,6 +184,7 @@ class Registry:
         """
         connection.writer.start(headers, self.notices.farewell(reason))
         self._note_end(connection, reason)
+        self.observer.refused(connection, reason)
         self.outbox.finish(connection, None)
 
     def greet_waiting(self, limit: int) -> bool:
@@ -205,10 +209,9 @@ class Registry:
 
     def fail(self, connection: Connection) -> None:
         """Take out a connection that raised an exception, which is being handled; the others go on."""
-        fields = connection.facts()
         # The handler is the caller's.
         sse_logger.exception(  # noqa: LOG004
-            "The stream of %s failed and is closed", connection.client_name, extra={"fields": fields}
+            "The stream of %s failed and is closed", connection.client_name, extra={"fields": connection.facts()}
         )
         self.close(connection, CloseReason.FAILED)
 
@@ -229,6 +232,7 @@ class Registry:
         self._note_end(connection, reason)
         if connection in self._newcomers:
             self._newcomers.discard(connection)
+            self.observer.refused(connection, reason)
         else:
             self.on_close(connection)
         try:

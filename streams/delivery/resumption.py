@@ -127,8 +127,9 @@ class Resumption:
     def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:
         connection.first_place = min(connection.first_place, replay.first)
         if replay.gap:
-            self._registry.write(connection, self._router.gap_frame(replay.gap, last_event_id))
+            self._registry.write(connection, self._router.gap_frame(connection, replay.gap, last_event_id))
         if replay.messages:
+            self._registry.observer.replayed(connection, len(replay.messages))
             self._registry.outbox.replay(connection, replay.messages, self._router.framing(connection))
 
     def _release(self, waiting: Waiting) -> None:
@@ -146,7 +147,9 @@ class Resumption:
         connection.told = self._router.told
         connection.first_place = min(connection.first_place, replay.first)
         self._router.retries.begin(connection, None if replay.in_doubt else waiting.event_id)
-        notice = self._router.gap_frame(replay.gap, waiting.event_id) if replay.gap else b""
+        notice = self._router.gap_frame(connection, replay.gap, waiting.event_id) if replay.gap else b""
+        if messages:
+            self._registry.observer.replayed(connection, len(messages))
         self._registry.outbox.release(connection, notice, messages)
 
     def _not_replayed(self, name: str, replay: Replay) -> Counter[str]:

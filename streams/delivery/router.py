@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from streams.delivery.connection import NOTHING_TOLD, Connection
+from streams.delivery.observing.fates import look_at, show
+from streams.delivery.observing.observer import Fate
 from streams.delivery.registry import Registry
 from streams.history.coverage import Gap, GapReason, Ingress, merged
 from streams.history.messages import History
@@ -125,11 +127,15 @@ class Router:
             deliveries = self._without_repeated(messages, deliveries, ingress)
         if refused := self._history.extend(names, messages, now, ingress, moments):
             self._refuse(refused, names, messages)
+        traced = self._registry.observer.traced
+        fates = look_at(traced, names, messages, find, deliveries) if traced and not traced.isdisjoint(names) else None
         if deliveries:
             self._deliver(deliveries, now)
             # One event stands for those that were read with it: reading a time costs as much as routing.
             if (sent_at := unix_seconds(sent)) is not None:
                 self.delays.observe(self._clock.wall() - sent_at)
+        if fates:
+            show(self._registry.observer, fates)
         return names
 
     def _without_repeated(
@@ -180,16 +186,19 @@ class Router:
             # A deadline may have passed while the client read what is before.
             if self._is_over(event, message):
                 self.expired += 1
+                self._note(event.client_name, message, Fate.EXPIRED)
                 return b""
             frame = message_frame(event.event_id, message)
             if self.retries.is_replayed_again(connection, event, message, frame):
                 self.repeated += 1
+                self._note(event.client_name, message, Fate.REPEATED)
                 return b""
         except Exception as reason:
             self.complaints.note(Fault.UNUSABLE, message, reason)
             return b""
         connection.event_count += 1
         self.replayed += 1
+        self._note(connection.client_name, message, Fate.REPLAYED)
         return frame
 
     def framing(self, connection: Connection) -> functools.partial[bytes]:
@@ -205,11 +214,12 @@ class Router:
         coverage = self._history.coverage
         gap = merged(*(each.missing_after(mark) for each, mark in zip(coverage, marks, strict=True)))
         if gap is not None:
-            self._registry.write(connection, self.gap_frame(gap, None))
+            self._registry.write(connection, self.gap_frame(connection, gap, None))
 
-    def gap_frame(self, gap: Gap, last_event_id: str | None) -> bytes:
+    def gap_frame(self, connection: Connection, gap: Gap, last_event_id: str | None) -> bytes:
         """Frame what tells a client that events may be missing, and count it."""
         self.gaps[gap.reason] += 1
+        self._registry.observer.told(connection, gap)
         return self._registry.notices.gap(gap, last_event_id)
 
     def _comes_too_late(self, event: Event, message: bytes, moment: float | None) -> bool:
@@ -218,7 +228,9 @@ class Router:
         if deadline.unreadable:
             self.complaints.note(Fault.NO_DEADLINE, message, deadline.unreadable)
         late = self._clock.wall() >= deadline.expires_at
-        self.expired += late
+        if late:
+            self.expired += 1
+            self._note(event.client_name, message, Fate.EXPIRED)
         return late
 
     def _is_over(self, event: Event, message: bytes) -> bool:
@@ -255,6 +267,11 @@ class Router:
         if logger.isEnabledFor(logging.DEBUG):
             for connection in deliveries:
                 logger.debug("Event #%d sent to %s", connection.event_count, connection.client_name)
+
+    def _note(self, name: str, message: bytes, fate: Fate) -> None:
+        observer = self._registry.observer
+        if name in observer.traced:
+            observer.handled(name, message, fate)
 
     def _log_foreign(self, name: str) -> None:
         # A name is whatever a publisher wrote: on one line, and not longer than names are.

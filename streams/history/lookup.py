@@ -42,6 +42,11 @@ class Lookup(Memory):
         indexes = self._indexes(self._chains.numbers.get(name))
         return [(self._moments[index], self._messages[index]) for index in indexes[max(0, len(indexes) - limit) :]]
 
+    def placed(self, name: str) -> list[tuple[int, float, bytes]]:
+        """Return the places of a client's events, when each was published, and their messages, newest last."""
+        indexes, base = self._indexes(self._chains.numbers.get(name)), self._base
+        return [(base + index, self._moments[index], self._messages[index]) for index in indexes]
+
     def with_id(self, name: str, event_id: str) -> list[tuple[int, bytes]]:
         """Return the places and messages of a client's events with an id, oldest first."""
         indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages

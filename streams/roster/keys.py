@@ -4,6 +4,10 @@ from __future__ import annotations
 
 SEPARATOR = "-"
 ROSTER = ":roster:"
+# A client's transitions, a traced client's events, and until when clients are traced.
+TRACE = ":trace:"
+TRACED = ":traced:"
+TRACING = ":tracing"
 
 
 def prefix(channel: str) -> str:

@@ -1,4 +1,4 @@
-"""What pods tell each other about the roster, over the channel layer."""
+"""What pods tell each other about the roster and of their clients, over the channel layer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from streams.delivery.duels.turns import News
+from streams.roster.tracing.questions import Answer, Ask
 
 
 class Taken(NamedTuple):
@@ -17,11 +18,20 @@ class Taken(NamedTuple):
     origin: str
 
 
+class Traced(NamedTuple):
+    """A client whose events are noted for so many seconds more, 0 for no longer."""
+
+    client_name: str
+    seconds: float
+
+
 class Told(msgspec.Struct, omit_defaults=True):
     """What one pod tells another, or all of them.
 
     `taken` are connections of the pod that hears it, and `kept` those of them whose incumbents elsewhere stay:
-    the newcomers are to be turned away. `news` are turns in fights over names.
+    the newcomers are to be turned away. `news` are turns in fights over names. `close` are clients whose streams
+    end wherever they are. `traces` are clients whose events are noted, `asks` what is asked of all pods about
+    clients, and `answers` are for the pod that asked.
     """
 
     life: Annotated[str, msgspec.Meta(max_length=64)]
@@ -29,3 +39,7 @@ class Told(msgspec.Struct, omit_defaults=True):
     taken: list[Taken] = []
     kept: list[Taken] = []
     news: list[News] = []
+    close: list[str] = []
+    traces: list[Traced] = []
+    asks: list[Ask] = []
+    answers: list[Answer] = []

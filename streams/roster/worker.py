@@ -1,4 +1,4 @@
-"""One pod's part in the roster: sends its claims to Redis and says that it lives."""
+"""One pod's part in the roster: sends its claims and its recorder's entries to Redis, and says that it lives."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.primary import Primary
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
+from streams.history.messages import History
 from streams.logs import Sparingly
 from streams.roster.claims import Claims
 from streams.roster.keys import prefix
@@ -24,6 +25,9 @@ from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
 from streams.roster.script import SCRIPT, read_answer
+from streams.roster.tracing.questions import Answered
+from streams.roster.tracing.store import WRITE
+from streams.roster.tracing.tracer import Tracer
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
@@ -34,6 +38,8 @@ FLUSH_SECONDS = 0.02
 LOOK_SECONDS = 1.0
 REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.2, 1.0)
+# For what is left to be said when the pod stops.
+FINISH_SECONDS = 0.5
 
 
 class Roster:
@@ -47,25 +53,32 @@ class Roster:
         url: str,
         channel: str,
         registry: Registry,
+        history: History,
         life: str,
         *,
+        trace_kept: int,
         primary: Primary,
         life_of_now: Callable[[], Life],
     ) -> None:
         self.claims = Claims(registry, life)
         self.claims.on_due = self._wake
         self.members = Membership(life, registry.pod_name, self._told)
+        self.tracer = Tracer(registry, history, life, channel, trace_kept, self.members.tell)
+        self.tracer.recorder.on_due = self._wake
         # All pods, as of the last beat.
         self.lives: list[Heard] = []
         # The moment of that beat, in monotonic seconds.
         self.lives_at = -inf
         self.errors = 0
+        self.channel = channel
         self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
         self._primary = primary
         self._life_of_now = life_of_now
         self._history: str | None = None
         self._beat_at = self._look_at = 0.0
         self._due = asyncio.Event()
+        # Set while there is nothing left to be said, or nobody to say it to.
+        self._done = asyncio.Event()
         self._leaving = False
         self._backoff = Backoff(*RETRY_SECONDS)
         self._said = Sparingly()
@@ -73,21 +86,47 @@ class Roster:
     def opened(self, connection: Connection) -> None:
         """Claim the name of a connection that has just opened."""
         self.claims.opened(connection)
+        self.tracer.recorder.opened(connection)
 
     def closed(self, connection: Connection) -> None:
         """Release the name of a connection that has ended."""
         self.claims.closed(connection)
+        self.tracer.recorder.closed(connection)
+
+    def close_everywhere(self, names: list[str]) -> None:
+        """End the streams of clients, whichever pods have them; a pod that cannot be told now goes on."""
+        self.tracer.close_everywhere(names)
+
+    def client(self) -> redis.asyncio.Redis:
+        """Return a client of the primary for the running loop, to be closed after use."""
+        return async_client(self._url, reply_seconds=REPLY_SECONDS, on_open=self._primary.open)
+
+    async def ask(self, client_name: str, lives: set[str]) -> dict[str, Answered]:
+        """Return what pods know of a client, by their lives; see Tracer."""
+        return await self.tracer.ask(client_name, lives)
+
+    def trace(self, name: str, seconds: float) -> None:
+        """Let all pods note a client's events; call start_trace(), which notes it in Redis before."""
+        self.tracer.trace(name, seconds)
 
     def drop(self, _reason: str) -> None:
         """Connect anew before more is said."""
         self._leaving = True
         self._wake()
 
+    async def finish(self) -> None:
+        """Wait until what is to be said is in Redis, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._done.wait()
+
     def _wake(self) -> None:
         self._due.set()
+        self._done.clear()
 
     def _told(self, told: Told) -> None:
         self.claims.told(told)
+        self.tracer.told(told)
         self._tell()
 
     def _tell(self) -> None:
@@ -97,12 +136,13 @@ class Roster:
     async def run(self) -> None:
         """Say what is to be said, until cancelled; again, and for ever, while Redis is away."""
         # An Event belongs to the loop that waits on it.
-        self._due = asyncio.Event()
+        self._due, self._done = asyncio.Event(), asyncio.Event()
         while True:
-            client = async_client(self._url, reply_seconds=REPLY_SECONDS, on_open=self._primary.open)
+            client = self.client()
             try:
                 await self._take_part(client)
             except LINK_ERRORS as error:
+                self._done.set()
                 self._report(error)
                 await self._backoff.pause()
             finally:
@@ -110,19 +150,22 @@ class Roster:
                     await client.aclose()
 
     async def _take_part(self, client: redis.asyncio.Redis) -> None:
-        claim, beat = client.register_script(SCRIPT), client.register_script(BEAT)
+        claim, beat, write = (client.register_script(script) for script in (SCRIPT, BEAT, WRITE))
         self._leaving, self._beat_at = False, 0.0
         while not self._leaving:
             self._due.clear()
             now = time.monotonic()
             if now >= self._beat_at:
-                await self._beat(beat)
+                await self._beat(client, beat)
             if now >= self._look_at:
                 self._look_at = now + LOOK_SECONDS
                 self.claims.look(now)
+                self.tracer.recorder.look()
             sent = False
-            while await self._say(claim):
+            # Claims first: who waits for them is a client.
+            while await self._say(claim) or await self.tracer.write(write):
                 sent = True
+            self._done.set()
             self._tell()
             self._backoff.reset()
             if sent:
@@ -132,11 +175,12 @@ class Roster:
                 async with asyncio.timeout(max(0.0, pause)):
                     await self._due.wait()
 
-    async def _beat(self, script: Any) -> None:
+    async def _beat(self, client: redis.asyncio.Redis, script: Any) -> None:
         about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
         self.claims.clocked(now_ms / 1000, asked, time.monotonic())
         self.lives, self.lives_at = read_lives(now_ms, lives), asked
+        await self.tracer.learn(client, sum(heard.alive for heard in self.lives))
         history = self._primary.side.history
         if not known or history != self._history:
             # Redis has forgotten this pod, or is another one.

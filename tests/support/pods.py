@@ -39,6 +39,8 @@ PRODUCTION: dict[str, Any] = {
 
 # Where tests.support.applications.introspection answers.
 OBSERVED = "/observed"
+# Where tests.support.applications.tracing gives a trace, begins one, and closes a client everywhere.
+TRACE, TRACING, CLOSING = "/trace", "/tracing", "/closing"
 # Where the view of tests.support.applications.failing raises.
 FAILING = "/failing"
 # Where it fails before Django looks at the request.

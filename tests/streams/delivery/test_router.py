@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.delivery import outbox
+from streams.delivery.observing.observer import Fate
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
@@ -41,6 +42,19 @@ def test_counts_what_a_connection_was_sent(registry: Registry, router: Router):
     route(router, message("a", "1"), message("a", "2"))
     assert connection.event_count == 2
     assert (connection.last_activity, connection.active_at) > (connected_at, opened_at)
+
+
+def test_router_shows_the_events_of_a_traced_client_and_no_others(registry: Registry, router: Router):
+    shown: list[tuple[str, Fate]] = []
+    registry.observer.handled = lambda name, message, fate: shown.append((name, fate))  # type: ignore[method-assign]
+    connect(registry, "a")
+    connect(registry, "b")
+    route(router, message("a", "1"))
+    registry.observer.traced = frozenset({"a"})
+    route(router, message("b", "2"), message("c", "3"))
+    assert shown == []
+    route(router, message("b", "4"), message("a", "5"), late("6"), late("7", "b"))
+    assert shown == [("a", Fate.EXPIRED), ("a", Fate.WRITTEN)]
 
 
 def test_unusable_messages_are_counted_and_skipped(registry: Registry, router: Router):

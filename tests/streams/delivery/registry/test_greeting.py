@@ -42,7 +42,7 @@ def test_whoever_wires_the_pod_is_told_of_each_connection(registry: Registry):
     connection, _ = connect(registry, "a")
     registry.close(connection, CloseReason.CLIENT_CLOSED)
     registry.close(connection, CloseReason.CLIENT_CLOSED)
-    assert told == ["greeted a", "open a", "close a"]
+    assert told == ["open a", "greeted a", "close a"]
     registry.subscribed = False
     connect(registry, "b")
     assert told[3:] == ["open b"]

@@ -1,0 +1,128 @@
+"""What Redis keeps of traces: a stream of transitions and one of events for each client, and who is traced."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import redis.asyncio
+
+from streams.errors import TooManyTraces
+from streams.roster.keys import TRACE, TRACED, TRACING, prefix
+from streams.roster.lives import Heard, read_lives
+from streams.roster.recorder import MAX_TRACED, Noted
+from streams.roster.tracing.entries import Kind, TraceEntry, decode, encode
+
+KEPT_SECONDS = 86_400
+MAX_TRACED_EVENTS = 5_000
+MAX_TRACE_MINUTES = 60
+# Of one client, for one who looks.
+READ_TRANSITIONS = 500
+READ_EVENTS = 2_000
+FIELD = b"entry"
+
+# ARGV: for how long a client's entries are kept, and a batch of them: {key, how many are kept, entry}.
+# What pods wrote at once comes in one message, as a command for each would cost the pod more than the rest of it.
+WRITE = """
+local touched = {}
+for _, noted in ipairs(cmsgpack.unpack(ARGV[2])) do
+  redis.call('XADD', noted[1], 'MAXLEN', '~', noted[2], '*', 'entry', noted[3])
+  if not touched[noted[1]] then
+    touched[noted[1]] = true
+    redis.call('EXPIRE', noted[1], ARGV[1])
+  end
+end
+"""
+
+# ARGV: the key, a name, for how many milliseconds it is traced, 0 for no longer, and how many are at most.
+# What is in the hash are moments by Redis' clock. Returns 0 where too many are traced already.
+TRACE_ON = """
+local time, key, others = redis.call('TIME'), ARGV[1], 0
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local all = redis.call('HGETALL', key)
+for place = 1, #all, 2 do
+  if tonumber(all[place + 1]) <= now then
+    redis.call('HDEL', key, all[place])
+  elseif all[place] ~= ARGV[2] then
+    others = others + 1
+  end
+end
+if tonumber(ARGV[3]) == 0 then
+  redis.call('HDEL', key, ARGV[2])
+elseif others >= tonumber(ARGV[4]) then
+  return 0
+else
+  redis.call('HSET', key, ARGV[2], string.format('%.0f', now + ARGV[3]))
+  redis.call('EXPIRE', key, LONGEST)
+end
+return 1
+""".replace("LONGEST", str(60 * MAX_TRACE_MINUTES + 60))
+
+
+class Stored(NamedTuple):
+    """What Redis has of a client, in its order; `now` is Unix time by Redis' clock."""
+
+    now: float
+    entries: list[TraceEntry]
+
+
+def batch(channel: str, noted: list[Noted], kept: int) -> bytes:
+    """Return what WRITE takes of entries; `kept` is how many transitions are kept of a client."""
+    transitions, events = channel + TRACE, channel + TRACED
+    return msgspec.msgpack.encode(
+        [
+            (events + name, MAX_TRACED_EVENTS, encode(entry).decode())
+            if entry.kind is Kind.EVENT or entry.fate
+            else (transitions + name, kept, encode(entry).decode())
+            for name, _moment, entry, _gap in noted
+        ]
+    )
+
+
+async def read(client: redis.asyncio.Redis, channel: str, name: str) -> Stored:
+    """Read what there is of a client: its latest transitions, and its latest events."""
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.xrevrange(channel + TRACE + name, count=READ_TRANSITIONS)
+        pipeline.xrevrange(channel + TRACED + name, count=READ_EVENTS)
+        (seconds, microseconds), transitions, events = await pipeline.execute()
+    entries = entries_of(transitions) + entries_of(events)
+    if len(events) >= READ_EVENTS:
+        oldest = next(entry for entry in entries if entry.fate)
+        entries.append(TraceEntry(Kind.LEFT_OUT, at=oldest.at, fate=oldest.fate))
+    return Stored(seconds + microseconds / 1_000_000, entries)
+
+
+def entries_of(reply: list[Any]) -> list[TraceEntry]:
+    """Read what XREVRANGE answers, oldest first; what is of another version is left out."""
+    found: list[TraceEntry] = []
+    for _id, fields in reversed(reply):
+        try:
+            found.append(decode(fields[FIELD]))
+        except (KeyError, ValueError):
+            continue
+    return found
+
+
+async def read_pods(client: redis.asyncio.Redis, channel: str) -> list[Heard]:
+    """Read which pods there are."""
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.hgetall(prefix(channel) + "pods")
+        (seconds, microseconds), said = await pipeline.execute()
+    reply = [value for pair in said.items() for value in pair]
+    return read_lives(seconds * 1000 + microseconds // 1000, reply)
+
+
+async def trace_on(client: redis.asyncio.Redis, channel: str, name: str, minutes: float) -> None:
+    """Note in Redis that a client is traced for so many minutes, 0 for no longer; raises TooManyTraces."""
+    milliseconds = round(60_000 * min(minutes, MAX_TRACE_MINUTES))
+    done = await client.eval(TRACE_ON, 0, channel + TRACING, name, milliseconds, MAX_TRACED)
+    if not done:
+        raise TooManyTraces(f"{MAX_TRACED} clients are traced already, which is the most; wait or end one of them.")
+
+
+async def read_traced(client: redis.asyncio.Redis, channel: str, now: float) -> dict[str, float]:
+    """Read for how many seconds more each client is traced; `now` is Unix time by Redis' clock."""
+    said: Any = await client.hgetall(channel + TRACING)
+    return {name.decode(errors="replace"): int(until) / 1000 - now for name, until in said.items()}
