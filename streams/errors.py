@@ -90,6 +90,7 @@ class CloseReason(StrEnum):
     DRAINING = "draining", "The pod is being replaced and sent its clients elsewhere."
     OVERLOADED = "overloaded", "The pod had more clients than it may have."
     MAX_LIFE = "max-life", "The stream reached its longest allowed duration."
+    REBALANCED = "rebalanced", "The pod had far more clients than the others and sent some to them."
     OPERATOR = "operator", "Somebody disconnected it from the dashboard."
     SERVER_STOPPED = "server-stopped", "The pod stopped."
     FAILED = "failed", "The service failed on this stream; the log has the traceback."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import itertools
 import logging
 import resource
 import time
@@ -26,6 +27,7 @@ from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.roster.lives import Life
 from streams.roster.reading import Reading
+from streams.roster.rebalance import Rebalance
 from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster
 from streams.tasks import TaskList
@@ -99,6 +101,9 @@ class Pod:
         )
         self.reading = Reading(conf.redis_url, conf.redis_channel, primary=self.ingresses.primary)
         self.ingresses.primary.connections += (self.roster, self.tally, self.reading)
+        # A front door that hashes sends each client back to where it was.
+        evens_out = conf.rebalance and not conf.front_door_hashes
+        self.rebalance = Rebalance(self.ingresses.recovery.life) if evens_out else None
         self.registry.on_open = self.roster.opened
         self.registry.observer = self.roster.tracer.recorder
         resumed = self.registry.on_close
@@ -191,7 +196,9 @@ class Pod:
     def _life(self) -> Life:
         ready = self.readiness()
         state = "draining" if self.draining else "ready" if ready.ready else "not-ready"
-        return Life(self.conf.pod_name, VERSION, iso(self.started_at), state, len(self.registry))
+        return Life(
+            self.conf.pod_name, VERSION, iso(self.started_at), state, len(self.registry), told_at=iso(time.time())
+        )
 
     def readiness(self) -> Readiness:
         """Say whether this pod can take a client now."""
@@ -215,6 +222,19 @@ class Pod:
             self.router.retries.ids.expire(time.monotonic())
             if self.conf.max_stream_seconds:
                 self.registry.close_aged(self.conf.max_stream_seconds, time.monotonic())
+            if self.rebalance is not None:
+                self._even_out(self.rebalance)
+
+    def _even_out(self, rebalance: Rebalance) -> None:
+        # One that is full takes nobody and still has too many.
+        ready = not self.draining and not self.ingresses.unready_reason()
+        roster = self.roster
+        count = rebalance.due(
+            len(self.registry), roster.lives, lives_at=roster.lives_at, ready=ready, now=time.monotonic()
+        )
+        # The oldest first: one that comes back here has its turn last.
+        for connection in itertools.islice(self.registry, count):
+            self.registry.close(connection, CloseReason.REBALANCED)
 
 
 def connection_limit(max_connections: int) -> int:

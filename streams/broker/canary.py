@@ -24,6 +24,16 @@ PAUSE_SECONDS = 1.0
 GLOB_MARKS = re.compile(r"[*?\[\]\\^]")
 
 
+def canary_channel(channel: str, life: str) -> str:
+    """Return the channel on which one life of a pod publishes."""
+    return f"{channel}:canary:{life}"
+
+
+def canary_pattern(channel: str) -> str:
+    """Return what stands for the canaries of all pods."""
+    return canary_channel(GLOB_MARKS.sub(r"\\\g<0>", channel), "*")
+
+
 class Canary:
     """Publishes on channels that no client ever sees; `on_messages` takes what comes back and what others say.
 
@@ -43,8 +53,8 @@ class Canary:
         on_counted: Callable[[int, float], None],
     ) -> None:
         # One pattern for all pods, which rules for Redis users can name; each hears the others' too.
-        self.pattern = GLOB_MARKS.sub(r"\\\g<0>", channel) + ":canary:*"
-        self._channel = f"{channel}:canary:{life}"
+        self.pattern = canary_pattern(channel)
+        self._channel = canary_channel(channel, life)
         self._url = url
         self._primary = primary
         self._leaving = False

@@ -205,6 +205,20 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ] = 120
     http_api: Annotated[Switch, Meta(description="whether the pod serves `/api/v1`")] = True
+    rebalance: Annotated[
+        Switch,
+        Meta(
+            description="whether a pod that has far more clients than the others sends some of them away, "
+            "half a percent a second; needs `FRONT_DOOR_HASHES=off`"
+        ),
+    ] = False
+    front_door_hashes: Annotated[
+        Switch,
+        Meta(
+            description="whether the front door chooses a client's pod by its name, as those in `deploy/` do: "
+            "a client that is sent away then comes back to the same pod"
+        ),
+    ] = True
     admin_token: Annotated[
         str,
         secrets.ADMIN_TOKEN,

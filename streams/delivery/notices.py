@@ -22,6 +22,7 @@ FAREWELLS = {
     CloseReason.OVERLOADED: "overloaded",
     CloseReason.DRAINING: "draining",
     CloseReason.MAX_LIFE: "draining",
+    CloseReason.REBALANCED: "draining",
     CloseReason.SERVER_STOPPED: "draining",
 }
 # The ends of clients whose name is served on another connection.

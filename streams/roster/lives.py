@@ -33,6 +33,8 @@ class Life(msgspec.Struct, rename="camel", omit_defaults=True):
     events_per_second: float = 0.0
     loop_lag_ms: float = 0.0
     address: str = ""
+    # What its clock said when it said this.
+    told_at: str = ""
 
 
 class Heard(msgspec.Struct):

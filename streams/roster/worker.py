@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -66,6 +67,8 @@ class Roster:
         self.tracer.recorder.on_due = self._wake
         # All pods, as of the last beat.
         self.lives: list[Heard] = []
+        # The moment of that beat, in monotonic seconds.
+        self.lives_at = -inf
         self.errors = 0
         self.channel = channel
         self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
@@ -176,7 +179,7 @@ class Roster:
         about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
         now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
         self.claims.clocked(now_ms / 1000, asked, time.monotonic())
-        self.lives = read_lives(now_ms, lives)
+        self.lives, self.lives_at = read_lives(now_ms, lives), asked
         await self.tracer.learn(client, sum(heard.alive for heard in self.lives))
         history = self._primary.side.history
         if not known or history != self._history:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
+
+import pytest
 
 from streams.delivery.handover import WAIT_SECONDS
 from streams.delivery.notices import FAREWELLS
@@ -10,7 +13,7 @@ from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.history.progress import MAX_LAG_SECONDS
 from streams.logs import FIELDS
-from streams.management.commands.publish_event import EXAMPLES
+from streams.management.commands import doctor, publish_event
 from streams.urls import urlpatterns
 from streams.wire.events import ACTIONS
 from tests.docs.pages import DOCS, rows, section, sources, words
@@ -55,11 +58,11 @@ def test_http_table_names_every_json_path():
     assert {str(url.pattern).replace("<str:name>", "NAME") for url in urlpatterns} <= named
 
 
-def test_exit_statuses_are_those_of_the_command():
-    documented = [
-        row[0].strip("`") for row in rows(section(COMMANDS, "publish_event")) if re.fullmatch(r"`\d`", row[0])
-    ]
-    promised = next(line for line in EXAMPLES.splitlines() if line.startswith("exit status"))
+@pytest.mark.parametrize("command", [publish_event, doctor])
+def test_exit_statuses_are_those_of_the_command(command: ModuleType):
+    page = section(COMMANDS, command.__name__.rpartition(".")[2])
+    documented = [row[0].strip("`") for row in rows(page) if re.fullmatch(r"`\d`", row[0])]
+    promised = next(line for line in command.EXAMPLES.splitlines() if line.startswith("exit status"))
     assert documented == re.findall(r"\b\d\b", promised)
 
 

@@ -32,7 +32,12 @@ def test_no_module_reads_a_variable_that_is_not_declared():
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     read = set().union(*(variables_read(path) for path in [*paths, ROOT / "manage.py"]))
     assert "DRAIN_SECONDS" in read, "what reads the environment is no longer found"
-    assert read - set(documented_variables()) == {"DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD", "PATH"}
+    assert read - set(documented_variables()) == {
+        "DJANGO_SETTINGS_MODULE",
+        "DJANGO_SUPERUSER_PASSWORD",
+        "NO_COLOR",
+        "PATH",
+    }
 
 
 def test_env_example_as_it_stands_is_a_usable_env():

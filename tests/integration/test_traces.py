@@ -94,16 +94,18 @@ async def test_trace_on_is_for_so_many_clients_and_minutes_at_most(mortal_redis:
         assert not {"c0", "c1"} & (await read_traced(client, CHANNEL, now)).keys(), "what is over makes room"
 
 
+def move_layer(settings: Any, url: str) -> None:
+    """Let the channel layer be on another Redis."""
+    layer = settings.CHANNEL_LAYERS["default"]
+    moved = layer | {"CONFIG": layer["CONFIG"] | {"hosts": [pool_options(url)]}}
+    settings.CHANNEL_LAYERS = {"default": moved}
+    channel_layers.backends.clear()
+
+
 @pytest.fixture
 async def visitor(conf: StreamSettings, settings: Any) -> AsyncIterator[Visitor]:
     """A process that asks pods which read the same Redis."""
-    settings.CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [pool_options(conf.redis_url)], "prefix": f"sse-pods:{conf.redis_channel}:"},
-        }
-    }
-    channel_layers.backends.clear()
+    move_layer(settings, conf.redis_url)
     yield Visitor(conf.redis_url, conf.redis_channel)
     channel_layers.backends.clear()
 
@@ -140,13 +142,7 @@ async def test_visitor_traces_and_closes_like_a_pod(
 async def test_visitor_says_that_it_cannot_hear_the_pods(
     visitor: Visitor, settings: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    settings.CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [pool_options("redis://127.0.0.1:1")]},
-        }
-    }
-    channel_layers.backends.clear()
+    move_layer(settings, "redis://127.0.0.1:1")
     monkeypatch.setattr("streams.roster.trace.JOIN_SECONDS", 0.2)
     with pytest.raises(TimeoutError):
         async with visitor.present():

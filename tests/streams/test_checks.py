@@ -50,9 +50,30 @@ def test_check_of_descriptors_knows_that_there_may_be_no_limit(settings: Any, mo
             "origins",
         ),
         ({"environment": "production", "cors_allowed_origins": frozenset()}, "streams.W004", "POD_NAME"),
+        ({"heartbeat_seconds": 150}, "streams.W005", "120"),
+        ({"max_stream_seconds": 59}, "streams.W006", "hours"),
+        ({"history_seconds": 59}, "streams.W007", "60"),
+        ({"history_bytes": 1000}, "streams.W008", "HISTORY_BYTES"),
+        ({"max_connections": 10, "max_connections_per_ip": 11}, "streams.W009", "below"),
+        ({"environment": "production", "max_connections_per_ip": 11}, "streams.W010", "TRUSTED_PROXIES"),
+        ({"rebalance": True}, "streams.E001", "FRONT_DOOR_HASHES=off"),
     ],
 )
 def test_speaks_up_and_says_what_to_do(settings: Any, changes: dict[str, Any], expected: str, hint: str):
     spoken = found(settings, **changes)
     assert expected in spoken
     assert hint in spoken[expected]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rebalance": True, "front_door_hashes": False},
+        {"heartbeat_seconds": 149},
+        {"max_stream_seconds": 60},
+        {"history_seconds": 0, "history_bytes": 0},
+        {"max_connections": 0, "max_connections_per_ip": 11},
+    ],
+)
+def test_says_nothing_of_what_goes_together(settings: Any, changes: dict[str, Any]):
+    assert found(settings, **changes) == {}

@@ -8,6 +8,7 @@ const KNOWN = {
   operator: "An operator disconnected this client.",
   duel: "Two devices use this name and evicted each other again and again. Give one of them another name.",
   "max-life": "The stream reached its longest allowed duration.",
+  rebalanced: "The pod had far more clients than the others; the next connection goes to another one.",
   "server-stopped": "The pod stopped.",
 };
 

@@ -117,7 +117,8 @@ async def read_pods(client: redis.asyncio.Redis, channel: str) -> list[Heard]:
 async def trace_on(client: redis.asyncio.Redis, channel: str, name: str, minutes: float) -> None:
     """Note in Redis that a client is traced for so many minutes, 0 for no longer; raises TooManyTraces."""
     milliseconds = round(60_000 * min(minutes, MAX_TRACE_MINUTES))
-    done = await client.eval(TRACE_ON, 0, channel + TRACING, name, milliseconds, MAX_TRACED)
+    # By its digest, as the pods' user of Redis may run scripts.
+    done = await client.register_script(TRACE_ON)(args=[channel + TRACING, name, milliseconds, MAX_TRACED])
     if not done:
         raise TooManyTraces(f"{MAX_TRACED} clients are traced already, which is the most; wait or end one of them.")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DEFAULTS, StartPod
+from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, fetch, open_stream
 from tests.support.pods import ROOT, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
@@ -49,12 +49,12 @@ class Shop:
 
 @pytest.fixture
 async def shop(start_pod: StartPod, redis_server: RedisServer) -> AsyncIterator[Shop]:
-    variables = {**DEFAULTS, "REDIS_URL": redis_server.url, "REDIS_CHANNEL": f"lane-commands-{next(channels)}"}
-    pods = [start_pod(ready=False, **{**variables, "POD_NAME": name}) for name in ("pod-a", "pod-b")]
+    url, channel = redis_server.url, f"lane-commands-{next(channels)}"
+    pods = [start_pod(ready=False, REDIS_URL=url, REDIS_CHANNEL=channel, POD_NAME=name) for name in ("pod-a", "pod-b")]
     for pod in pods:
         pod.wait_ready()
         pod.wait_log("Hearing the other pods")
-    shop = Shop(pods, environment(**variables))
+    shop = Shop(pods, environment(REDIS_URL=url, REDIS_CHANNEL=channel))
     for place, name in enumerate(NAMES):
         shop.streams.append(await open_stream(pods[place % 2].port, name, headers={"User-Agent": "Till 3"}))
     await shop.streams.pop().close()

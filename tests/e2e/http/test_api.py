@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def problem(answer: Answer) -> str:
     return name
 
 
-def ask(pod: Pod, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+def ask(pod: Pod, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
     return fetch(pod.port, target, method=method, body=body, headers=headers)
 
 
@@ -44,7 +45,7 @@ def ask(pod: Pod, method: str, target: str, body: bytes = b"", **headers: str) -
 def known(pod: Pod, client_name: str) -> str:
     """A client that was seen, by being expected."""
     store = client_name.partition("-")[0]
-    answer = ask(pod, "PUT", f"{API}/stores/{store}/expected", json.dumps({"lanes": [client_name]}).encode(), **JSON)
+    answer = ask(pod, "PUT", f"{API}/stores/{store}/expected", JSON, json.dumps({"lanes": [client_name]}).encode())
     assert answer.status == 200
     return client_name
 
@@ -171,24 +172,24 @@ def test_access_in_production(start_pod: StartPod, redis_server: RedisServer, tm
     for method, target in (("GET", "/pods"), ("GET", "/clients/A-1"), ("DELETE", "/clients/A-1"), ("HEAD", "/stores")):
         answer = ask(pod, method, API + target)
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
-    assert problem(ask(pod, "PUT", expected, body, **JSON, Cookie="sessionid=forged")) == "unauthorized"
+    assert problem(ask(pod, "PUT", expected, JSON | {"Cookie": "sessionid=forged"}, body)) == "unauthorized"
     assert ask(pod, "GET", f"{API}/problems").status == 200
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    assert ask(pod, "GET", f"{API}/pods", **bearer).status == 200
-    assert ask(pod, "PUT", expected, body, **JSON, **bearer).status == 200
+    assert ask(pod, "GET", f"{API}/pods", bearer).status == 200
+    assert ask(pod, "PUT", expected, JSON | bearer, body).status == 200
     operator = Operator()
     operator.log_in(pod.port)
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in operator.cookies.items())}
-    assert ask(pod, "GET", f"{API}/clients/A-1", **cookie).json()["state"] in ("offline", "missing")
+    assert ask(pod, "GET", f"{API}/clients/A-1", cookie).json()["state"] in ("offline", "missing")
     for other in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site"}):
-        assert problem(ask(pod, "PUT", expected, body, **JSON, **cookie, **other)) == "other-site"
+        assert problem(ask(pod, "PUT", expected, JSON | cookie | other, body)) == "other-site"
     own = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
-    assert ask(pod, "DELETE", f"{API}/clients/A-1", **cookie, **own).status == 204
+    assert ask(pod, "DELETE", f"{API}/clients/A-1", cookie | own).status == 204
     pod.wait_log("[AUDIT] ADMIN_TOKEN said which lanes the store A has: 1, A-1")
     # At LOG_LEVEL=warning, too.
     pod.wait_log("[AUDIT] operator retired A-1")
     operator.log_out(pod.port)
-    assert ask(pod, "GET", f"{API}/pods", **cookie).status == 401
+    assert ask(pod, "GET", f"{API}/pods", cookie).status == 401
     assert TOKEN not in pod.log
 
 

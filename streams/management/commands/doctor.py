@@ -1,0 +1,99 @@
+"""Look at Redis, the pods, the front door and the settings, and say what is not well and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from django.conf import settings
+from django.core import checks
+from django.core.management.base import BaseCommand, CommandError
+from django.core.management.color import no_style
+
+from streams.checks import DESCRIPTORS_ID
+from streams.doctor.examination import examine
+from streams.doctor.findings import Finding, State
+from streams.doctor.process import Said
+
+EXAMPLES = """
+examples:
+  manage.py doctor
+  manage.py doctor --url https://sse.example.com    a stream through the front door, too
+  manage.py doctor --json
+
+Run it where the pods run, with their environment. It asks Redis as the pods' user does, and changes nothing.
+With --url it opens a stream of a name of its own, and publishes one event to it.
+
+exit status: 0 no failure, 1 at least one failure, 2 wrong arguments
+"""
+
+
+class Command(BaseCommand):
+    """Parse, examine, print."""
+
+    help = "Look at Redis, the pods, the front door and the settings, and say what to do about what is not well."
+    # They are looked at with the rest.
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Keep the line breaks of the examples."""
+        kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Take the front door's address, and how to answer."""
+        parser.add_argument(
+            "--url", default="", help="the front door as devices reach it, such as https://sse.example.com"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+    def handle(self, *, url: str, json: bool, **_options: Any) -> None:
+        """Print what was found; exit with 1 where it is in the way of the service."""
+        if url and not is_http(url):
+            raise CommandError(f"--url is {url!r}, but it must be http:// or https:// and a host.", returncode=2)
+        # https://no-color.org
+        if os.environ.get("NO_COLOR"):
+            self.style = no_style()
+        report = asyncio.run(examine(settings.STREAMS, url, said(), DESCRIPTORS_ID))
+        if json:
+            self.stdout.write(msgspec.json.encode(report).decode())
+        else:
+            for finding in report.findings:
+                self._write(finding)
+        if not report.ok:
+            sys.exit(1)
+
+    def _write(self, finding: Finding) -> None:
+        styles = {
+            State.WELL: self.style.SUCCESS,
+            State.LOOK: self.style.WARNING,
+            State.BAD: self.style.ERROR,
+            State.SKIPPED: self.style.HTTP_NOT_MODIFIED,
+        }
+        state = styles[finding.state](f"{finding.state:7}")
+        self.stdout.write(f"{state}  {finding.check:11}  {finding.says}")
+        if finding.remedy:
+            self.stdout.write(f"{'':22}{finding.remedy}")
+
+
+def is_http(url: str) -> bool:
+    """Say whether a URL can be asked for a stream."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def said() -> list[Said]:
+    """Return what Django's checks say of all settings."""
+    return [
+        Said(str(found.id), found.level >= checks.ERROR, " ".join(str(found.msg).split()), str(found.hint or ""))
+        for found in checks.run_checks()
+        if found.level >= checks.WARNING and not found.is_silenced()
+    ]

@@ -1,0 +1,211 @@
+"""The command `doctor`, against the Redis and the pods that it may meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from streams.roster.keys import prefix
+from tests.conftest import StartPod
+from tests.support.pods import ROOT, TRACEBACK, Pod, environment, run_manage
+from tests.support.redis_server import CHANNEL, RedisServer, free_port, running_redis
+from tests.support.waiting import wait_until
+
+Found = dict[str, dict[str, str]]
+CHECKS = ["redis", "role", "rights", "canary", "journal", "persistence", "memory", "clock", "pods"]
+OF_PODS = ["pod names", "versions", "pod clocks"]
+OTHERS = ["descriptors", "settings", "front door"]
+
+
+def diagnose(*arguments: str, status: int = 0, **variables: str | float) -> Found:
+    """Run the command; return its findings by what they are of."""
+    done = run_manage("doctor", "--json", *arguments, env=environment(**variables))
+    assert (done.returncode, done.stderr) == (status, ""), done
+    answer = json.loads(done.stdout)
+    assert answer["ok"] is (status == 0)
+    return {finding["check"]: finding for finding in answer["findings"]}
+
+
+def states(found: Found) -> dict[str, str]:
+    return {check: finding["state"] for check, finding in found.items()}
+
+
+def failures(found: Found) -> set[str]:
+    return {check for check, state in states(found).items() if state == "failure"}
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A Valkey of the test's own, which keeps its journal."""
+    with running_redis(appendonly="yes") as server:
+        yield server
+
+
+@pytest.fixture
+def said_ready(start_pod: StartPod, server: RedisServer) -> Callable[..., Pod]:
+    """Start a pod, and wait until it has said in the roster that it is ready: once in 5 s."""
+
+    def start(name: str = "pod-1") -> Pod:
+        pod = start_pod(REDIS_URL=server.url, POD_NAME=name)
+        key = prefix(CHANNEL) + "pods"
+        admin: Any = server.client
+
+        def all_are_ready() -> bool:
+            # As the field `state` is left out where it is that.
+            said = admin.hvals(key)
+            return bool(said) and not any(b'"state"' in one for one in said)
+
+        wait_until("its word", all_are_ready)
+        return pod
+
+    return start
+
+
+def test_all_is_well(server: RedisServer, said_ready: Callable[..., Pod]):
+    pod = said_ready()
+    before = set(server.client.keys())
+    found = diagnose("--url", f"http://127.0.0.1:{pod.port}/", REDIS_URL=server.url)
+    assert list(found) == [*CHECKS, *OF_PODS, *OTHERS, "event"]
+    assert set(states(found).values()) == {"ok"}
+    assert "1 alive, with 0 clients: pod-1" in found["pods"]["says"]
+    assert "greeting of pod-1" in found["front door"]["says"]
+    assert set(server.client.keys()) - before <= {f"{CHANNEL}:log".encode(), *roster("dirty", "stores")}, (
+        "its own lane is gone from the roster"
+    )
+
+
+def roster(*names: str) -> set[bytes]:
+    return {f"{prefix(CHANNEL)}{name}".encode() for name in names}
+
+
+def test_a_lane_that_it_leaves_is_forgotten(server: RedisServer, said_ready: Callable[..., Pod]):
+    """Otherwise each run would leave one that an operator takes for a device."""
+    pod = said_ready()
+    diagnose("--url", f"http://127.0.0.1:{pod.port}", REDIS_URL=server.url)
+    for kind in ("seen", "known"):
+        assert server.client.hlen(f"{prefix(CHANNEL)}{kind}:DOCTOR") == 0
+
+
+def test_without_pods(server: RedisServer):
+    assert failures(diagnose(status=1, REDIS_URL=server.url)) == {"pods"}
+
+
+def test_two_pods_of_one_name(server: RedisServer, said_ready: Callable[..., Pod]):
+    said_ready("twice")
+    said_ready("twice")
+    found = diagnose(status=1, REDIS_URL=server.url)
+    assert failures(found) == {"pod names"}
+    assert "twice" in found["pod names"]["says"]
+
+
+def test_without_redis():
+    found = diagnose(status=1, REDIS_URL=f"redis://pod:very-secret@127.0.0.1:{free_port()}")
+    assert failures(found) == {"redis"}
+    assert {check for check, state in states(found).items() if state == "skipped"} == {*CHECKS[1:], "front door"}
+    assert "very-secret" not in json.dumps(found)
+
+
+def test_a_redis_that_stands_still(mortal_redis: RedisServer):
+    mortal_redis.start()
+    mortal_redis.freeze()
+    try:
+        found = diagnose(status=1, REDIS_URL=mortal_redis.url)
+    finally:
+        mortal_redis.thaw()
+    assert failures(found) == {"redis"}
+
+
+def test_a_wrong_password(server: RedisServer):
+    url = server.url.replace("redis://", "redis://nobody:very-secret@")
+    found = diagnose(status=1, REDIS_URL=url)
+    assert failures(found) == {"redis"}
+    assert "very-secret" not in json.dumps(found)
+
+
+def test_a_replica(server: RedisServer):
+    with running_redis() as replica:
+        replica.replicate(server)
+        found = diagnose(status=1, REDIS_URL=replica.url)
+    assert failures(found) == {"role", "pods"}
+    assert f"a read-only replica of 127.0.0.1:{server.port}" in found["role"]["says"]
+
+
+def test_a_user_that_lacks_rights(server: RedisServer):
+    admin: Any = server.client
+    rule = "+@all -xadd -psubscribe -xinfo|stream ~events-to-store:log resetchannels"
+    admin.execute_command("ACL", "SETUSER", "weak", "on", ">secret", *rule.split())
+    found = diagnose(status=1, REDIS_URL=server.url.replace("redis://", "redis://weak:secret@"))
+    assert failures(found) == {"rights"}
+    remedy = found["rights"]["remedy"]
+    given = f"ACL SETUSER weak +xadd +xinfo|stream +psubscribe ~{CHANNEL}:* allchannels"
+    assert remedy.startswith(f"{given}; ")
+    # What it says is what helps.
+    admin.execute_command(*given.split())
+    assert failures(diagnose(status=1, REDIS_URL=server.url.replace("redis://", "redis://weak:secret@"))) == {"pods"}
+
+
+def test_settings_of_redis_that_lose_events():
+    with running_redis(maxmemory="100mb", **{"maxmemory-policy": "allkeys-lru"}) as server:
+        found = diagnose(status=1, REDIS_URL=server.url)
+    assert failures(found) == {"memory", "pods"}
+    assert found["persistence"]["state"] == "warning"
+
+
+def test_settings_that_contradict_each_other(server: RedisServer):
+    found = diagnose(status=1, REDIS_URL=server.url, REBALANCE="on", MAX_CONNECTIONS=10_000_000)
+    assert failures(found) == {"settings", "pods"}
+    assert "streams.E001" in found["settings"]["says"]
+    assert "10000000" in found["descriptors"]["says"]
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:3000", "http://", "http://a:b:c", "http://a:0"])
+def test_a_url_that_is_none(url: str):
+    done = run_manage("doctor", "--url", url, env=environment(REDIS_URL="redis://127.0.0.1"))
+    assert done.returncode == 2
+    assert done.stderr == f"CommandError: --url is {url!r}, but it must be http:// or https:// and a host.\n"
+
+
+def test_a_front_door_that_is_away_or_no_front_door(server: RedisServer):
+    url = f"http://127.0.0.1:{free_port()}"
+    found = diagnose("--url", url, status=1, REDIS_URL=server.url)
+    assert f"{url} cannot be reached" in found["front door"]["says"]
+    found = diagnose("--url", server.url.replace("redis", "http"), status=1, REDIS_URL=server.url)
+    assert found["front door"]["state"] == "failure"
+
+
+def test_a_person_reads_a_line_and_a_remedy_for_each():
+    done = run_manage("doctor", env=environment(REDIS_URL=f"redis://127.0.0.1:{free_port()}"))
+    assert done.returncode == 1
+    assert TRACEBACK not in done.stderr
+    first, second, *rest = done.stdout.splitlines()
+    assert first.startswith("failure  redis        Redis on 127.0.0.1:")
+    assert second.strip().startswith("Is it running")
+    assert [line[9:20].strip() for line in rest if line.startswith("skipped")] == [*CHECKS[1:], "front door"]
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_a_terminal_and_can_be_switched_off(variables: dict[str, str], coloured: bool):
+    env = environment(REDIS_URL=f"redis://127.0.0.1:{free_port()}", TERM="xterm", **variables)
+    shown, held = pty.openpty()
+    command = [sys.executable, "manage.py", "doctor"]
+    assert subprocess.run(command, cwd=ROOT, env=env, stdout=held, stderr=held, timeout=30, check=False).returncode == 1
+    os.close(held)
+    text = b""
+    try:
+        while data := os.read(shown, 65536):
+            text += data
+    except OSError:
+        # The end of a terminal whose other side is closed.
+        pass
+    finally:
+        os.close(shown)
+    assert b"failure" in text
+    assert (b"\x1b[" in text) is coloured

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streams.doctor.findings import State
+from streams.doctor.front_door import Seen, judge_stream
+
+URL = "https://sse.example.com"
+HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
+GREETED = Seen(
+    status=200, headers=HEADERS, first="message", pod_name="pod-1", greeting_seconds=0.01, event_seconds=0.02
+)
+
+
+def test_a_stream_that_is_well():
+    greeting, event = judge_stream(URL, GREETED)
+    assert (greeting.state, greeting.says) == (State.WELL, f"{URL} gave the greeting of pod-1 after 10 ms")
+    assert (event.state, event.says) == (State.WELL, "it came through the front door 20 ms after it was published")
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (Seen(error="cannot be reached: refused"), "cannot be reached: refused"),
+        (Seen(), "gave no greeting within 2 s"),
+        (Seen(status=502, headers={"content-type": "text/html"}), "with 502 and text/html"),
+        (Seen(status=200), "with 200 and no type"),
+        (Seen(status=200, headers={"content-type": "text/html"}), "with 200 and text/html"),
+        (Seen(status=200, headers={**HEADERS, "content-encoding": "gzip"}), "compresses streams (gzip)"),
+        (
+            Seen(status=200, headers=HEADERS, first="overloaded", reason="no-pod"),
+            "refuses a stream: overloaded, reason no-pod",
+        ),
+        (Seen(status=200, headers=HEADERS), "gave no greeting within 2 s"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_stream_that_does_not_begin(seen: Seen, says: str):
+    (found,) = judge_stream(URL, seen)
+    assert found.state is State.BAD
+    assert found.says == f"{URL} {says}" or says in found.says
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"event_seconds": None}, f"it did not come through {URL} within 1 s"),
+        ({"unpublished": "Redis is away"}, "it was not published: Redis is away"),
+    ],
+)
+def test_an_event_that_does_not_come(changes: dict[str, Any], says: str):
+    greeting, event = judge_stream(URL, GREETED._replace(**changes))
+    assert greeting.state is State.WELL
+    assert (event.state, event.says) == (State.BAD, says)
