@@ -91,7 +91,7 @@ class CloseReason(StrEnum):
     OVERLOADED = "overloaded", "The pod had more clients than it may have."
     MAX_LIFE = "max-life", "The stream reached its longest allowed duration."
     REBALANCED = "rebalanced", "The pod had far more clients than the others and sent some to them."
-    OPERATOR = "operator", "Somebody disconnected it from the dashboard."
+    OPERATOR = "operator", "An operator disconnected it."
     SERVER_STOPPED = "server-stopped", "The pod stopped."
     FAILED = "failed", "The service failed on this stream; the log has the traceback."
 

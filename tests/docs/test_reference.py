@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 from types import ModuleType
 
+import msgspec
 import pytest
 
+from streams.api.fields import parameters
+from streams.api.pages import Client
+from streams.api.routes import ROUTES
 from streams.delivery.handover import WAIT_SECONDS
 from streams.delivery.notices import FAREWELLS
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.history.progress import MAX_LAG_SECONDS
 from streams.logs import FIELDS
+from streams.management.asking import EXIT_STATUS
 from streams.management.commands import doctor, publish_event
+from streams.roster.lanes import LaneState
 from streams.urls import urlpatterns
 from streams.wire.events import ACTIONS
 from tests.docs.pages import DOCS, rows, section, sources, words
 from tests.support.pods import ROOT
 
 HTTP = DOCS / "reference/http.md"
+API = DOCS / "reference/api.md"
 STREAM = DOCS / "reference/stream.md"
 COMMANDS = DOCS / "reference/commands.md"
 LOGS = DOCS / "reference/logs.md"
@@ -56,6 +63,32 @@ def test_table_of_gaps_names_every_reason():
 def test_http_table_names_every_json_path():
     named = {row[0].strip("`").partition(" /")[2] for row in rows(HTTP.read_text())}
     assert {str(url.pattern).replace("<str:name>", "NAME") for url in urlpatterns} <= named
+
+
+def test_api_table_names_every_endpoint():
+    named = {row[0].strip("`").partition("?")[0] for row in rows(API.read_text()) if "/api/v1" in row[0]}
+    assert named == {f"{method} /api/v1{route.path}" for route in ROUTES for method in route.endpoints}
+
+
+def test_api_table_names_every_parameter():
+    named = {row[0].strip("`").partition("?")[::2] for row in rows(API.read_text()) if "GET /api/v1" in row[0]}
+    parameters_of = {path.partition(" /api/v1")[2]: set(re.findall(r"(\w+)=", query)) for path, query in named}
+    assert parameters_of == {
+        route.path: set(parameters(route.endpoints["GET"].query)) for route in ROUTES if "GET" in route.endpoints
+    }
+
+
+def test_keys_and_states_of_a_client_are_those_of_the_code():
+    first = [words(row[0]) for row in rows(section(API, "A client"))]
+    states = [word for cell in first for word in cell if word in list(LaneState)]
+    assert states == list(LaneState)
+    keys = [word for cell in first for word in cell if word not in states]
+    assert sorted(keys) == sorted(field.encode_name for field in msgspec.structs.fields(Client))
+
+
+def test_exit_statuses_of_questions_are_those_of_the_commands():
+    documented = re.findall(r"(?m)^\| `(\d)` ", section(COMMANDS, "lanes, lane, trace"))
+    assert documented == re.findall(r"\b\d\b", EXIT_STATUS)
 
 
 @pytest.mark.parametrize("command", [publish_event, doctor])

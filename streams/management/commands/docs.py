@@ -1,4 +1,4 @@
-"""Write the pages that say what the code declares: settings, metrics, close reasons, gaps."""
+"""Write the pages that say what the code declares: settings, metrics, close reasons, gaps, problems."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from streams.api.problems import ProblemKind
 from streams.conf import DjangoSettings, StreamSettings
 from streams.conf.variables import Group, Variable, declared
 from streams.errors import CloseReason
@@ -44,6 +45,14 @@ METRICS_HEAD = """\
 `GET /metrics` on every pod answers in Prometheus' text format. Scrape the pods and not the front door. Sum over pods
 for clients, deliveries and bytes; take the maximum of what is received or unusable, since every pod receives all of it.
 """
+PROBLEMS_HEAD = """\
+# Problems
+
+`make docs` writes this page from `streams/api/problems.py`.
+
+What [the HTTP API](api.md) answers where it does not do what was asked for. `type` ends in the name of the
+problem, and leads to the same list on the pod: `GET /api/v1/problems`.
+"""
 CLOSES_HEAD = """\
 ## Close reasons
 
@@ -61,7 +70,9 @@ Where events may be missing the client reads `event: stream-gap` with the reason
 class Command(BaseCommand):
     """Write every page."""
 
-    help = "Write .env.example, docs/reference/settings.md and docs/reference/metrics.md from what the code declares."
+    help = (
+        "Write .env.example, and of docs/reference settings.md, metrics.md and problems.md from what the code declares."
+    )
 
     def handle(self, **_options: Any) -> None:
         """Write each page to its place in the repository, and name it."""
@@ -110,10 +121,17 @@ def metrics_page() -> str:
     )
 
 
+def problems_page() -> str:
+    """Return the reference of the API's problems, each with a heading that its name leads to."""
+    sections = (f"## {kind.word}\n\n{kind.status.value} · {kind.title}. {kind.meaning}\n" for kind in ProblemKind)
+    return "\n".join([PROBLEMS_HEAD, *sections])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/reference/settings.md": settings_page,
     "docs/reference/metrics.md": metrics_page,
+    "docs/reference/problems.md": problems_page,
 }
 
 

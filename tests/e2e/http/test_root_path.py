@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -51,6 +52,9 @@ def test_all_of_it_is_below(pods_below: Callable[[str], Pod], start: str):
     assert pod.fetch(outside(start, "/events/-bad")).status == 400
     assert pod.fetch(outside(start, "/admin/live"), method="POST").status == 405
     assert pod.fetch("/ssevents/LANE").status == 404
+    assert pod.fetch(outside(start, "/api/v1/pods")).json()["pods"]
+    problem = json.loads(pod.fetch(outside(start, "/api/v1/clients/-bad")).body)
+    assert problem["type"] == f"{ROOT_PATH}/api/v1/problems#invalid-request"
 
 
 @pytest.mark.parametrize("start", STARTS)
