@@ -22,8 +22,10 @@ async def read_whole(scope: dict[str, Any], receive: Receive) -> bytes:
     size, more = 0, True
     while more:
         message = await receive()
-        # Of a client that is gone nobody reads the answer.
-        more = message["type"] == "http.request" and message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            # What came of it may say something else than all of it.
+            raise Problem(ProblemKind.INVALID_JSON, "The body ended before its end.")
+        more = message.get("more_body", False)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY_BYTES:

@@ -54,9 +54,15 @@ class Api:
         return SimpleNamespace(auser=auser)
 
     async def ask(
-        self, target: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b"", parts: int = 1
+        self,
+        target: str,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        parts: int = 1,
+        cut: bool = False,
     ) -> Asked:
-        """Ask for a target below the API; the body comes in so many parts."""
+        """Ask for a target below the API; the body comes in so many parts, and if it is cut without the last."""
         path, _mark, query = target.partition("?")
         scope = {
             "type": "http",
@@ -73,6 +79,8 @@ class Api:
             {"type": "http.request", "body": piece, "more_body": number < parts}
             for number, piece in enumerate(pieces, 1)
         ]
+        if cut:
+            inbox.pop()
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:

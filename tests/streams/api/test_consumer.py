@@ -97,6 +97,13 @@ async def test_body_that_is_too_large(api: Api, parts: int):
     assert (asked.status, asked.problem) == (400, "invalid-json")
 
 
+async def test_body_that_is_cut_off(api: Api, fleet: Fleet):
+    """Nothing is done, though what came is JSON."""
+    asked = await api.ask("/stores/A/expected", "PUT", JSON, b'{"lanes":["A-1"]}' + b" " * 17, parts=2, cut=True)
+    assert (asked.status, asked.problem) == (400, "invalid-json")
+    assert await fleet.reader.lane("A-1") is None
+
+
 async def test_body_in_parts_with_a_charset(api: Api):
     headers = {"Content-Type": "application/JSON; charset=utf-8"}
     asked = await api.ask("/stores/A/expected", "PUT", headers, b'{"lanes":["A-1"]}', parts=5)
