@@ -112,7 +112,9 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
         if request.GET.get("scope") == CLUSTER:
             return error_response(NO_ANSWER, HTTPStatus.SERVICE_UNAVAILABLE, found=False, podName=pod_name)
         others = pod.ingresses.peers.names
-        return _not_found(pod, name, f" It may be on another: {', '.join(others)}." if others else "", None)
+        return _not_found(
+            pod, name, f" It may be on another: {', '.join(others)}." if others else f" {NO_ANSWER}", None
+        )
     return _not_found(pod, name, where(lane), lane)
 
 
