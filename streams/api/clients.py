@@ -11,8 +11,9 @@ from streams.api.pages import Client, ClientsQuery, client_of
 from streams.api.problems import Problem, ProblemKind
 from streams.api.similar import did_you_mean, similar_names
 from streams.http.holders import held_stream
+from streams.pod import Pod
 from streams.roster.lanes import Lane, LaneState
-from streams.roster.reader import RosterReader
+from streams.wire.timestamps import iso
 
 
 class Clients(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -38,7 +39,7 @@ async def clients(call: Call) -> Answer:
 
 async def client(call: Call) -> Answer:
     """GET /clients/NAME."""
-    found = client_of(await known_lane(call.pod.reading.reader, call.name))
+    found = client_of(await known_lane(call.pod, call.name))
     if found.state is LaneState.CONNECTED and (stream := await held_stream(call.pod, found.client_name, found.life)):
         found.address, found.user_agent = stream.address or None, stream.user_agent or None
         found.event_count = stream.event_count
@@ -53,12 +54,22 @@ async def retire(call: Call) -> Answer:
     return Answer(None, HTTPStatus.NO_CONTENT, Change(f"retired {call.name}", call.name))
 
 
-async def known_lane(reader: RosterReader, name: str) -> Lane:
+async def known_lane(pod: Pod, name: str) -> Lane:
     """Return a lane; raises Problem for one that was never seen."""
-    lane = await reader.lane(name)
+    reader = pod.reading.reader
+    lane = await reader.lane(name) or lane_here(pod, name)
     if lane is None:
         raise never_seen(name, await similar_names(reader, name))
     return lane
+
+
+def lane_here(pod: Pod, name: str) -> Lane | None:
+    """Return a lane that this pod has and Redis does not know yet, or does not know any more."""
+    connection = pod.registry.get(name)
+    if connection is None:
+        return None
+    life, since = pod.roster.claims.life, iso(connection.connected_at)
+    return Lane(name, LaneState.CONNECTED, pod_name=pod.conf.pod_name, life=life, since=since)
 
 
 def never_seen(name: str, similar: list[str]) -> Problem:

@@ -48,7 +48,7 @@ async def close(call: Call) -> Answer:
     if call.pod.registry.get(call.name) is not None:
         closing = Closing(call.name, LaneState.CONNECTED, call.pod.conf.pod_name)
     else:
-        lane = await known_lane(call.pod.reading.reader, call.name)
+        lane = await known_lane(call.pod, call.name)
         closing = Closing(lane.client_name, lane.state, lane.pod_name)
     call.pod.roster.close_everywhere([call.name])
     return Answer(closing, HTTPStatus.ACCEPTED, Change(f"closed the stream of {call.name}", call.name))
@@ -59,6 +59,6 @@ async def traced(call: Call) -> Answer:
     asked: TraceQuery = call.query
     entries = await trace(call.pod.roster, call.name, asked.minutes)
     if all(entry.kind is Kind.UNANSWERED for entry in entries):
-        await known_lane(call.pod.reading.reader, call.name)
+        await known_lane(call.pod, call.name)
     now = call.now
     return Answer(Trace(call.name, entries, closing_sentence(entries, now), now))

@@ -50,6 +50,14 @@ async def test_client_that_is_here(api: Api, here: str):
     assert (said["address"], said["userAgent"], said["eventCount"]) == ("10.0.0.1:5000", "u" * 120, 0)
 
 
+async def test_client_that_is_here_and_not_in_redis_yet(api: Api):
+    """404 is for names that nobody ever saw."""
+    api.pod.registry.subscribed = True
+    connect(api.pod.registry, "A-1", "10.0.0.1:5000")
+    said = (await api.ask("/clients/A-1")).said
+    assert (said["state"], said["podName"], said["address"]) == ("connected", "pod-here", "10.0.0.1:5000")
+
+
 @pytest.mark.parametrize("answers", [True, False])
 async def test_client_that_is_elsewhere(api: Api, elsewhere: str, monkeypatch: pytest.MonkeyPatch, answers: bool):
     """Its pod is asked, and no other; where it does not answer, what only it knows is left out."""
