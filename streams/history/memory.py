@@ -87,6 +87,8 @@ class Memory:
         self._base = 0
         self._first = 0
         self._due = started
+        # One moment, as making a column for each read takes longer than filling it.
+        self._now = array("d", (started,))
 
     @property
     def max_bytes(self) -> int:
@@ -129,7 +131,8 @@ class Memory:
             grown = EVENT_BYTES + len(messages[0])
         else:
             clients = list(map(numbers.get, names))
-            published.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
+            self._now[0] = now
+            published.extend(array("d", moments) if moments else self._now * len(messages))
             ingresses.extend(INGRESS_BYTES[ingress] * len(messages))
             steps.frombytes(bytes(steps.itemsize * len(messages)))
             grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
