@@ -14,7 +14,7 @@ from streams.delivery.registry import Registry
 from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
 from streams.delivery.telling import Telling
-from streams.history.coverage import Ingress
+from streams.history.coverage import CHANNEL, Ingress
 from streams.history.losses import Loss, RedisLosses
 from streams.history.messages import History
 from streams.history.progress import MAX_LAG_SECONDS, NAMED_SECONDS, Progress
@@ -145,7 +145,9 @@ class Recovery:
         # For each read of events, so it is looked here already whether there is anything to name.
         if self._clock.monotonic() - self.proved_at[1] > MAX_LAG_SECONDS:
             self._name_lag(Ingress.JOURNAL)
-        self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
+        names = self._router.route(messages, CHANNEL)
+        if self.handover.waits:
+            self.handover.heard(names)
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Deliver what was read from the journal, with the moments at which Redis took it.
