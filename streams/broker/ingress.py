@@ -149,7 +149,7 @@ class Ingresses:
             self._miss(Ingress.JOURNAL, since)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
+            self.recovery.prove_journal(cursor.proven_at, cursor.oldest, cursor.early_seconds)
         if not self._registry.subscribed:
             self._back.set()
         self._look()

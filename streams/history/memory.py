@@ -61,6 +61,8 @@ class Memory:
         self.twins_seen = False
         # The journal's entries of a moment in one of these may have come at any in it.
         self.journal_unsure = Intervals()
+        # By how much the moments of its entries may be too early, and when that was found.
+        self.journal_early = (0.0, started)
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -251,6 +253,12 @@ class Memory:
             del column[: self._first]
         self._base += self._first
         self._first = 0
+
+    def note_early(self, seconds: float, now: float) -> None:
+        """Note that the journal's entries that are read now may have come so much later than their moments say."""
+        known, since = self.journal_early
+        if seconds >= known or since < now - self._seconds:
+            self.journal_early = (seconds, now)
 
     def note_unsure(self, since: float | None, until: float) -> None:
         """Note that entries of the journal with a moment from `since` on, if there are any, may have come until now."""
