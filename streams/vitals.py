@@ -29,9 +29,9 @@ class DelayHistogram:
 
     def observe(self, seconds: float) -> None:
         """Count one delay; a publisher's clock that is ahead of this one makes it 0."""
-        seconds = max(0.0, seconds)
         self.counts[bisect_left(DELAY_BOUNDS, seconds)] += 1
-        self.sum_seconds += seconds
+        if seconds > 0.0:
+            self.sum_seconds += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
         """Return the cumulative counts by upper bound, as Prometheus wants them."""

@@ -11,10 +11,15 @@ from typing import Any, Protocol
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.conf import StreamSettings, read_settings
 from tests.support.pods import Pod, environment
 from tests.support.redis_server import RedisServer, running_redis
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # A test that ends a pod with open streams waits for their end only when that is what it is about.
 DEFAULTS: dict[str, str | float] = {"POD_NAME": "pod-under-test", "DRAIN_SECONDS": 0}

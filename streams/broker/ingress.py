@@ -23,7 +23,7 @@ from streams.conf import StreamSettings
 from streams.delivery.recovery import Recovery
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
-from streams.history.coverage import Ingress
+from streams.history.coverage import CHANNEL, Ingress
 from streams.history.losses import Loss
 from streams.history.messages import History
 from streams.wire.pods import PodMessage
@@ -126,7 +126,7 @@ class Ingresses:
         # Every read of events comes this way, and many have a single one.
         recovery = self.recovery
         self._use.received += len(messages)
-        since = recovery.proven[Ingress.CHANNEL]
+        since = recovery.proven[CHANNEL]
         try:
             recovery.take_channel(messages)
         except Exception:
@@ -149,7 +149,7 @@ class Ingresses:
             self._miss(Ingress.JOURNAL, since)
         if self.journal is not None:
             cursor = self.journal.cursor
-            self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
+            self.recovery.prove_journal(cursor.proven_at, cursor.oldest, cursor.early_seconds)
         if not self._registry.subscribed:
             self._back.set()
         self._look()

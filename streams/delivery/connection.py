@@ -108,36 +108,47 @@ class Pending:
         return b"".join(batch)
 
 
-class Connection:
-    """One open stream of one client.
+class Recipient:
+    """What each event that is delivered reads or changes of its connection.
 
-    Its attributes are in no parts of their own: each part would be one more object for each of ten thousand
-    clients, and one more step for each event.
+    The slots of a base come first, so that these share two lines of the processor's cache, where among all of
+    a connection's they would be in four: of thousands of clients each is cold in it.
     """
 
     __slots__ = (
         "active_at",
-        "address",
         "bytes_written",
         "client_name",
-        "close_reason",
-        "connected_at",
         "event_count",
-        "evicted_by",
-        "first_place",
         "greeted",
         "ids_noted",
         "last_activity",
+        "pending",
+        "told",
+        "writer",
+    )
+
+
+class Connection(Recipient):
+    """One open stream of one client.
+
+    Its attributes are in no objects of their own: each would be one more for each of ten thousand clients, and
+    one more step for each event.
+    """
+
+    __slots__ = (
+        "address",
+        "close_reason",
+        "connected_at",
+        "evicted_by",
+        "first_place",
         "live_from",
         "number",
         "opened_at",
-        "pending",
         "replayed",
         "resume",
         "slot",
-        "told",
         "user_agent",
-        "writer",
     )
 
     def __init__(

@@ -14,7 +14,7 @@ from streams.delivery.registry import Registry
 from streams.delivery.resumption import Resumption
 from streams.delivery.router import Router
 from streams.delivery.telling import Telling
-from streams.history.coverage import Ingress
+from streams.history.coverage import CHANNEL, Ingress
 from streams.history.losses import Loss, RedisLosses
 from streams.history.messages import History
 from streams.history.progress import MAX_LAG_SECONDS, NAMED_SECONDS, Progress
@@ -89,11 +89,7 @@ class Recovery:
                 self._away = (self._disconnected_since, self._away[1])
 
     def came_back(
-        self,
-        complete_since: float | None,
-        lost_before: Iterable[Loss] = (),
-        *,
-        from_the_first: bool = False,
+        self, complete_since: float | None, lost_before: Iterable[Loss] = (), *, from_the_first: bool = False
     ) -> None:
         """Note that both ingresses are heard again, and whatever was missed meanwhile.
 
@@ -145,7 +141,9 @@ class Recovery:
         # For each read of events, so it is looked here already whether there is anything to name.
         if self._clock.monotonic() - self.proved_at[1] > MAX_LAG_SECONDS:
             self._name_lag(Ingress.JOURNAL)
-        self.handover.heard(self._router.route(messages, Ingress.CHANNEL))
+        names = self._router.route(messages, CHANNEL)
+        if self.handover.waits:
+            self.handover.heard(names)
 
     def take_journal(self, messages: list[bytes], moments: list[float], unsure_since: float | None = None) -> None:
         """Deliver what was read from the journal, with the moments at which Redis took it.
@@ -156,11 +154,12 @@ class Recovery:
         self._name_lag(Ingress.CHANNEL)
         self.handover.heard(self._router.route(messages, Ingress.JOURNAL, moments))
 
-    def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None) -> None:
+    def prove_journal(self, moment: float, oldest: tuple[int, int] | None = None, early: float = 0.0) -> None:
         """Note that all that the journal took before a moment was read, or was called lost.
 
-        `oldest` is the id of the first entry of all that were read.
+        `oldest` is the id of the first entry of all that were read, `early` by how many seconds their moments may be.
         """
+        self._history.note_early(early, self._clock.monotonic())
         self.progress.journal_oldest = oldest
         self.proved_at[Ingress.JOURNAL] = moment
         self.proven[Ingress.JOURNAL] = max(self.proven[Ingress.JOURNAL], moment)

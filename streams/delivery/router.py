@@ -107,6 +107,8 @@ class Router:
                     event_id = event.event_id
                     frame = message_frame(event_id, message)
                     given_ids.append(event_id)
+                    # The history has it from here: what its looking up reads of it is in the cache already.
+                    name = connection.client_name
                     frames = deliveries.get(connection)
                     if frames is None:
                         if not connection.ids_noted:
@@ -130,7 +132,7 @@ class Router:
         traced = self._registry.observer.traced
         fates = look_at(traced, names, messages, find, deliveries) if traced and not traced.isdisjoint(names) else None
         if deliveries:
-            self._deliver(deliveries, now)
+            self._deliver(deliveries, now, debug)
             # One event stands for those that were read with it: reading a time costs as much as routing.
             if (sent_at := unix_seconds(sent)) is not None:
                 self.delays.observe(self._clock.wall() - sent_at)
@@ -250,7 +252,7 @@ class Router:
             self.foreign -= 1
             self.complaints.note(Fault.MISNAMED, heard[number], name_fault(names[number]))
 
-    def _deliver(self, deliveries: dict[Connection, list[bytes]], moment: float) -> None:
+    def _deliver(self, deliveries: dict[Connection, list[bytes]], moment: float, debug: bool) -> None:
         now, told, write, delivered = self._clock.wall(), self.told, self._registry.write, self.delivered
         for connection, frames in deliveries.items():
             count = len(frames)
@@ -264,7 +266,7 @@ class Router:
             except Exception:
                 self._registry.fail(connection)
         self.delivered = delivered
-        if logger.isEnabledFor(logging.DEBUG):
+        if debug:
             for connection in deliveries:
                 logger.debug("Event #%d sent to %s", connection.event_count, connection.client_name)
 

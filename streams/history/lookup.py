@@ -62,7 +62,11 @@ class Lookup(Memory):
 
     def ids_of(self, name: str) -> list[str]:
         """Return the ids of a client's events."""
-        indexes = self._indexes(self._chains.numbers.get(name))
+        client = self._chains.numbers.get(name)
+        if client is None:
+            # Each client is asked for with its first event, which many do not have before.
+            return []
+        indexes = self._indexes(client)
         found = (decode_remembered(self._messages[index]).event_id for index in indexes)
         return [event_id for event_id in found if isinstance(event_id, str)]
 

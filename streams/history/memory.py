@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streams.history.coverage import Coverage, Ingress, Intervals
 from streams.history.index import Chains
@@ -61,6 +61,8 @@ class Memory:
         self.twins_seen = False
         # The journal's entries of a moment in one of these may have come at any in it.
         self.journal_unsure = Intervals()
+        # By how much the moments of its entries may be too early, and when that was found.
+        self.journal_early = (0.0, started)
         self._seconds = seconds if min(seconds, max_bytes, per_client) > 0 else 0.0
         self._max_bytes = max_bytes
         self._per_client = per_client
@@ -87,6 +89,8 @@ class Memory:
         self._base = 0
         self._first = 0
         self._due = started
+        # One moment, as making a column for each read takes longer than filling it.
+        self._now = array("d", (started,))
 
     @property
     def max_bytes(self) -> int:
@@ -122,29 +126,33 @@ class Memory:
         column += messages
         if len(messages) == 1:
             # Where events come one by one, what follows costs as much as the rest of this.
+            clients: list[Any] = [numbers.get(names[0])]
             published.append(moments[0] if moments else now)
             ingresses.append(ingress)
             steps.append(0)
             grown = EVENT_BYTES + len(messages[0])
         else:
-            published.extend(array("d", moments) if moments else array("d", (now,)) * len(messages))
+            clients = list(map(numbers.get, names))
+            self._now[0] = now
+            published.extend(array("d", moments) if moments else self._now * len(messages))
             ingresses.extend(INGRESS_BYTES[ingress] * len(messages))
             steps.frombytes(bytes(steps.itemsize * len(messages)))
             grown = EVENT_BYTES * len(messages) + sum(map(len, messages))
         evicted: list[int] = []
         refused: list[int] = []
-        for place, name in enumerate(names, start):
-            client = numbers.get(name)
+        for place, client in enumerate(clients, start):
             if client is None:
-                # Only here, as a name that is known has been looked at.
-                if not CLIENT_NAME.fullmatch(name):
-                    owners.append(NO_CLIENT)
-                    refused.append(place - start)
+                name = names[place - start]
+                client = clients[place - start] = numbers.get(name, NO_CLIENT)
+                # Another event of it may have been read with this one.
+                if client == NO_CLIENT:
+                    # Only here, as a name that is known has been looked at.
+                    if not CLIENT_NAME.fullmatch(name):
+                        refused.append(place - start)
+                        continue
+                    clients[place - start] = chains.add(name, place, self._forgotten_at)
+                    grown += CLIENT_BYTES + len(name)
                     continue
-                owners.append(chains.add(name, place, self._forgotten_at))
-                grown += CLIENT_BYTES + len(name)
-                continue
-            owners.append(client)
             last = lasts[client]
             steps[last - base] = place - last
             lasts[client] = place
@@ -162,6 +170,7 @@ class Memory:
             if moment > moments_of[client]:
                 moments_of[client] = moment
             chains.dropped[client] = True
+        owners += clients
         self._bytes += grown
         if evicted or refused:
             self._empty_places(evicted + [start - base + number for number in refused])
@@ -244,6 +253,12 @@ class Memory:
             del column[: self._first]
         self._base += self._first
         self._first = 0
+
+    def note_early(self, seconds: float, now: float) -> None:
+        """Note that the journal's entries that are read now may have come so much later than their moments say."""
+        known, since = self.journal_early
+        if seconds >= known or since < now - self._seconds:
+            self.journal_early = (seconds, now)
 
     def note_unsure(self, since: float | None, until: float) -> None:
         """Note that entries of the journal with a moment from `since` on, if there are any, may have come until now."""

@@ -145,11 +145,14 @@ class History(Lookup):
     def _owed(self, indexes: list[int], position: Position) -> list[int]:
         """Return which of a client's events it may not have read."""
         at, moment, own, read, heard, twin, in_doubt = position
-        sought = self._journal_before(heard) if own is Ingress.CHANNEL else heard
+        if own is Ingress.CHANNEL:
+            heard = self._journal_before(heard)
+        elif read < moment:
+            read = self._earliest(read)
 
         def is_owed(each: int) -> bool:
             if self._ingresses[each] != own:
-                return self._moments[each] > sought
+                return self._moments[each] > heard
             if each > at or (each == at and in_doubt):
                 # In doubt the client may have read another event with this id.
                 return True
@@ -179,7 +182,11 @@ class History(Lookup):
     def _journal_before(self, moment: float) -> float:
         """Return a moment behind which all entries are that may have been taken at or behind the given one."""
         # One that was read late may have the very moment of the last proof before it.
-        return nextafter(self.journal_unsure.around(moment)[0], -inf)
+        return nextafter(self._earliest(moment), -inf)
+
+    def _earliest(self, moment: float) -> float:
+        """Return the earliest moment that an entry may have here which was taken at the given one."""
+        return self.journal_unsure.around(moment - self.journal_early[0])[0]
 
     def _replay(self, replayed: list[int], gap: Gap | None, own: Ingress, moment: float, index: int) -> Replay:
         latest = moment + APART_SECONDS

@@ -60,7 +60,8 @@ class Retries:
     def note_remembered(self, connection: Given) -> None:
         """Note the ids of what is remembered for a client that is given its first event."""
         connection.ids_noted = True
-        self.ids.remember(filter(valid_event_id, self._history.ids_of(connection.client_name)))
+        if event_ids := self._history.ids_of(connection.client_name):
+            self.ids.remember(filter(valid_event_id, event_ids))
 
     def is_repeated(
         self, connection: Given, event: Event, message: bytes, frame: bytes, batch: list[bytes] | None, ingress: Ingress

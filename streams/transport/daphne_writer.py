@@ -59,8 +59,8 @@ class SocketWriter:
         if not getattr(request.server, "socket_options_inherited", False):
             options.set_on(stream)
         self._send = stream.send
-        # HTTP/1.0 has no chunks: there the end of the connection ends the response.
-        self._chunked = request.clientproto == b"HTTP/1.1"
+        # The head of the response goes as it is.
+        self._chunked = False
 
     def start(self, headers: Headers, frame: bytes) -> None:
         """Send the head of the response and the first frame in one write.
@@ -69,24 +69,25 @@ class SocketWriter:
         objects to build it. It is left to believe that it did.
         """
         request = self._request
+        # HTTP/1.0 has no chunks: there the end of the connection ends the response.
+        chunked = request.clientproto == b"HTTP/1.1"
         request.startedWriting = 1
-        request.chunked = int(self._chunked)
+        request.chunked = int(chunked)
         request._response_started = True  # noqa: SLF001 - what Daphne's handle_reply sets
         let_go(request)
         lines = [b"%b: %b\r\n" % header for header in headers]
         lines.append(b"Date: %b\r\n" % http_date())
-        if self._chunked:
+        if chunked:
             lines.append(b"Transfer-Encoding: chunked\r\n")
         # An empty chunk would be the end of the response.
-        body = chunk(frame) if self._chunked and frame else frame
-        self._write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (b"".join(lines), body))
+        body = chunk(frame) if chunked and frame else frame
+        self.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (b"".join(lines), body))
+        self._chunked = chunked
 
     def write(self, frame: bytes) -> int:
         """Write a frame; return the bytes that wait in this process."""
         # chunk(), without a call: each event comes this way.
-        return self._write(b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked else frame)
-
-    def _write(self, data: bytes) -> int:
+        data = b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked else frame
         # Bytes that wait go first. Where none do, Twisted's objects are not even looked at:
         # of thousands of clients each is cold in the processor's cache.
         if self._waiting:

@@ -36,14 +36,20 @@ def _whole_second(seconds: int) -> str:
 def unix_seconds(value: object) -> float | None:
     """Read an ISO 8601 time, in UTC unless it says otherwise, or epoch milliseconds; None for anything else."""
     if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return _read_iso(value)
     if isinstance(value, int | float) and EARLIEST_MS <= value <= LATEST * 1000:
         return value / 1000
     return None
+
+
+# Where many events come, most have the millisecond of the one before.
+@functools.lru_cache(maxsize=16)
+def _read_iso(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def now_iso() -> str:

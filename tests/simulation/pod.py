@@ -169,7 +169,7 @@ class SimulatedPod:
         elif taken.messages:
             self.named(Ingress.JOURNAL, self.recovery.take_journal, taken.messages, taken.moments, taken.unsure_since)
         cursor = self.journal.cursor
-        self.recovery.prove_journal(cursor.proven_at, cursor.oldest)
+        self.recovery.prove_journal(cursor.proven_at, cursor.oldest, cursor.early_seconds)
         self.look()
 
     def miss_journal(self, since: float, *, by_redis: bool = False) -> None:

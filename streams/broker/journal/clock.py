@@ -37,7 +37,7 @@ class RedisClock:
         elif ahead >= self.ahead_seconds:
             # An answer that came late makes it less than it is, never more.
             self.ahead_seconds = ahead
-        elif self.ahead_seconds - ahead > CLOCK_STEP_SECONDS + doubt:
+        elif self.is_step(self.ahead_seconds - ahead, asked, answered):
             if self._stepped:
                 self.set(redis_time, asked, answered)
             self._stepped = not self._stepped
@@ -45,6 +45,11 @@ class RedisClock:
         self._stepped = False
         self.short_seconds = min(self.short_seconds, doubt)
 
-    def is_behind(self, redis_time: float, answered: float) -> bool:
-        """Say whether an answer was late, or Redis' clock was set back."""
-        return redis_time - answered < self.ahead_seconds - CLOCK_OFF_SECONDS
+    def behind_seconds(self, redis_time: float, answered: float) -> float:
+        """Return by how much an answer was late, or Redis' clock was set back; 0 where that is little."""
+        behind = self.ahead_seconds - (redis_time - answered)
+        return behind if behind > CLOCK_OFF_SECONDS else 0.0
+
+    def is_step(self, behind_seconds: float, asked: float, answered: float) -> bool:
+        """Say whether that is so much that it will be believed, if the next answer says so too."""
+        return behind_seconds > CLOCK_STEP_SECONDS + answered - asked

@@ -66,6 +66,8 @@ class JournalCursor:
         # The id of the first entry that was read.
         self.oldest: tuple[int, int] | None = None
         self._marked: list[Loss] = []
+        # By how much moments may be too early, as its clock was set back by little, or the last answer was late.
+        self.early_seconds = 0.0
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # Whether the last connect found another process than the one before.
@@ -127,7 +129,9 @@ class JournalCursor:
 
         `held` is what holds() says of its range, `redis_time` Redis' clock behind both, in Unix seconds.
         """
-        behind = self._clock.is_behind(redis_time, answered)
+        behind = self._clock.behind_seconds(redis_time, answered)
+        # Where it was set back by more, moments are taken from the read before.
+        self.early_seconds = 0.0 if self._clock.is_step(behind, asked, answered) else behind
         self._clock.compare(redis_time, asked, answered)
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
@@ -137,7 +141,7 @@ class JournalCursor:
         self._unsure_since = None
         # At a start a long past is read at once, in which most that have one number behind the other came together.
         earlier = -1 if past else self._last_moment[0]
-        moments = [self._moment(entry_id, answered, earlier, behind=behind) for entry_id, _fields in unread]
+        moments = [self._moment(entry_id, answered, earlier, behind=behind > 0) for entry_id, _fields in unread]
         if past:
             # Surely from before; one of the second in which it started may be from before.
             kept = [moment for moment in moments if moment < self._redis_started - UPTIME_SECONDS]

@@ -205,3 +205,15 @@ def test_entries_without_a_known_moment_are_noted_where_there_are_any():
     assert history.journal_unsure.around(STARTED + 5) == (STARTED + 5, STARTED + 5)
     history.note_unsure(STARTED + 2, STARTED + 9)
     assert history.journal_unsure.around(STARTED + 5) == (STARTED + 2, STARTED + 9)
+
+
+def test_moments_of_the_journal_that_may_be_too_early_are_so_for_as_long_as_they_are_remembered():
+    history = make_history(seconds=60)
+    history.note_early(0.25, STARTED)
+    history.note_early(0.5, STARTED + 1)
+    history.note_early(0.125, STARTED + 2)
+    assert history.journal_early[0] == 0.5
+    history.note_early(0.0, STARTED + 61)
+    assert history.journal_early[0] == 0.5
+    history.note_early(0.0, STARTED + 62)
+    assert history.journal_early[0] == 0.0

@@ -95,5 +95,5 @@ def test_compare_knows_a_clock_that_was_set_forward_no_better_than_by_that_answe
 def test_is_behind_where_an_answer_is_late_or_the_clock_was_set_back():
     clock = RedisClock()
     clock.set(AHEAD, 0.0, 0.0)
-    assert not clock.is_behind(AHEAD + 5.0, 5.05)
-    assert clock.is_behind(AHEAD + 5.0, 5.2)
+    assert clock.behind_seconds(AHEAD + 5.0, 5.05) == 0
+    assert clock.behind_seconds(AHEAD + 5.0, 5.25) == pytest.approx(0.25)

@@ -98,6 +98,24 @@ def test_an_id_that_redis_could_only_count_on_from_proves_nothing(journal: Journ
     assert journal.tells(lost_at)
 
 
+def test_a_clock_that_was_set_back_by_little_makes_moments_too_early_by_as_much(journal: Journal):
+    """It is not believed, as a late answer looks the same."""
+    journal.ahead -= 0.5
+    journal.hands.turn(2)
+    journal.read()
+    taken_at = journal.hands.turn(1)
+    journal.add("1")
+    journal.hands.turn(0.125)
+    journal.read()
+    assert journal.moments["1"] < taken_at <= journal.moments["1"] + journal.cursor.early_seconds
+    journal.ahead -= 60
+    journal.read()
+    assert journal.cursor.early_seconds == 0, "and one by so much is believed at the second read"
+    journal.ahead += 60.5
+    journal.read()
+    assert journal.cursor.early_seconds == 0
+
+
 def test_what_redis_counted_on_from_a_time_to_come_is_no_younger_when_that_time_comes(hands: HandClock):
     """Its clock was set back before this pod was there; entries that are read late were taken long before."""
     journal = Journal(hands)

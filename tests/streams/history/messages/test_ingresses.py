@@ -202,6 +202,16 @@ def test_entries_whose_moment_may_be_too_early_are_sent_rather_twice():
     assert history.after("a", "j", STARTED + 60, lambda *_: STARTED + 50.5).messages == [c]
 
 
+def test_where_redis_clock_was_set_back_by_little_entries_may_be_younger_than_they_look():
+    history = make_history()
+    (j,) = fill(history, "j", now=STARTED + 50, ingress=JOURNAL)
+    fill(history, "c", now=STARTED + 50.5)
+    heard = STARTED + 50.25
+    assert history.after("a", "c", STARTED + 60, lambda *_: heard).messages == []
+    history.note_early(0.5, STARTED + 50)
+    assert history.after("a", "c", STARTED + 60, lambda *_: heard).messages == [j]
+
+
 def test_what_was_lost_behind_an_event_that_was_read_late_is_told_from_its_publication():
     """A pod that stood still read the id long after it was published, and lost what was published in between."""
     history = make_history()
