@@ -192,14 +192,17 @@ class Pod:
             return CloseReason.OVERLOADED
         return None
 
+    @property
+    def state(self) -> str:
+        """How this pod is, in one word as other pods are told it."""
+        return "draining" if self.draining else "ready" if self.readiness().ready else "not-ready"
+
     def _life(self) -> Life:
-        ready = self.readiness()
-        state = "draining" if self.draining else "ready" if ready.ready else "not-ready"
         return Life(
             self.conf.pod_name,
             VERSION,
             iso(self.started_at),
-            state,
+            self.state,
             len(self.registry),
             round(self._delivery_rate.read(time.monotonic(), self.router.delivered), 1),
             round(1000 * self.vitals.take_longest_lag(), 1),

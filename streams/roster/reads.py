@@ -113,8 +113,8 @@ class Reads:
     async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
         """Read the first stores of an index, from the lowest on, with `q` in their names, and their sums."""
         if not q:
-            names, sums = await self.run(READ_SUMMARIES, index, lowest, count)
-            return names, sums
+            names, written = await self.run(READ_SUMMARIES, index, lowest, count)
+            return names, written
         found: list[str] = []
         while len(found) < count and (stores := await self._range(self._prefix + index, lowest, MAX_NAMES)):
             found += [store for store in stores if q in store.lower()]
