@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from dashboard.content.pages import ClientPage, PodPage
+from dashboard.cluster.clients import ClientPage
+from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.content.pages import PodPage
 from dashboard.live import consumers
 from dashboard.live.board import Board
 from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
@@ -42,6 +44,16 @@ async def test_wanted_page_is_a_client_or_the_pod() -> None:
     assert isinstance(await wanted_page(scope("q=STORE&sort=name")), PodPage)
 
 
+async def test_wanted_page_is_of_the_cluster() -> None:
+    assert await wanted_page(scope("of=cluster")) == FrontPage()
+    wanted = await wanted_page(scope("of=stores&state=dark&q=7&cursor=dark:STORE1/"))
+    assert wanted == StoresPage("dark", "7", "dark:STORE1/")
+    assert await wanted_page(scope("of=store&store=STORE001&cursor=STORE001-LANE01")) == StorePage(
+        "STORE001", "STORE001-LANE01"
+    )
+    assert isinstance(await wanted_page(scope("of=nothing")), PodPage)
+
+
 async def test_wanted_page_refuses_other_methods() -> None:
     error = await refused(method="POST")
     assert (error.status, error.headers) == (405, [(b"Allow", b"GET")])
@@ -71,7 +83,7 @@ async def test_consumer_cuts_a_stream_that_fails_once_it_has_begun(
     await LiveConsumer(board)(scope(), fail, None)  # type: ignore[arg-type]
     assert len(writer.frames) == 1
     assert writer.aborted
-    assert board._pages == {}
+    assert board._own.all() == []
     assert "this server fails" in caplog.text
 
 
