@@ -142,9 +142,9 @@ async def test_every_number_is_the_same_whichever_pod_is_asked(pods: list[Pod], 
     found = await same(pods, "/admin/stores?q=e007&state=partial", but="as_of")
     assert cells(found, "stores-1") == ["STORE007"]
 
-    store = await same(pods, "/admin/stores/STORE007")
-    assert cells(store, "lanes-3") == ["connected", "connected", "missing", "connected", "connected", "connected"]
-    assert dict(store)["headline"].startswith("5 of 6 lanes connected; LANE03 is missing since ")
+    lanes_shown = await same(pods, "/admin/stores/STORE007")
+    assert cells(lanes_shown, "lanes-3") == ["connected", "connected", "missing", "connected", "connected", "connected"]
+    assert dict(lanes_shown)["headline"].startswith("5 of 6 lanes connected; LANE03 is missing since ")
     dark = await same(pods, f"/admin/stores/{DARK}")
     assert dict(dark)["headline"].startswith("Dark: none of its lanes is connected")
 
