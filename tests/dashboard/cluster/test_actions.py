@@ -64,9 +64,7 @@ async def test_what_is_no_lane_of_the_store_is_refused_with_what_was_typed(
     assert await expected(fleet) == []
 
 
-async def test_a_store_with_more_lanes_than_a_page_holds_is_left_alone(
-    fleet: Fleet, async_client: AsyncClient
-) -> None:
+async def test_a_store_with_more_lanes_than_a_page_holds_is_left_alone(fleet: Fleet, async_client: AsyncClient) -> None:
     await large_store(fleet)
     response = await async_client.post("/admin/stores/-/expected", {"lanes": "lane00001", "confirmed": "yes"})
     assert (response.status_code, "more than 1,000 lanes" in text(response)) == (503, True)
