@@ -26,7 +26,6 @@ pytestmark = pytest.mark.browser
         "/",
         "/admin",
         "/admin/pod",
-        "/admin/pods/pod-elsewhere",
         "/admin/stores",
         "/admin/stores/STORE001",
         "/admin/stores/STORE001/expected",
