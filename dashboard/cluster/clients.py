@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.cluster.look import Look
 from dashboard.cluster.pages import ALONE
+from dashboard.cluster.sentences import entry_row
 from dashboard.cluster.words import ended, lane_headline, lane_since, store_label
-from dashboard.content.pages import Content, client_content
+from dashboard.content.pages import NO_USER_AGENT, Content, client_content
 from streams.http.listing import similar_name
 from streams.roster.keys import store_of
 from streams.roster.lanes import Lane, LaneState
 from streams.roster.reader import RosterReader
-from streams.wire.timestamps import iso
+from streams.roster.tracing.entries import TraceEntry
+from streams.roster.tracing.merging import open_streams
+from streams.roster.tracing.sentence import closing_sentence
+from streams.wire.timestamps import iso, now_iso
 
 LEVELS = {
     LaneState.CONNECTED: "good",
@@ -20,6 +25,7 @@ LEVELS = {
     LaneState.UNKNOWN: "warning",
     LaneState.MISSING: "bad",
 }
+ENTRIES_SHOWN = 60
 # Of names that hold another one, or a store's.
 SIMILAR_READ = 100
 
@@ -34,6 +40,8 @@ class ClientPage:
         """Return where it is and, as far as the pod that looks knows, what it was given and how it ended."""
         content = client_content(self.name, look.pod)
         lane = await look.fleet.reader.lane(self.name) if look.fleet else None
+        entries = await look.timelines.trace(self.name) if look.fleet else []
+        add_timeline(content, entries)
         connection = look.pod.registry.get(self.name)
         content.shown |= {"known": lane is not None, "alone": look.fleet is None, "ended": False}
         content.texts["store"] = store_label(store_of(self.name))
@@ -57,9 +65,21 @@ class ClientPage:
         else:
             content.texts["headline"] = lane_headline(lane, look.life)
             content.levels.setdefault("client", "quiet")
-        if content.levels["client"] == "good":
+        content.shown["anywhere"] = connected = content.levels["client"] == "good"
+        if connected:
             content.shown["similar"] = False
         return content
+
+
+def add_timeline(content: Content, entries: Sequence[TraceEntry]) -> None:
+    """Add what became of a client in the last day, newest first, and where its open stream comes from."""
+    shown = entries[-ENTRIES_SHOWN:]
+    content.rows["timeline"] = [entry_row(entry, number) for number, entry in enumerate(shown)][::-1]
+    content.shown |= {"no_entry": not entries, "more_entries": len(entries) > len(shown)}
+    content.texts["closing"] = f"{closing_sentence(list(entries), now_iso())}." if entries else ""
+    if streams := open_streams(entries):
+        content.texts |= {"from": streams[-1].address, "agent": streams[-1].user_agent or NO_USER_AGENT}
+    content.shown["from"] = bool(streams)
 
 
 def lane_texts(lane: Lane) -> dict[str, str]:

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
+from dashboard.cluster.timelines import Timelines
 from dashboard.content.pages import Content
 from dashboard.content.sampler import Sampler
 from streams.broker.clients import LINK_ERRORS, async_client
@@ -41,6 +42,7 @@ class Look(NamedTuple):
     pod: Pod
     sampler: Sampler
     fleet: Fleet | None
+    timelines: Timelines
 
     @property
     def life(self) -> str:
@@ -70,15 +72,15 @@ def reader_of(pod: Pod) -> RosterReader:
     return RosterReader(client, pod.conf.redis_channel)
 
 
-async def look_from(pod: Pod, sampler: Sampler) -> Look:
+async def look_from(pod: Pod, sampler: Sampler, timelines: Timelines) -> Look:
     """Look at the cluster now."""
     reader = reader_of(pod)
     try:
         fleet = Fleet(reader, await reader.pods(), await reader.totals())
     except LINK_ERRORS:
-        return Look(pod, sampler, None)
+        return Look(pod, sampler, None, timelines)
     # Redis may have lost all that it knew, until pods say that they live.
-    return Look(pod, sampler, fleet if fleet.alive else None)
+    return Look(pod, sampler, fleet if fleet.alive else None, timelines)
 
 
 async def content_of(page: ClusterPage, look: Look) -> Content:

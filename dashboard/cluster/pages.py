@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 from dashboard.cluster.look import Fleet, Look
 from dashboard.cluster.rows import attention_rows, lane_row, pod_row, pods_shown, store_row
+from dashboard.cluster.strips import strip_of
 from dashboard.cluster.verdict import judge_cluster
 from dashboard.cluster.words import counted, store_headline
 from dashboard.content import formats
@@ -113,6 +115,8 @@ class StorePage:
             return Content(texts, shown={"alone": False, "known": False, "next": False}, levels={"store": "quiet"})
         store, lanes = found
         page = await reader.lanes(store=self.store, cursor=self.cursor, limit=LANES_PER_PAGE)
+        transitions = await look.timelines.transitions([lane.client_name for lane in page.clients])
+        now = time.time()
         missing = [lane for lane in lanes if lane.state is LaneState.MISSING]
         level = {StoreState.COMPLETE: "good", StoreState.PARTIAL: "warning", StoreState.DARK: "quiet"}[store.state]
         return Content(
@@ -125,7 +129,11 @@ class StorePage:
                 "unknown": formats.count(store.unknown),
                 "offline": formats.count(store.offline),
             },
-            rows={"lanes": [lane_row(lane) for lane in page.clients]},
+            rows={
+                "lanes": [
+                    [*lane_row(lane), *strip_of(lane, transitions[lane.client_name], now)] for lane in page.clients
+                ]
+            },
             shown={"alone": False, "known": True, "next": bool(page.next_cursor)},
             levels={"store": level},
             addresses={"next": f"?{urlencode({'cursor': page.next_cursor or ''})}"},

@@ -94,7 +94,9 @@ async def client(request: HttpRequest, name: str) -> HttpResponse:
         return refusal
     if not is_name(name):
         return await no_such_client(request)
-    look = await get_board().look()
+    board = get_board()
+    board.timelines.forget()
+    look = await board.look()
     content = await content_of(ClientPage(name), look)
     if content.levels["client"] != "good":
         content.texts["similar"] = await similar_to(name, look)

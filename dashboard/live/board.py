@@ -13,6 +13,7 @@ import time
 from dashboard.cluster.clients import ClientPage
 from dashboard.cluster.look import Look, content_of, look_from
 from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.cluster.timelines import Timelines
 from dashboard.content.pages import PodPage, pod_content
 from dashboard.content.sampler import Sampler
 from dashboard.live.open_pages import OpenPages, frame_of
@@ -38,12 +39,13 @@ class Board:
     def __init__(self, pod: Pod) -> None:
         self.pod = pod
         self.sampler = Sampler(pod)
+        self.timelines = Timelines(pod.roster)
         self._own: OpenPages[PodPage] = OpenPages()
         self._cluster: OpenPages[ClusterPages] = OpenPages()
 
     async def look(self) -> Look:
         """Look at the cluster now."""
-        return await look_from(self.pod, self.sampler)
+        return await look_from(self.pod, self.sampler, self.timelines)
 
     async def open(self, page: Page, writer: Writer, headers: Headers) -> None:
         """Take a page in, and begin its stream with everything that it shows."""

@@ -49,6 +49,9 @@ function fillRow(element, row) {
     const text = row[Number(cell.dataset.cell)];
     setText(cell, text);
   }
+  for (const path of element.querySelectorAll("[data-path-cell]")) {
+    path.setAttribute("d", row[Number(path.dataset.pathCell)]);
+  }
   for (const link of element.querySelectorAll("[data-href-cell]")) {
     setHref(link, row[Number(link.dataset.hrefCell)]);
   }

@@ -101,7 +101,7 @@ def test_a_test_event_reaches_the_client(browser: Browser, visit: Callable[[str]
     browser.button("Prepare").click()
     browser.wait_url("/send")
     browser.button("send it").click()
-    assert "is connected to this one" in browser.wait_texts(".messagelist li")[0]
+    assert "is connected to pod-dashboard" in browser.wait_texts(".messagelist li")[0]
     wait_until("the count", lambda: browser.one("[data-text=event_count]").text == "1")
 
 

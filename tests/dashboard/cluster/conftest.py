@@ -8,6 +8,7 @@ import pytest
 
 from dashboard.cluster import actions, look
 from streams.pod import Pod
+from streams.roster.tracing import questions
 from tests.streams.roster.fleet import Fleet, fleet_in
 from tests.support.redis_server import RedisServer
 
@@ -19,4 +20,8 @@ async def fleet(redis_server: RedisServer, local_pod: Pod, monkeypatch: pytest.M
         for module in (look, actions):
             monkeypatch.setattr(module, "reader_of", lambda _pod: fleet.reader)
         monkeypatch.setattr(local_pod.roster.claims, "life", "one")
+        monkeypatch.setattr(local_pod.roster, "channel", fleet.channel)
+        monkeypatch.setattr(local_pod.roster, "_url", redis_server.url)
+        # Nobody is there to answer.
+        monkeypatch.setattr(questions, "ANSWER_SECONDS", 0.01)
         yield fleet

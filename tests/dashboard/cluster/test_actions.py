@@ -8,6 +8,7 @@ import pytest
 from django.test import AsyncClient
 
 from dashboard.cluster.actions import MAX_LANES, line, read_names
+from streams.pod import Pod
 from tests.dashboard.answers import text
 from tests.streams.roster.fleet import Fleet, lanes_of, large_store, night_and_day
 
@@ -81,6 +82,51 @@ async def test_a_lane_is_retired_when_that_is_confirmed(fleet: Fleet, async_clie
     assert "is retired" in text(await async_client.get("/admin/stores/STORE00002"))
     await async_client.post(path)
     assert "was not known" in text(await async_client.get("/admin/stores/STORE00002"))
+
+
+async def test_a_client_of_another_pod_is_disconnected_by_it(
+    fleet: Fleet, local_pod: Pod, async_client: AsyncClient
+) -> None:
+    await night_and_day(fleet)
+    await fleet.connect("two", "STORE00001-LANE01")
+    path = "/admin/clients/STORE00001-LANE01/disconnect"
+    assert "on pod <strong>pod-of-two</strong> ends now" in text(await async_client.get(path))
+    assert outgoing(local_pod) == []
+    await async_client.post(path)
+    assert outgoing(local_pod) == [["STORE00001-LANE01"]]
+    html = text(await async_client.get("/admin/clients/STORE00001-LANE01"))
+    assert "STORE00001-LANE01 is being disconnected by pod-of-two." in html
+
+
+async def test_a_client_that_is_nowhere_is_not_disconnected(
+    fleet: Fleet, local_pod: Pod, async_client: AsyncClient
+) -> None:
+    await night_and_day(fleet)
+    await async_client.post("/admin/clients/STORE00002-LANE01/disconnect")
+    assert outgoing(local_pod) == []
+    assert "is not connected, or nobody knows where" in text(await async_client.get("/admin/clients/STORE00002-LANE01"))
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "said"),
+    [
+        ("STORE00001-LANE01", "success", "and STORE00001-LANE01 is connected to pod-of-one"),
+        ("STORE00002-LANE01", "warning", "STORE00002-LANE01 is not connected to any"),
+    ],
+)
+async def test_a_test_event_says_whether_any_pod_has_its_client(
+    fleet: Fleet, async_client: AsyncClient, published: list[tuple[Any, ...]], name: str, level: str, said: str
+) -> None:
+    await night_and_day(fleet)
+    await async_client.post(f"/admin/clients/{name}/send", {"action": "alert", "data": "{}"})
+    html = text(await async_client.get(f"/admin/clients/{name}"))
+    assert f'<li class="{level}">Alert evt-1 was published: it was handed to 2 pods' in html
+    assert said in html
+
+
+def outgoing(pod: Pod) -> list[list[str]]:
+    """Which clients all pods are told to close."""
+    return [told.close for life, told in pod.roster.members._outgoing if not life and told.close]
 
 
 async def test_without_redis_nothing_is_changed(local_pod: Any, async_client: AsyncClient) -> None:

@@ -4,6 +4,8 @@ from dashboard.cluster.clients import ClientPage, similar_to
 from dashboard.cluster.look import content_of
 from dashboard.content.pages import Content
 from dashboard.live.board import Board
+from streams.roster.tracing.entries import Kind, TraceEntry, encode
+from streams.wire.timestamps import iso
 from tests.dashboard.answers import Connect
 from tests.streams.roster.fleet import Fleet, night_and_day
 
@@ -37,6 +39,26 @@ async def test_client_that_is_missing(board: Board, fleet: Fleet):
     assert (found.texts["last_reason"], found.texts["pod"]) == ("dead-peer", "pod-of-one")
     assert found.levels == {"client": "bad"}
     assert found.shown["ended"]
+
+
+async def test_client_has_a_time_line_newest_first(board: Board, fleet: Fleet):
+    """What its pod recorded of it, and where its open stream comes from."""
+    await night_and_day(fleet)
+    for hour, kind, more in (
+        (5, Kind.OPENED, {"stream": "two.1", "address": "10.0.0.1:1"}),
+        (6, Kind.CLOSED, {"stream": "two.1", "reason": "dead-peer", "seconds": 3600.0, "events": 2}),
+        (7, Kind.OPENED, {"stream": "two.2", "address": "10.0.0.2:1", "user_agent": "Lane/2.0"}),
+    ):
+        now = await fleet.now_ms() / 1000
+        entry = TraceEntry(kind, "pod-of-two", iso(now - 3600 * (9 - hour)), **more)
+        await fleet.client.xadd(f"{fleet.channel}:trace:STORE00001-LANE01", {"entry": encode(entry)})
+    found = await content(board, "STORE00001-LANE01")
+    rows = [row for row in found.rows["timeline"] if row[2] != "unanswered"]
+    assert [row[2] for row in rows] == ["opened", "closed", "opened"]
+    assert rows[1][3] == "The client's machine stopped answering. After 1 h 0 min, 2 events."
+    assert (found.texts["from"], found.texts["agent"]) == ("10.0.0.2:1", "Lane/2.0")
+    assert "connected to pod-of-two since" in found.texts["closing"]
+    assert not found.shown["no_entry"]
 
 
 async def test_client_that_was_never_seen(board: Board, fleet: Fleet):

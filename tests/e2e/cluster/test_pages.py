@@ -15,6 +15,7 @@ from streams.roster.lanes import Totals
 from streams.roster.reader import RosterReader
 from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
+from tests.support.operators import Operator
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer
 
@@ -158,9 +159,34 @@ async def test_every_number_is_the_same_whichever_pod_is_asked(pods: list[Pod], 
     await close_all(list(streams.values()))
 
 
+async def test_what_operators_do_works_from_any_pod(pods: list[Pod], reader: RosterReader):
+    asked, other, name = pods[0], pods[2], "STORE001-LANE01"
+    operator = Operator()
+
+    async def act(path: str, **fields: str) -> str:
+        token = await asyncio.to_thread(operator.token, asked.port, path)
+        page = await asyncio.to_thread(operator.ask, asked.port, path, {"csrfmiddlewaretoken": token, **fields})
+        assert page.status == 302, page.text
+        return (await asyncio.to_thread(operator.ask, asked.port, page.location)).text
+
+    stream = await open_stream(other.port, name)
+    await until(reader, {"connected": 1, "pods": 3})
+    assert "is being disconnected by pod-3" in await act(f"/admin/clients/{name}/disconnect")
+    assert [event.json().get("reason") for event in await stream.rest()] == ["operator"]
+    await until(reader, {"connected": 0})
+    assert dict(await shown(other, f"/admin/clients/{name}"))["last_reason"] == "operator"
+    assert "2 lanes of STORE001 are expected now." in await act(
+        "/admin/stores/STORE001/expected", lanes="LANE01 LANE02", confirmed="yes"
+    )
+    assert cells(await shown(other, "/admin/stores/STORE001"), "lanes-8") == ["yes", "yes"]
+    assert f"{name} is retired" in await act(f"/admin/clients/{name}/retire")
+    assert cells(await shown(other, "/admin/stores/STORE001"), "lanes-1") == ["LANE02"]
+
+
 async def same(pods: list[Pod], path: str, but: str = "") -> list[tuple[str, str]]:
     """Return what all pods show of the cluster at a path, but for one place."""
-    first, *others = [[each for each in await shown(pod, path) if each[0] != but] for pod in pods]
+    answers = await asyncio.gather(*(shown(pod, path) for pod in pods))
+    first, *others = [[each for each in answer if each[0] != but] for answer in answers]
     assert first
     for other in others:
         assert other == first
