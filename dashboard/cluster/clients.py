@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dashboard.cluster.look import Look
 from dashboard.cluster.pages import ALONE
-from dashboard.cluster.sentences import entry_row
-from dashboard.cluster.words import ended, lane_headline, lane_since, store_label
+from dashboard.cluster.sentences import entry_row, met_nobody
+from dashboard.cluster.words import lane_headline, lane_since, store_label
 from dashboard.content.pages import NO_USER_AGENT, Content, client_content
 from streams.http.listing import similar_name
 from streams.roster.keys import store_of
@@ -74,9 +74,12 @@ class ClientPage:
 def add_timeline(content: Content, entries: Sequence[TraceEntry]) -> None:
     """Add what became of a client in the last day, newest first, and where its open stream comes from."""
     shown = entries[-ENTRIES_SHOWN:]
-    content.rows["timeline"] = [entry_row(entry, number) for number, entry in enumerate(shown)][::-1]
+    nobody = met_nobody(entries)
+    rows = [entry_row(entry, number, nobody=id(entry) in nobody) for number, entry in enumerate(shown)]
+    content.rows["timeline"] = rows[::-1]
     content.shown |= {"no_entry": not entries, "more_entries": len(entries) > len(shown)}
-    content.texts["closing"] = f"{closing_sentence(list(entries), now_iso())}." if entries else ""
+    closing = closing_sentence(list(entries), now_iso()) if entries else ""
+    content.texts["closing"] = f"{closing[0].upper()}{closing[1:]}." if closing else ""
     if streams := open_streams(entries):
         content.texts |= {"from": streams[-1].address, "agent": streams[-1].user_agent or NO_USER_AGENT}
     content.shown["from"] = bool(streams)
@@ -91,7 +94,6 @@ def lane_texts(lane: Lane) -> dict[str, str]:
         "expected": "yes" if lane.expected else "no",
         "last_seen": lane.last_seen_at or "",
         "last_reason": lane.last_reason or "",
-        "last_sentence": ended(lane),
     }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
+
 from dashboard.cluster.words import CLOSE_SENTENCES, counted
 from dashboard.content import formats
 from dashboard.content.pages import Row
 from streams.delivery.observing.observer import Fate
 from streams.history.coverage import GapReason
-from streams.roster.tracing.entries import REMEMBERED, Kind, TraceEntry
+from streams.roster.tracing.entries import ENDS, REMEMBERED, Kind, TraceEntry
+from streams.wire.timestamps import unix_seconds
 
+# Between what two pods note at the same moment.
+CERTAIN_SECONDS = 1.0
 GAP_SENTENCES = {reason.value: reason.sentence for reason in GapReason}
 FATES = {
     Fate.WRITTEN: "written to the client's socket",
@@ -22,15 +28,45 @@ FATES = {
 }
 
 
-def entry_row(entry: TraceEntry, number: int) -> Row:
-    """Write one row of a time line; `number` tells apart what is alike."""
+def met_nobody(entries: Sequence[TraceEntry]) -> set[int]:
+    """Return the ids of the events, as objects, of a trace, oldest first, that came when no stream was open.
+
+    A pod that remembers an event cannot say so: it knows its own streams alone. Where a pod gave no answer, or
+    not all was recorded, nobody can.
+    """
+    found: set[int] = set()
+    if any(entry.kind is Kind.UNANSWERED for entry in entries):
+        return found
+    open_streams: set[str] = set()
+    ended_at = inf
+    for entry in entries:
+        if entry.kind is Kind.OPENED:
+            open_streams.add(entry.stream)
+        elif entry.kind in ENDS and entry.stream:
+            open_streams.discard(entry.stream)
+            ended_at = _at(entry)
+        elif entry.kind is Kind.LEFT_OUT and not entry.fate:
+            ended_at = inf
+        elif entry.fate == REMEMBERED and not open_streams and _at(entry) > ended_at + CERTAIN_SECONDS:
+            found.add(id(entry))
+    return found
+
+
+def entry_row(entry: TraceEntry, number: int, *, nobody: bool = False) -> Row:
+    """Write one row of a time line; `number` tells apart what is alike, `nobody` is of an event that met nobody."""
     key = f"{entry.at} {entry.kind} {entry.stream or entry.digest} {entry.pod_name} {number}"
     where = entry.pod_name or (counted(entry.pods, "pod") if entry.pods else "")
-    return [key, entry.at, entry.action if entry.kind is Kind.EVENT else entry.kind.value, sentence(entry), where]
+    return [
+        key,
+        entry.at,
+        entry.action if entry.kind is Kind.EVENT else entry.kind.value,
+        sentence(entry, nobody=nobody),
+        where,
+    ]
 
 
-def sentence(entry: TraceEntry) -> str:
-    """Say what an entry tells."""
+def sentence(entry: TraceEntry, *, nobody: bool = False) -> str:
+    """Say what an entry tells, and of an event whether it met nobody."""
     match entry.kind:
         case Kind.OPENED:
             return _opened(entry)
@@ -42,7 +78,8 @@ def sentence(entry: TraceEntry) -> str:
             return f"Turned away. {_why(entry)}"
         case Kind.EVENT:
             late = " Its deadline has passed." if entry.expired and entry.fate != Fate.EXPIRED else ""
-            return f"{entry.event_id or 'without an id'}: {FATES.get(entry.fate, entry.fate)}.{late}"
+            fate = Fate.UNCLAIMED if nobody else entry.fate
+            return f"{entry.event_id or 'without an id'}: {FATES.get(fate, fate)}.{late}"
         case Kind.LEFT_OUT:
             return f"{_more(entry)} left out."
         case Kind.UNANSWERED:
@@ -71,6 +108,10 @@ def _ended(entry: TraceEntry) -> str:
 
 def _why(entry: TraceEntry) -> str:
     return CLOSE_SENTENCES.get(entry.reason, entry.reason)
+
+
+def _at(entry: TraceEntry) -> float:
+    return unix_seconds(entry.at) or 0.0
 
 
 def _more(entry: TraceEntry) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.cluster.sentences import entry_row, sentence
+from dashboard.cluster.sentences import entry_row, met_nobody, sentence
 from streams.delivery.observing.observer import Fate
 from streams.roster.tracing.entries import REMEMBERED, Kind, TraceEntry
 
@@ -77,3 +77,49 @@ def test_entry_row():
     assert entry_row(shared, 4)[1:3] == [AT, "payment"]
     assert entry_row(shared, 4)[4] == "3 pods"
     assert entry_row(shared, 4)[0] != entry_row(shared, 5)[0]
+
+
+def remembered(second: int) -> TraceEntry:
+    return TraceEntry(Kind.EVENT, at=at(second), event_id=f"evt-{second}", fate=REMEMBERED)
+
+
+def at(second: int) -> str:
+    return f"2026-01-02T02:31:{second:02}.000Z"
+
+
+def stream(kind: Kind, second: int, name: str = "a.1") -> TraceEntry:
+    return TraceEntry(kind, "pod-2", at(second), stream=name)
+
+
+def events_that_met_nobody(*entries: TraceEntry) -> list[str]:
+    found = met_nobody(entries)
+    return [entry.event_id for entry in entries if id(entry) in found]
+
+
+def test_met_nobody_between_an_end_and_the_next_stream():
+    assert events_that_met_nobody(
+        remembered(0),
+        stream(Kind.OPENED, 1),
+        remembered(2),
+        stream(Kind.EVICTED, 3),
+        remembered(4),
+        remembered(5),
+        stream(Kind.OPENED, 6, "b.1"),
+        remembered(9),
+    ) == ["evt-5"], "what pods note at one moment has no order"
+
+
+def test_met_nobody_while_another_stream_is_open():
+    opened = [stream(Kind.OPENED, 1), stream(Kind.OPENED, 2, "b.1"), stream(Kind.CLOSED, 3)]
+    assert events_that_met_nobody(*opened, remembered(8)) == []
+    assert events_that_met_nobody(*opened, stream(Kind.CLOSED, 4, "b.1"), remembered(8)) == ["evt-8"]
+
+
+def test_met_nobody_is_not_known_where_something_is_missing():
+    ended = [stream(Kind.OPENED, 1), stream(Kind.CLOSED, 3)]
+    assert events_that_met_nobody(*ended, TraceEntry(Kind.LEFT_OUT, "pod-2", at(4)), remembered(8)) == []
+    assert events_that_met_nobody(*ended, remembered(8), TraceEntry(Kind.UNANSWERED, "pod-2", at(9))) == []
+
+
+def test_an_event_that_met_nobody_says_so():
+    assert entry_row(remembered(5), 1, nobody=True)[3] == "evt-5: nobody was connected."
