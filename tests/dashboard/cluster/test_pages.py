@@ -9,7 +9,7 @@ from dashboard.content.pages import Content
 from dashboard.live.board import Board
 from streams.roster.lanes import LaneState
 from tests.dashboard.answers import Connect
-from tests.streams.roster.fleet import HOUR, Fleet, lanes_of, night_and_day
+from tests.streams.roster.fleet import Fleet, lanes_of, night_and_day
 
 PARTIAL, DARK = "STORE00002", "STORE00003"
 
@@ -60,25 +60,6 @@ async def test_without_redis_every_page_says_so(board: Board, connect: Connect):
         content = await content_of(page, look)
         assert content.shown["alone"]
         assert "local-pod alone knows" in content.texts["headline"]
-
-
-async def test_redis_that_knows_no_pod_is_as_none(board: Board, fleet: Fleet):
-    """Until the pods say that they live it would be a cluster of nobody."""
-    assert (await board.look()).fleet is None
-    await fleet.beat("one", ago=HOUR)
-    assert (await board.look()).fleet is None
-
-
-async def test_redis_that_goes_while_a_page_is_read(board: Board, fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
-    await night_and_day(fleet)
-    look = await board.look()
-
-    async def fail(**_: object) -> None:
-        raise ConnectionError("gone")
-
-    monkeypatch.setattr(fleet.reader, "lanes", fail)
-    content = await content_of(FrontPage(), look)
-    assert content.shown["alone"]
 
 
 async def test_stores_page_lists_what_needs_somebody_first(board: Board, fleet: Fleet):

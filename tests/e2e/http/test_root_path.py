@@ -55,7 +55,9 @@ def test_all_of_it_is_below(pods_below: Callable[[str], Pod], start: str):
 
 
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("page", ["/", "/admin", "/admin/pod", "/admin/stores", "/admin/clients/LANE", "/admin/login/", "/nowhere"])
+@pytest.mark.parametrize(
+    "page", ["/", "/admin", "/admin/pod", "/admin/stores", "/admin/clients/LANE", "/admin/login/", "/nowhere"]
+)
 def test_pages_lead_below(pods_below: Callable[[str], Pod], start: str, page: str):
     pod = pods_below(start)
     body = pod.fetch(outside(start, page), headers={"Accept": "text/html"}).body
