@@ -47,15 +47,19 @@ class Board:
         """Look at the cluster now."""
         return await look_from(self.pod, self.sampler, self.timelines)
 
-    async def open(self, page: Page, writer: Writer, headers: Headers) -> None:
-        """Take a page in, and begin its stream with everything that it shows."""
+    async def first(self, page: Page) -> bytes:
+        """Return what the stream of a page begins with: everything that it shows."""
         if isinstance(page, PodPage):
-            frame = frame_of(pod_content(self.pod, self.sampler))
-            writer.start(headers, frame + frame_of(page.content(self.pod, Roster(self.pod.registry))))
+            shared = frame_of(pod_content(self.pod, self.sampler))
+            return shared + frame_of(page.content(self.pod, Roster(self.pod.registry)))
+        return frame_of(await content_of(page, await self.look()))
+
+    def open(self, page: Page, writer: Writer, headers: Headers, first: bytes) -> None:
+        """Take a page in, and begin its stream."""
+        writer.start(headers, first)
+        if isinstance(page, PodPage):
             self._own.open(page, writer)
         else:
-            frame = frame_of(await content_of(page, await self.look()))
-            writer.start(headers, frame)
             self._cluster.open(page, writer)
 
     def close(self, page: Page, writer: Writer) -> None:

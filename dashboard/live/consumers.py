@@ -53,6 +53,7 @@ class LiveConsumer(AsyncHttpConsumer):
         """Serve one request until its page or this pod ends it."""
         try:
             page = await wanted_page(scope)
+            first = await self._board.first(page)
         except Refused as refused:
             await send_error(send, refused, [])
             return
@@ -60,9 +61,10 @@ class LiveConsumer(AsyncHttpConsumer):
             logger.exception("A request for a page's stream failed")
             await send_error(send, FAILED, [])
             return
+        # Between this and the stream's begin nothing waits: the page may be gone.
         writer = open_writer(send, current_task, self._board.pod.socket_options)
         try:
-            await self._board.open(page, writer, STREAM_HEADERS)
+            self._board.open(page, writer, STREAM_HEADERS, first)
             async with asyncio.timeout(MAX_LIVE_SECONDS):
                 await disconnect(receive)
         except TimeoutError:

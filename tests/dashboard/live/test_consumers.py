@@ -10,7 +10,7 @@ from dashboard.cluster.clients import ClientPage
 from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
 from dashboard.content.pages import PodPage
 from dashboard.live import consumers
-from dashboard.live.board import Board
+from dashboard.live.board import Board, Page
 from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
 from streams.http.answers import Refused
 from tests.dashboard.conftest import TOKEN
@@ -97,3 +97,30 @@ async def test_consumer_answers_like_every_other_path(board: Board) -> None:
     assert sent[0]["status"] == 405
     assert (b"Content-Type", b"application/json") in sent[0]["headers"]
     assert list(json.loads(sent[1]["body"])) == ["success", "error", "timestamp"]
+
+
+async def test_consumer_writes_to_a_page_that_is_still_there_when_all_is_read(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves meanwhile has no connection to write to; what there is then is found out after that."""
+    order: list[str] = []
+    writer = Recorder()
+
+    async def first(_page: Page) -> bytes:
+        order.append("read")
+        return b""
+
+    monkeypatch.setattr(board, "first", first)
+
+    def open_writer(*_: Any) -> Recorder:
+        order.append("writer")
+        return writer
+
+    monkeypatch.setattr(consumers, "open_writer", open_writer)
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    await LiveConsumer(board)(scope("of=cluster"), gone, None)  # type: ignore[arg-type]
+    assert order == ["read", "writer"]
+    assert board._cluster.all() == []
