@@ -33,7 +33,16 @@ def strip_of(lane: Lane, entries: Iterable[TraceEntry], now: float) -> Strip:
         last = min(PARTS, max(first + 1, round((end - now + DAY_SECONDS) / DAY_SECONDS * PARTS)))
         shown.update(range(first, last))
     seconds = sum(min(end, now) - max(start, now - DAY_SECONDS) for start, end in spans)
-    return Strip(path_of(shown), formats.duration(min(DAY_SECONDS, seconds)) if seconds >= 1 else "")
+    return Strip(path_of(shown), share_of(min(DAY_SECONDS, seconds)))
+
+
+def share_of(seconds: float) -> str:
+    """Write a part of a day, in minutes: a quiet table stays still."""
+    if seconds < 1:
+        return ""
+    if seconds < formats.HOUR:
+        return f"{seconds // formats.MINUTE:.0f} min" if seconds >= formats.MINUTE else "under 1 min"
+    return formats.duration(seconds)
 
 
 def spans_of(lane: Lane, entries: Iterable[TraceEntry], now: float) -> list[tuple[float, float]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.cluster.strips import DAY_SECONDS, PARTS, Strip, path_of, spans_of, strip_of
+from dashboard.cluster.strips import DAY_SECONDS, PARTS, Strip, path_of, share_of, spans_of, strip_of
 from streams.roster.lanes import Lane, LaneState
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.wire.timestamps import iso
@@ -45,6 +45,14 @@ def test_strip_of_an_hour_in_the_middle():
 @pytest.mark.parametrize("ago", [0.0, 1.0, 12 * HOUR, DAY_SECONDS - 2])
 def test_strip_shows_a_second_too(ago: float):
     assert strip_of(OFFLINE, [closed(ago, 1.0)], NOW).path.endswith(" 0h1v10h-1z")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.9, ""), (1.0, "under 1 min"), (119.0, "1 min"), (3661.0, "1 h 1 min"), (DAY_SECONDS, "1 d 0 h")],
+)
+def test_share_of_a_day(seconds: float, said: str):
+    assert share_of(seconds) == said
 
 
 def test_path_joins_what_is_side_by_side():

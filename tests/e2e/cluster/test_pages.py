@@ -27,8 +27,8 @@ DARK = "STORE009"
 MISSING_SECONDS = 10
 # Whose numbers are one pod's own, and say so.
 OWN = ("state-title", "events-title", "ends-title")
-# When a pod was heard last, and which one it is that is asked.
-FLEETING = ("pods-8", "pods-2")
+# When a pod was heard last, which one it is that is asked, and for how long lanes have been connected by now.
+FLEETING = ("pods-8", "pods-2", "lanes-10")
 VOID = ("meta", "link", "input", "br", "img", "path", "polygon", "polyline")
 
 
