@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -11,11 +12,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from dashboard.cluster.words import counted
 from dashboard.live.board import get_board
 from dashboard.rendering import is_name, no_such_client, operators_only, page
+from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
-from streams.errors import CloseReason, PublishError
+from streams.errors import PublishError
 from streams.http.views import error_response, json_response, not_found, refuse_method
+from streams.roster.lanes import Lane, LaneState
 from streams.samples import sample_data
 from streams.wire.events import ACTIONS
 
@@ -27,15 +31,18 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
         return refusal
     if not is_name(name):
         return await no_such_client(request)
-    registry = get_board().pod.registry
-    connection = registry.get(name)
-    if connection is None:
-        messages.warning(request, f"{name} is not connected to this pod.")
+    board = get_board()
+    pod_name = await pod_of(name)
+    if pod_name is None:
+        messages.warning(request, f"{name} is not connected, or nobody knows where.")
         return redirect("dashboard:client", name)
     if request.method != "POST":
-        return page(request, "dashboard/disconnect.html", {"title": f"Disconnect {name}?", "name": name})
-    registry.close(connection, CloseReason.OPERATOR)
-    messages.success(request, f"{name} was disconnected. A client that is up comes back by itself.")
+        context = {"title": f"Disconnect {name}?", "name": name, "where": pod_name}
+        return page(request, "dashboard/disconnect.html", context)
+    here = board.pod.registry.get(name) is not None
+    board.pod.roster.close_everywhere([name])
+    done = "was disconnected" if here else f"is being disconnected by {pod_name}"
+    messages.success(request, f"{name} {done}. A client that is up comes back by itself.")
     return redirect("dashboard:client", name)
 
 
@@ -59,8 +66,8 @@ async def send(request: HttpRequest, name: str) -> HttpResponse:
         return page(request, "dashboard/send.html", {**context, "error": str(error)}, status=422)
     except ValueError as error:
         return page(request, "dashboard/send.html", {**context, "error": f"data is not JSON: {error}"}, status=422)
-    tell = messages.success if get_board().pod.registry.get(name) else messages.warning
-    tell(request, f"{action} {receipt.event_id} was published: {handed_to(receipt, name)}.")
+    tell = messages.success if await pod_of(name) else messages.warning
+    tell(request, f"{action} {receipt.event_id} was published: {await handed_to(receipt, name)}.")
     return redirect("dashboard:client", name)
 
 
@@ -80,7 +87,7 @@ async def publish_test(request: HttpRequest) -> HttpResponse:
         return error_response(f"There is no sample data for {action!r}.", 422)
     except ValueError as error:
         return error_response(f"data is not JSON: {error}", 422)
-    return json_response({"success": True, "eventId": receipt.event_id, "message": handed_to(receipt, name)})
+    return json_response({"success": True, "eventId": receipt.event_id, "message": await handed_to(receipt, name)})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -103,16 +110,32 @@ def decode_data(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def handed_to(receipt: Receipt, name: str) -> str:
-    """Say where Redis handed an event to, and what this pod knows of the client that it is for."""
-    pod, count = get_board().pod, receipt.receivers
-    if count is None:
-        return "it is in the journal, from which every pod reads"
+async def pod_of(name: str) -> str | None:
+    """Return the pod to which a client is connected; None where it is to none, or nobody knows."""
+    board = get_board()
+    if board.pod.registry.get(name) is not None:
+        return board.pod.conf.pod_name
+    lane = await lane_of(name)
+    return (lane.pod_name or "its pod") if lane and lane.state is LaneState.CONNECTED else None
+
+
+async def lane_of(name: str) -> Lane | None:
+    """Return what Redis says of a client; None where it was never seen, or Redis gives no answer."""
+    fleet = (await get_board().look()).fleet
+    with contextlib.suppress(*LINK_ERRORS):
+        return await fleet.reader.lane(name) if fleet else None
+    return None
+
+
+async def handed_to(receipt: Receipt, name: str) -> str:
+    """Say where Redis handed an event to, and what is known of the client that it is for."""
+    board, count = get_board(), receipt.receivers
     if count == 0:
         return "no pod is subscribed to the channel, so nobody gets it"
-    handed = f"it was handed to {count} pod{'' if count == 1 else 's'}"
-    if pod.registry.get(name) is not None:
-        return f"{handed}, and {name} is connected to this one"
-    if count == 1 and pod.subscriber.subscribed:
-        return f"{handed}, this one, and {name} is not connected to it"
-    return f"{handed}; {name} is not connected to this one, and whether it is to another is not known here"
+    journal = "it is in the journal, from which every pod reads"
+    handed = journal if count is None else f"it was handed to {counted(count, 'pod')}"
+    if (pod_name := await pod_of(name)) is not None:
+        return f"{handed}, and {name} is connected to {pod_name}"
+    if (await board.look()).fleet is None:
+        return f"{handed}; {name} is not connected to this pod, and whether it is to another is not known now"
+    return f"{handed}; {name} is not connected to any"

@@ -25,7 +25,7 @@ class OperatorSite(AdminSite):
 
     def index(self, _request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override] # noqa: ARG002
         """Lead to the dashboard."""
-        return redirect("dashboard:pod")
+        return redirect("dashboard:cluster")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return what every page of the admin shows; strangers at the login are told no version."""
@@ -40,7 +40,7 @@ class OperatorSite(AdminSite):
         request.current_app = self.name
         request.user = await request.auser()
         if request.method == "GET" and self.has_permission(request):
-            return redirect("dashboard:pod")
+            return redirect("dashboard:cluster")
         return await views.login(request, functools.partial(self._shared, request, extra_context))
 
     async def _shared(self, request: HttpRequest, extra_context: dict[str, Any] | None) -> dict[str, Any]:

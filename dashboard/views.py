@@ -7,10 +7,10 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.utils.encoding import escape_uri_path
 
-from dashboard.content.pages import ClientPage, PodPage, pod_content
+from dashboard.content.pages import PodPage, pod_content
 from dashboard.csp import HEADER, policy
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, operators_only, page
+from dashboard.rendering import operators_only, page
 from streams.http.listing import COLUMNS, Roster, View, store_of
 from streams.http.views import refuse_method
 from streams.wire.events import ACTIONS
@@ -47,7 +47,7 @@ async def pod(request: HttpRequest) -> HttpResponse:
         for column in COLUMNS
     ]
     context = {
-        "title": "Dashboard",
+        "title": f"Pod {board.pod.conf.pod_name}",
         "view": view,
         "heads": heads,
         "sort": view.order,
@@ -62,21 +62,6 @@ async def pod(request: HttpRequest) -> HttpResponse:
         "levels": shared.levels,
     }
     return page(request, "dashboard/pod.html", context)
-
-
-@operators_only
-async def client(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one client: its connection, its past ones, its events."""
-    if refusal := refuse_method(request, "GET", "HEAD"):
-        return refusal
-    if not is_name(name):
-        return await no_such_client(request)
-    content = ClientPage(name).content(get_board().pod)
-    return page(
-        request,
-        "dashboard/client.html",
-        {"title": name, "name": name, "actions": ACTIONS, **content.as_dict()},
-    )
 
 
 async def without_slash(request: HttpRequest, **_names: str) -> HttpResponse:

@@ -32,7 +32,7 @@ from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster
 from streams.tasks import TaskList
 from streams.transport.socket_options import SocketOptions
-from streams.vitals import Vitals
+from streams.vitals import Rate, Vitals
 from streams.wire.timestamps import iso
 
 logger = logging.getLogger("sse.server")
@@ -115,6 +115,7 @@ class Pod:
         self.registry.on_close = on_close
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         self.vitals = Vitals()
+        self._delivery_rate = Rate(self._started)
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             **self.ingresses.runs,
@@ -193,11 +194,21 @@ class Pod:
             return CloseReason.OVERLOADED
         return None
 
+    @property
+    def state(self) -> str:
+        """How this pod is, in one word as other pods are told it."""
+        return "draining" if self.draining else "ready" if self.readiness().ready else "not-ready"
+
     def _life(self) -> Life:
-        ready = self.readiness()
-        state = "draining" if self.draining else "ready" if ready.ready else "not-ready"
         return Life(
-            self.conf.pod_name, VERSION, iso(self.started_at), state, len(self.registry), told_at=iso(time.time())
+            self.conf.pod_name,
+            VERSION,
+            iso(self.started_at),
+            self.state,
+            len(self.registry),
+            round(self._delivery_rate.read(time.monotonic(), self.router.delivered), 1),
+            round(1000 * self.vitals.take_longest_lag(), 1),
+            told_at=iso(time.time()),
         )
 
     def readiness(self) -> Readiness:

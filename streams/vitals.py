@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from bisect import bisect_left
+from collections import deque
 from typing import Any
 
 from streams.wire.clock import SYSTEM_CLOCK, Clock
@@ -18,6 +19,21 @@ DELAY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 LAG_SECONDS = 0.25
 # What a clock is corrected by in passing is less.
 CLOCK_STEP_SECONDS = 1.0
+# As many as a rate looks back: a quarter of a minute, where a pod beats every five seconds.
+READINGS_KEPT = 4
+
+
+class Rate:
+    """How fast a counter rises, over its last READINGS_KEPT readings."""
+
+    def __init__(self, at: float, count: int = 0) -> None:
+        self._readings: deque[tuple[float, int]] = deque([(at, count)], READINGS_KEPT)
+
+    def read(self, at: float, count: int) -> float:
+        """Return by how much the counter rose a second; `at` is monotonic seconds."""
+        began, counted = self._readings[0]
+        self._readings.append((at, count))
+        return (count - counted) / (at - began) if at > began else 0.0
 
 
 class DelayHistogram:
@@ -47,6 +63,7 @@ class Vitals:
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.loop_lag_seconds = 0.0
+        self._longest_lag = 0.0
         self.gc_pause_seconds = 0.0
         self.clock_steps = 0
         self._gc_started = 0.0
@@ -60,10 +77,20 @@ class Vitals:
             while True:
                 due = time.monotonic() + LAG_SECONDS
                 await asyncio.sleep(LAG_SECONDS)
-                self.loop_lag_seconds = max(0.0, time.monotonic() - due)
+                self.note_lag(max(0.0, time.monotonic() - due))
                 self.look_at_clock()
         finally:
             gc.callbacks.remove(self._on_gc)
+
+    def note_lag(self, seconds: float) -> None:
+        """Note how late a sleeper woke."""
+        self.loop_lag_seconds = seconds
+        self._longest_lag = max(self._longest_lag, seconds)
+
+    def take_longest_lag(self) -> float:
+        """Return the longest lag since the last call, in seconds."""
+        longest, self._longest_lag = self._longest_lag, 0.0
+        return longest
 
     def look_at_clock(self) -> None:
         """Say when the machine's clock was set: deadlines and times in answers are read by it, and no duration is."""

@@ -20,7 +20,7 @@ from dashboard.content.verdict import judge
 from streams.delivery.connection import Connection
 from streams.delivery.turnover import ConnectionEnd
 from streams.errors import CloseReason
-from streams.http.listing import Roster, View, similar_name
+from streams.http.listing import Roster, View
 from streams.pod import Pod
 from streams.wire.timestamps import iso
 
@@ -33,13 +33,14 @@ Row = list[str]
 
 @dataclass(slots=True)
 class Content:
-    """Texts by place, plot points by figure, rows by table, and which optional parts are shown."""
+    """Texts by place, plot points by figure, rows by table, which optional parts are shown, and links by place."""
 
     texts: dict[str, str] = field(default_factory=dict)
     points: dict[str, str] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     shown: dict[str, bool] = field(default_factory=dict)
     levels: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON and templates take."""
@@ -73,42 +74,26 @@ class PodPage(NamedTuple):
         )
 
 
-class ClientPage(NamedTuple):
-    """The page of one client."""
-
-    name: str
-
-    def content(self, pod: Pod, _roster: Roster | None = None) -> Content:
-        """Return the client's state, its ends and, where the pod remembers them, its events."""
-        connection = pod.registry.get(self.name)
-        ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == self.name]
-        content = Content(
-            rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
-            shown={"connected": connection is not None, "no_end": not ends, "similar": False},
-            levels={"client": "good" if connection else "quiet"},
-        )
-        if connection is None:
-            others = pod.ingresses.peers.names
-            elsewhere = f" It may be connected to another: {', '.join(others)}." if others else ""
-            content.texts["headline"] = f"Not connected to this pod ({pod.conf.pod_name}).{elsewhere}"
-            if similar := similar_name(pod.registry, self.name):
-                content.texts["similar"] = similar
-                content.shown["similar"] = True
-        else:
-            content.texts.update(connection_texts(connection))
-        events = recent_events(pod, self.name)
-        if events is not None:
-            content.rows["events"] = [list(event) for event in events]
-            content.shown["no_event"] = not events
-        return content
+def client_content(name: str, pod: Pod) -> Content:
+    """Return what this pod knows of a client: its connection, its ends and, where remembered, its events."""
+    connection = pod.registry.get(name)
+    ends = [end for end in reversed(pod.registry.turnover.ended) if end.client_name == name]
+    content = Content(
+        texts=connection_texts(connection) if connection else {},
+        rows={"ends": [end_row(end) for end in ends[:ENDS_SHOWN]]},
+        shown={"connected": connection is not None, "elsewhere": connection is None, "no_end": not ends},
+    )
+    events = recent_events(pod, name)
+    if events is not None:
+        content.rows["events"] = [list(event) for event in events]
+        content.shown["no_event"] = not events
+    return content
 
 
 def connection_texts(connection: Connection) -> dict[str, str]:
     """Describe an open connection in full."""
     snapshot = connection.snapshot(time.monotonic())
-    uptime = formats.duration(snapshot.open_seconds)
     return {
-        "headline": f"Connected for {uptime}.",
         "since": iso(snapshot.connected_at),
         "activity": iso(snapshot.last_activity),
         "event_count": formats.count(snapshot.event_count),

@@ -1,33 +1,36 @@
 """The board: takes the samples, and tells every open page once a second what changed.
 
-However many pages are open, each different one is put together and encoded once.
+However many pages are open, each different one is put together and encoded once. Pages of this pod alone are
+told from its own memory; those of the whole cluster are read from Redis, and wait for no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import time
 
-from dashboard.content.pages import ClientPage, Content, PodPage, pod_content
+from dashboard.cluster.clients import ClientPage
+from dashboard.cluster.look import Look, content_of, look_from
+from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.cluster.timelines import Timelines
+from dashboard.content.pages import PodPage, pod_content
 from dashboard.content.sampler import Sampler
+from dashboard.live.open_pages import OpenPages, frame_of
 from streams.delivery.connection import Headers, Writer
 from streams.http.listing import Roster
 from streams.pod import Pod, get_pod
-from streams.wire.frames import data_frame
-
-logger = logging.getLogger("sse.server")
 
 TICK_SECONDS = 1.0
 # What the open pages may cost: with many different views of many connections they
 # are told less often.
 MAX_CPU_SHARE = 0.03
-RETRY_MS = 2000
-# A page whose machine acknowledges nothing for so long is gone.
-DEAD_AFTER_SECONDS = 30.0
+# Of the time, that the cluster's pages may take, most of which they wait for Redis; and the longest pause for that.
+MAX_READING_SHARE = 0.2
+MAX_PAUSE_SECONDS = 5.0
 
-Page = PodPage | ClientPage
+ClusterPages = FrontPage | StoresPage | StorePage | ClientPage
+Page = PodPage | ClusterPages
 
 
 class Board:
@@ -36,84 +39,90 @@ class Board:
     def __init__(self, pod: Pod) -> None:
         self.pod = pod
         self.sampler = Sampler(pod)
-        self._pages: dict[Page, set[Writer]] = {}
-        self._told: dict[Page, bytes] = {}
+        self.timelines = Timelines(pod.roster)
+        self._own: OpenPages[PodPage] = OpenPages()
+        self._cluster: OpenPages[ClusterPages] = OpenPages()
 
-    def open(self, page: Page, writer: Writer, headers: Headers) -> None:
-        """Take a page in, and begin its stream with everything that it shows."""
-        frame = frame_of(page.content(self.pod, Roster(self.pod.registry)))
+    async def look(self) -> Look:
+        """Look at the cluster now."""
+        return await look_from(self.pod, self.sampler, self.timelines)
+
+    async def first(self, page: Page) -> bytes:
+        """Return what the stream of a page begins with: everything that it shows."""
         if isinstance(page, PodPage):
-            frame = frame_of(pod_content(self.pod, self.sampler)) + frame
-        writer.start(headers, frame)
-        self._pages.setdefault(page, set()).add(writer)
+            shared = frame_of(pod_content(self.pod, self.sampler))
+            return shared + frame_of(page.content(self.pod, Roster(self.pod.registry)))
+        return frame_of(await content_of(page, await self.look()))
+
+    def open(self, page: Page, writer: Writer, headers: Headers, first: bytes) -> None:
+        """Take a page in, and begin its stream."""
+        writer.start(headers, first)
+        if isinstance(page, PodPage):
+            self._own.open(page, writer)
+        else:
+            self._cluster.open(page, writer)
 
     def close(self, page: Page, writer: Writer) -> None:
         """Let a page go; one that is not there is fine."""
-        writers = self._pages.get(page, set())
-        writers.discard(writer)
-        if not writers:
-            self._pages.pop(page, None)
-            self._told.pop(page, None)
+        if isinstance(page, PodPage):
+            self._own.close(page, writer)
+        else:
+            self._cluster.close(page, writer)
 
     async def run(self) -> None:
         """Tick until cancelled, then end the pages' streams."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="sse-dashboard-cluster")
+                await self._tick()
+        finally:
+            self._own.finish()
+            self._cluster.finish()
+
+    async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         started, tick, tell_due = loop.time(), 0, 0.0
-        try:
-            while True:
-                self.sampler.take()
-                if self._pages and loop.time() >= tell_due:
-                    told_at = loop.time()
-                    tell_due = told_at + await self.tell() / MAX_CPU_SHARE
-                # Ticks that a busy loop has missed are over; only the rhythm is kept.
-                tick = max(tick + 1, int((loop.time() - started) / TICK_SECONDS))
-                await asyncio.sleep(started + tick * TICK_SECONDS - loop.time())
-        finally:
-            for writers in self._pages.values():
-                for writer in writers:
-                    writer.finish()
+        while True:
+            self.sampler.take()
+            if self._own.all() and loop.time() >= tell_due:
+                told_at = loop.time()
+                tell_due = told_at + await self.tell() / MAX_CPU_SHARE
+            # Ticks that a busy loop has missed are over; only the rhythm is kept.
+            tick = max(tick + 1, int((loop.time() - started) / TICK_SECONDS))
+            await asyncio.sleep(started + tick * TICK_SECONDS - loop.time())
+
+    async def _read(self) -> None:
+        while True:
+            began = time.monotonic()
+            if self._cluster.all():
+                await self.tell_cluster()
+            pause = (time.monotonic() - began) / MAX_READING_SHARE
+            await asyncio.sleep(min(max(TICK_SECONDS, pause), MAX_PAUSE_SECONDS))
 
     async def tell(self) -> float:
-        """Write to every open page what it shows now; return the seconds that it took."""
+        """Write to every open page of this pod what it shows now; return the seconds that it took."""
         began = time.perf_counter()
         shared, roster = frame_of(pod_content(self.pod, self.sampler)), Roster(self.pod.registry)
         spent = time.perf_counter() - began
-        for page, writers in list(self._pages.items()):
+        for page in self._own.all():
             began = time.perf_counter()
             try:
-                self._tell_page(page, writers, shared if isinstance(page, PodPage) else b"", roster)
+                self._own.tell(page, page.content(self.pod, roster), shared)
             except Exception:
-                # One page's; the others go on.
-                logger.exception("The stream of a page failed and is closed")
-                for writer in list(writers):
-                    writer.abort()
+                self._own.fail(page)
             spent += time.perf_counter() - began
             # Events for devices go between two pages.
             await asyncio.sleep(0)
         return spent
 
-    def _tell_page(self, page: Page, writers: set[Writer], frame: bytes, roster: Roster) -> None:
-        own = frame_of(page.content(self.pod, roster))
-        if self._told.get(page) != own:
-            self._told[page] = own
-            frame += own
-        if frame:
-            self._write(page, writers, frame)
-
-    def _write(self, page: Page, writers: set[Writer], frame: bytes) -> None:
-        for writer in list(writers):
-            if writer.backlog_bytes():
-                # It missed this frame, so the next one has to be whole again.
-                self._told.pop(page, None)
-                if writer.silent_seconds() > DEAD_AFTER_SECONDS:
-                    writer.abort()
-            else:
-                writer.write(frame)
-
-
-def frame_of(content: Content) -> bytes:
-    """Encode content as one server-sent event."""
-    return data_frame(content.as_dict(), retry_ms=RETRY_MS)
+    async def tell_cluster(self) -> None:
+        """Write to every open page of the cluster what it shows now."""
+        look = await self.look()
+        for page in self._cluster.all():
+            try:
+                self._cluster.tell(page, await content_of(page, look))
+            except Exception:
+                self._cluster.fail(page)
 
 
 @functools.cache

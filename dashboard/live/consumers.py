@@ -17,7 +17,9 @@ from django.core.exceptions import TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
-from dashboard.content.pages import ClientPage, PodPage
+from dashboard.cluster.clients import ClientPage
+from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.content.pages import PodPage
 from dashboard.live.board import Board, Page
 from dashboard.login.sessions import identify
 from streams.auth.access import may_look
@@ -32,6 +34,7 @@ logger = logging.getLogger("sse.server")
 LIVE_PATH = "/admin/live"
 # The page then connects again by itself, so that a login that ended does not go on here.
 MAX_LIVE_SECONDS = 600.0
+MAX_NAME = 256
 
 
 def is_live(scope: dict[str, Any]) -> bool:
@@ -50,6 +53,7 @@ class LiveConsumer(AsyncHttpConsumer):
         """Serve one request until its page or this pod ends it."""
         try:
             page = await wanted_page(scope)
+            first = await self._board.first(page)
         except Refused as refused:
             await send_error(send, refused, [])
             return
@@ -57,9 +61,10 @@ class LiveConsumer(AsyncHttpConsumer):
             logger.exception("A request for a page's stream failed")
             await send_error(send, FAILED, [])
             return
+        # Between this and the stream's begin nothing waits: the page may be gone.
         writer = open_writer(send, current_task, self._board.pod.socket_options)
         try:
-            self._board.open(page, writer, STREAM_HEADERS)
+            self._board.open(page, writer, STREAM_HEADERS, first)
             async with asyncio.timeout(MAX_LIVE_SECONDS):
                 await disconnect(receive)
         except TimeoutError:
@@ -97,6 +102,13 @@ async def wanted_page(scope: dict[str, Any]) -> Page:
 
 def page_of(parameters: QueryDict) -> Page:
     """Read from the stream's address which page it is for."""
+    match parameters.get("of"):
+        case "cluster":
+            return FrontPage()
+        case "stores":
+            return StoresPage.parse(parameters)
+        case "store":
+            return StorePage(parameters.get("store", "")[:MAX_NAME], parameters.get("cursor", "")[:MAX_NAME])
     name = parameters.get("client")
     return ClientPage(name) if name else PodPage(View.parse(parameters))
 

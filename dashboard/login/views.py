@@ -92,7 +92,7 @@ def _log_failure(user: Any, address: str) -> None:
 def _wanted_page(request: HttpRequest) -> str:
     wanted = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
     own = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if own else "dashboard:pod"
+    return wanted if own else "dashboard:cluster"
 
 
 async def _form_page(request: HttpRequest, shared: Shared, form: OperatorForm) -> HttpResponse:

@@ -23,7 +23,10 @@ return {now, known, redis.call('HGETALL', key)}
 
 
 class Life(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What a pod says of itself. Times are ISO 8601, rates a second's over the last beats."""
+    """What a pod says of itself. Times are ISO 8601.
+
+    `events_per_second` are those that it delivered, over the last beats; `loop_lag_ms` is the longest since the last.
+    """
 
     pod_name: str
     version: str

@@ -9,7 +9,7 @@ import redis.asyncio
 from streams.roster.keys import prefix, store_of
 from streams.roster.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
-from streams.roster.queries import EXPECT, LARGE, READ_SUMMARIES, READ_TOTALS, RETIRE, read_hash
+from streams.roster.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_hash
 from streams.roster.reads import DONE, MAX_STORES, Reads, position_of
 from streams.roster.script import Said
 from streams.roster.states import lane_of, look, read_summary, store_of_summary
@@ -80,11 +80,13 @@ class RosterReader:
                     return Lanes(found, as_of, step.cursor)
         return Lanes(found, as_of)
 
-    async def stores(self, *, state: StoreState | None = None, cursor: str = "", limit: int = 100) -> Stores:
-        """Return a page of stores, as of when the tally last looked."""
+    async def stores(
+        self, *, state: StoreState | None = None, q: str = "", cursor: str = "", limit: int = 100
+    ) -> Stores:
+        """Return a page of stores, as of when the tally last looked; `q` as in lanes()."""
         as_of = await self._as_of()
         index = f"by:{state}" if state else "stores"
-        names, summaries = await self._reads.run(READ_SUMMARIES, index, position_of(cursor).lowest, limit + 1)
+        names, summaries = await self._reads.summaries(index, position_of(cursor).lowest, limit + 1, q.lower())
         found = {name.decode(): read_summary(summary) for name, summary in zip(names, summaries, strict=True)}
         # Those that the tally has not seen yet.
         unseen = [name for name, summary in found.items() if summary is None]

@@ -39,6 +39,8 @@ SCRIPTS = (EXPECT, FIND_STORES, READ_LANES, READ_STORES, READ_SUMMARIES, READ_TO
 MAX_STORES = 32
 MAX_SEARCHED = 250
 MAX_LANES = 250
+# Of stores, which are only compared.
+MAX_NAMES = 2_000
 # A look at a lane costs as much as one at so many names; to look through a store's names costs two.
 NAMES = 8
 SEARCH = 2
@@ -107,6 +109,20 @@ class Reads:
         said, dark = (summary.said, summary.state is StoreState.DARK) if summary else (False, False)
         lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
         return view, list(map(in_the_dark, lanes)) if dark else lanes
+
+    async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
+        """Read the first stores of an index, from the lowest on, with `q` in their names, and their sums."""
+        if not q:
+            names, written = await self.run(READ_SUMMARIES, index, lowest, count)
+            return names, written
+        found: list[str] = []
+        while len(found) < count and (stores := await self._range(self._prefix + index, lowest, MAX_NAMES)):
+            found += [store for store in stores if q in store.lower()]
+            lowest = f"({stores[-1]}"
+        del found[count:]
+        # redis-py types each reply for all settings at once.
+        sums: Any = await self._client.hmget(self._prefix + "summary", found) if found else []
+        return [store.encode() for store in found], sums
 
     async def steps(
         self, position: Position, store: str | None, state: LaneState | None, q: str

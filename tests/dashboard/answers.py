@@ -8,7 +8,10 @@ from typing import Any
 from streams.delivery.connection import Connection
 
 Connect = Callable[..., Connection]
-PAGES = ("/", "/admin", "/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send")
+PAGES = (
+    *("/", "/admin", "/admin/pod", "/admin/stores", "/admin/stores/STORE001"),
+    *("/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send", "/admin/clients/STORE001-LANE01/retire"),
+)
 SCRIPT = "<script>alert(1)</script>"
 
 

@@ -21,16 +21,20 @@ from streams.wire.pods import Statement
 from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import Browser, browsing
 from tests.streams.builders import connect_with
+from tests.support.http import HOST
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
 STAFF = ("operator", "correct horse battery staple")
 TOKEN = "a-token-for-scripts"
+# No Redis listens there.
+NOWHERE = f"redis://{HOST}:1"
 
 
 @pytest.fixture
-def local_pod(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalPod]:
-    """The pod that the views read, with a registry that nobody else has used."""
+def local_pod(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[LocalPod]:
+    """The pod that the views read, with a registry that nobody else has used, and without Redis."""
+    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, redis_url=NOWHERE)
     get_pod.cache_clear()
     get_board.cache_clear()
     local_pod = get_pod()

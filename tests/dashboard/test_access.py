@@ -70,7 +70,7 @@ def test_the_login_wall(browser: Browser, production_pod: Pod) -> None:
     browser.find_element(By.NAME, "username").send_keys(user)
     browser.find_element(By.NAME, "password").send_keys(password)
     browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
-    wait_until("the dashboard", lambda: browser.current_url == f"{url}/admin?q=lane")
+    wait_until("the dashboard", lambda: browser.current_url == f"{url}/admin/pod?q=lane")
     live = (By.CSS_SELECTOR, "[data-live-state]")
     wait_until("a live page", lambda: browser.find_element(*live).text == "Live")
     assert serious_violations(browser) == []

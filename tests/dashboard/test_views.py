@@ -42,7 +42,7 @@ async def test_the_dashboard_works_without_javascript(
 ) -> None:
     connect("STORE001-LANE01", event_count=1204)
     local_pod.registry.close(connect("STORE002-LANE01"), CloseReason.SLOW_READER)
-    html = text(await async_client.get("/admin"))
+    html = text(await async_client.get("/admin/pod"))
     assert re.search(r'<noscript>\s*<meta http-equiv="refresh"', html)
     for shown in (
         "All is well: 1 client connected",
@@ -57,11 +57,11 @@ async def test_the_dashboard_works_without_javascript(
 async def test_ten_thousand_connections(local_pod: Pod, async_client: AsyncClient, connect: Connect) -> None:
     for number in range(10_000):
         connect(f"STORE{number // 10:04d}-LANE{number % 10:02d}", address=f"10.0.{number % 256}.1:{number}")
-    await async_client.get("/admin")
+    await async_client.get("/admin/pod")
     seconds = []
     for query in ("", "?sort=-activity&page=7", "?q=lane0", "?sort=backlog", "?store=STORE0042"):
         began = time.perf_counter()
-        response = await async_client.get(f"/admin{query}")
+        response = await async_client.get(f"/admin/pod{query}")
         seconds.append(time.perf_counter() - began)
         rows = re.findall(r"<tr data-key=", text(response))
         assert len(rows) <= 50 + 5
@@ -127,8 +127,11 @@ async def test_whatever_a_stranger_wrote_is_escaped(
     local_pod.subscriber.subscribed = False
     local_pod.subscriber.last_error = SCRIPT
     for path in (
-        f"/admin?q={SCRIPT}&store=%22{SCRIPT}&sort={SCRIPT}",
+        f"/admin/pod?q={SCRIPT}&store=%22{SCRIPT}&sort={SCRIPT}",
         "/admin",
+        "/admin/pod",
+        f"/admin/stores?q={SCRIPT}&state={SCRIPT}&cursor={SCRIPT}",
+        f"/admin/stores/STORE001?cursor={SCRIPT}",
         "/admin/clients/STORE001-LANE01",
         "/admin/clients/STORE001-LANE02",
         f"/admin/clients/STORE001-LANE01/send?action={SCRIPT}&data={SCRIPT}",
@@ -157,14 +160,14 @@ async def test_a_browser_reads_a_page_where_a_program_reads_json(local_pod: Pod,
 async def test_a_client_that_is_not_here_may_be_on_another_pod(local_pod: Pod, async_client: AsyncClient) -> None:
     hear(local_pod, "two", "pod-2")
     html = text(await async_client.get("/admin/clients/STORE001-LANE01"))
-    assert "Not connected to this pod (local-pod). It may be connected to another: pod-2." in html
+    assert "Not connected to this pod. Redis does not say now which clients the other pods have" in html
     answer = (await async_client.get("/admin/client/STORE001-LANE01")).json()
     assert answer["found"] is False
     assert answer["error"] == "Client STORE001-LANE01 is not on this pod. It may be on another: pod-2."
 
 
 async def test_other_methods_are_refused(local_pod: Pod, async_client: AsyncClient) -> None:
-    for path in ("/admin", "/", "/admin/clients/X"):
+    for path in ("/admin", "/admin/pod", "/admin/pods/X", "/admin/stores", "/admin/stores/X", "/", "/admin/clients/X"):
         assert (await async_client.put(path)).status_code == 405
     assert (await async_client.get("/publish-test")).status_code == 405
 
@@ -173,7 +176,7 @@ async def test_other_methods_are_refused(local_pod: Pod, async_client: AsyncClie
 async def test_the_search_form_keeps_the_order(
     local_pod: Pod, async_client: AsyncClient, sort: str, field: str | None
 ) -> None:
-    html = text(await async_client.get(f"/admin?sort={sort}"))
+    html = text(await async_client.get(f"/admin/pod?sort={sort}"))
     kept = re.search(r'<input type="hidden" name="sort" value="([^"]*)"', html)
     assert (kept[1] if kept else None) == field
 

@@ -14,9 +14,18 @@ function setText(element, text) {
   } else if (element.textContent !== text) {
     element.textContent = text;
   }
-  if (element.dataset.href) {
-    element.setAttribute("href", element.dataset.href + encodeURIComponent(text));
+  if (element.dataset.href && !element.dataset.hrefCell) {
+    setHref(element, text);
   }
+  // Colours and shapes follow the word.
+  if (element.dataset.state !== undefined) {
+    element.dataset.state = text;
+  }
+}
+
+function setHref(element, text) {
+  const { href, hrefTail } = element.dataset;
+  element.setAttribute("href", href + encodeURIComponent(text) + (hrefTail ?? ""));
 }
 
 function setState(name, text) {
@@ -39,6 +48,12 @@ function fillRow(element, row) {
   for (const cell of cells) {
     const text = row[Number(cell.dataset.cell)];
     setText(cell, text);
+  }
+  for (const path of element.querySelectorAll("[data-path-cell]")) {
+    path.setAttribute("d", row[Number(path.dataset.pathCell)]);
+  }
+  for (const link of element.querySelectorAll("[data-href-cell]")) {
+    setHref(link, row[Number(link.dataset.hrefCell)]);
   }
 }
 
@@ -79,6 +94,7 @@ function show(content) {
   each("level-of", content.levels, (element, level) => {
     element.dataset.level = level;
   });
+  each("address", content.addresses, (element, address) => element.setAttribute("href", address));
   each("rows", content.rows, setRows);
 }
 

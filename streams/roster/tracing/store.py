@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,8 @@ MAX_TRACE_MINUTES = 60
 # Of one client, for one who looks.
 READ_TRANSITIONS = 500
 READ_EVENTS = 2_000
+# For one who looks at many.
+READ_OF_EACH = 50
 FIELD = b"entry"
 
 # ARGV: for how long a client's entries are kept, and a batch of them: {key, how many are kept, entry}.
@@ -91,6 +94,16 @@ async def read(client: redis.asyncio.Redis, channel: str, name: str) -> Stored:
         oldest = next(entry for entry in entries if entry.fate)
         entries.append(TraceEntry(Kind.LEFT_OUT, at=oldest.at, fate=oldest.fate))
     return Stored(seconds + microseconds / 1_000_000, entries)
+
+
+async def read_transitions(
+    client: redis.asyncio.Redis, channel: str, names: Sequence[str]
+) -> dict[str, list[TraceEntry]]:
+    """Read the latest transitions of many clients, by name, oldest first."""
+    async with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.xrevrange(channel + TRACE + name, count=READ_OF_EACH)
+        return dict(zip(names, map(entries_of, await pipeline.execute()), strict=True))
 
 
 def entries_of(reply: list[Any]) -> list[TraceEntry]:

@@ -107,7 +107,7 @@ def states(browser: Browser) -> Iterator[Callable[[], list[int]]]:
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
-@pytest.mark.parametrize("path", ["/admin", "/admin/clients/STORE001-LANE01"])
+@pytest.mark.parametrize("path", ["/admin/pod", "/admin/clients/STORE001-LANE01"])
 def test_a_live_page_lets_its_stream_go_and_is_live_again(
     browser: Browser,
     own_pod: Pod,

@@ -29,7 +29,7 @@ def names(browser: Browser) -> list[str]:
 def test_connections_come_and_go_without_a_reload(
     browser: Browser, visit: Callable[[str], None], clients: Clients
 ) -> None:
-    visit("/admin")
+    visit("/admin/pod")
     browser.execute_script("window.sameDocument = true")
     assert names(browser) == ["STORE001-LANE01", "STORE002-LANE01", "STORE003-LANE01"]
     clients.connect("STORE002-LANE02")
@@ -45,7 +45,7 @@ def test_connections_come_and_go_without_a_reload(
 
 
 def test_an_update_keeps_focus_and_selection(browser: Browser, visit: Callable[[str], None], clients: Clients) -> None:
-    visit("/admin")
+    visit("/admin/pod")
     browser.execute_script(
         "window.row = document.querySelector('[data-key=STORE002-LANE01]');"
         "row.querySelector('a').focus(); getSelection().selectAllChildren(row.cells[0])"
@@ -60,7 +60,7 @@ def test_search_store_sort_and_page_survive_an_update(
     browser: Browser, visit: Callable[[str], None], clients: Clients
 ) -> None:
     clients.connect(*(f"STORE009-LANE{lane:03d}" for lane in range(60)))
-    visit("/admin")
+    visit("/admin/pod")
     browser.one("input[name=q]").send_keys("lane")
     browser.one("input[name=store]").send_keys("STORE009")
     browser.one(".search button").click()
@@ -82,7 +82,7 @@ def test_search_store_sort_and_page_survive_an_update(
 
 
 def test_disconnect_asks_and_works(browser: Browser, visit: Callable[[str], None], clients: Clients) -> None:
-    visit("/admin")
+    visit("/admin/pod")
     browser.one("[data-key=STORE002-LANE01] a").click()
     browser.wait_url("/admin/clients/STORE002-LANE01")
     browser.one("a.danger").click()
@@ -90,7 +90,7 @@ def test_disconnect_asks_and_works(browser: Browser, visit: Callable[[str], None
     browser.one("button.danger").click()
     assert "was disconnected" in browser.wait_texts(".messagelist li")[0]
     assert browser.texts("[data-rows=ends] td")[0] == "operator"
-    assert "Not connected to this pod" in browser.one("[data-text=headline]").text
+    assert "Not connected." in browser.one("[data-text=headline]").text
     clients.connect("STORE002-LANE01")
     wait_until("its return", lambda: browser.one("[data-text=headline]").text.startswith("Connected"))
     assert browser.console() == []
@@ -101,14 +101,14 @@ def test_a_test_event_reaches_the_client(browser: Browser, visit: Callable[[str]
     browser.button("Prepare").click()
     browser.wait_url("/send")
     browser.button("send it").click()
-    assert "is connected to this one" in browser.wait_texts(".messagelist li")[0]
+    assert "is connected to pod-dashboard" in browser.wait_texts(".messagelist li")[0]
     wait_until("the count", lambda: browser.one("[data-text=event_count]").text == "1")
 
 
 def test_the_state_of_redis_is_seen_at_once(browser: Browser, start_pod: StartPod, mortal_redis: RedisServer) -> None:
     mortal_redis.start()
     pod = start_pod(REDIS_URL=mortal_redis.url)
-    browser.get(f"http://{HOST}:{pod.port}/admin")
+    browser.get(f"http://{HOST}:{pod.port}/admin/pod")
     wait_until("a good state", lambda: browser.one(".verdict").get_attribute("data-level") == "good")
     mortal_redis.stop()
     wait_until("a bad state", lambda: browser.one(".verdict").get_attribute("data-level") == "bad")
@@ -122,7 +122,7 @@ def test_a_page_comes_back_after_its_pod(
     browser: Browser, start_pod: StartPod, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = start_pod(REDIS_URL=redis_server.url)
-    browser.get(f"http://{HOST}:{pod.port}/admin")
+    browser.get(f"http://{HOST}:{pod.port}/admin/pod")
     browser.wait_live()
     pod.terminate()
     wait_until("the loss", lambda: "lost" in browser.one("[data-live-state]").text)
@@ -137,7 +137,7 @@ def test_nothing_that_a_stranger_sends_becomes_markup(
     clients.connect("STORE666-LANE01", headers=f"User-Agent: {SCRIPT}\r\nX-Forwarded-For: {SCRIPT}\r\n")
     message = event("STORE666-LANE01", action=SCRIPT, eventId=SCRIPT, data={SCRIPT: SCRIPT})
     redis_server.client.publish(CHANNEL, json.dumps(message))
-    for path in ("/admin", "/admin/clients/STORE666-LANE01"):
+    for path in ("/admin", "/admin/pod", "/admin/clients/STORE666-LANE01"):
         visit(path)
         assert not browser.find_elements(By.CSS_SELECTOR, "img, main script")
     # They are there, as text: that nothing happened is not for want of them.
@@ -155,7 +155,7 @@ def test_nothing_that_a_stranger_sends_becomes_markup(
 def test_times_go_on_and_are_shown_as_somebody_likes(
     browser: Browser, visit: Callable[[str], None], clients: Clients
 ) -> None:
-    visit("/admin")
+    visit("/admin/pod")
     since = "[data-key=STORE001-LANE01] td[data-cell='2'] time"
     wait_until("time to pass", lambda: re.fullmatch(r"(2|3|4) s ago|.* min ago", browser.one(since).text), 10)
     switch = browser.one("[data-times]")

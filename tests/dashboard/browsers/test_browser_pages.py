@@ -25,7 +25,13 @@ pytestmark = pytest.mark.browser
     [
         "/",
         "/admin",
+        "/admin/pod",
+        "/admin/stores",
+        "/admin/stores/STORE001",
+        "/admin/stores/STORE001/expected",
+        "/admin/stores/STORE404",
         "/admin/clients/STORE001-LANE01",
+        "/admin/clients/STORE001-LANE01/retire",
         "/admin/clients/STORE001-LANE01/disconnect",
         "/admin/clients/STORE001-LANE01/send",
         "/admin/clients/STORE404-LANE01",
@@ -55,7 +61,7 @@ def assert_fits(browser: Browser) -> None:
 def test_a_dashboard_without_connections_is_accessible(browser: Browser, own_pod: Pod, dark: bool) -> None:
     for size in ((1440, 900), PHONE):
         browser.look(size=size, dark=dark)
-        browser.get(f"http://{HOST}:{own_pod.port}/admin")
+        browser.get(f"http://{HOST}:{own_pod.port}/admin/pod")
         browser.wait_live()
         assert "No client is connected" in browser.one("[data-shown=no_connection]").text
         assert serious_violations(browser) == []
@@ -100,9 +106,15 @@ def test_a_page_full_of_trouble_is_accessible(
     with connected(pod.port, [longest]) as clients:
         clients.connect(longest, headers=f"User-Agent: {'Lane/1.0 ' * 22}\r\n")
         mortal_redis.stop()
-        browser.get(f"http://{HOST}:{pod.port}/admin")
+        browser.get(f"http://{HOST}:{pod.port}/admin/pod")
         wait_until("a bad state", lambda: browser.one(".verdict").get_attribute("data-level") == "bad")
-        for path in ("/admin", f"/admin/clients/{longest}", f"/admin/clients/{longest}/send?data=x"):
+        for path in (
+            "/admin",
+            "/admin/pod",
+            "/admin/stores",
+            f"/admin/clients/{longest}",
+            f"/admin/clients/{longest}/send?data=x",
+        ):
             for size in ((1440, 900), PHONE):
                 browser.look(size=size, dark=dark)
                 browser.get(f"http://{HOST}:{pod.port}{path}")
@@ -128,7 +140,7 @@ def test_without_javascript_the_tables_are_there(
     browser_without_javascript: Browser, own_pod: Pod, clients: Clients
 ) -> None:
     browser = browser_without_javascript
-    browser.get(f"http://{HOST}:{own_pod.port}/admin?sort=-name")
+    browser.get(f"http://{HOST}:{own_pod.port}/admin/pod?sort=-name")
     rows = browser.find_elements(By.CSS_SELECTOR, "[data-rows=connections] th")
     assert [row.text for row in rows] == ["STORE003-LANE01", "STORE002-LANE01", "STORE001-LANE01"]
     assert browser.find_elements(By.CSS_SELECTOR, "meta[http-equiv=refresh]")

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.content.pages import ClientPage, PodPage
+from dashboard.cluster.clients import ClientPage
+from dashboard.cluster.pages import FrontPage
+from dashboard.content.pages import PodPage
 from dashboard.live import board as board_module
-from dashboard.live.board import Board
+from dashboard.live.board import Board, Page
 from streams.errors import CloseReason
 from streams.http.listing import Roster, View
 from streams.tasks import cancel
@@ -24,10 +26,14 @@ def contents(writer: Recorder) -> list[dict[str, Any]]:
     return [event.json() for event in writer.events]
 
 
+async def begin(board: Board, page: Page, writer: Recorder) -> None:
+    board.open(page, writer, [], await board.first(page))
+
+
 async def test_a_page_is_told_everything_when_it_opens(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01")
     writer = Recorder()
-    board.open(ALL, writer, [])
+    await begin(board, ALL, writer)
     shared, own = contents(writer)
     assert shared["texts"]["connections"] == "1"
     assert own["rows"]["connections"][0][:2] == ["STORE001-LANE01", "STORE001-LANE01"]
@@ -36,7 +42,7 @@ async def test_a_page_is_told_everything_when_it_opens(board: Board, connect: Co
 async def test_pages_that_show_the_same_share_their_frames(board: Board) -> None:
     writers = [Recorder() for _ in range(3)]
     for writer in writers:
-        board.open(ALL, writer, [])
+        await begin(board, ALL, writer)
     await board.tell()
     frames = [writer.frames[-1] for writer in writers]
     assert frames[0] is frames[1] is frames[2]
@@ -45,7 +51,7 @@ async def test_pages_that_show_the_same_share_their_frames(board: Board) -> None
 async def test_a_table_that_did_not_change_is_not_told_again(board: Board, connect: Connect) -> None:
     connect("STORE001-LANE01", active_at=time.monotonic() - 3600)
     writer = Recorder()
-    board.open(ALL, writer, [])
+    await begin(board, ALL, writer)
     await board.tell()
     writer.frames.clear()
     await board.tell()
@@ -56,7 +62,7 @@ async def test_each_view_is_told_its_own_rows(board: Board, connect: Connect) ->
     connect("STORE001-LANE01")
     connect("STORE002-LANE01")
     writer = Recorder()
-    board.open(PodPage(View(query="store002")), writer, [])
+    await begin(board, PodPage(View(query="store002")), writer)
     await board.tell()
     assert [row[0] for row in contents(writer)[-1]["rows"]["connections"]] == ["STORE002-LANE01"]
 
@@ -64,9 +70,9 @@ async def test_each_view_is_told_its_own_rows(board: Board, connect: Connect) ->
 async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -> None:
     connection = connect("STORE001-LANE01")
     writer = Recorder()
-    board.open(ClientPage("STORE001-LANE01"), writer, [])
+    await begin(board, ClientPage("STORE001-LANE01"), writer)
     board.pod.registry.close(connection, CloseReason.OPERATOR)
-    await board.tell()
+    await board.tell_cluster()
     content = contents(writer)[-1]
     assert content["shown"]["connected"] is False
     assert content["rows"]["ends"][0][3] == "operator"
@@ -74,7 +80,7 @@ async def test_a_client_page_learns_of_the_end(board: Board, connect: Connect) -
 
 async def test_a_page_that_does_not_read_misses_frames_and_then_gets_a_whole_one(board: Board) -> None:
     slow = Recorder()
-    board.open(ALL, slow, [])
+    await begin(board, ALL, slow)
     await board.tell()
     told = len(slow.frames)
     slow.waiting = 100
@@ -87,28 +93,29 @@ async def test_a_page_that_does_not_read_misses_frames_and_then_gets_a_whole_one
 
 async def test_a_page_whose_machine_is_gone_is_cut(board: Board) -> None:
     dead = Recorder()
-    board.open(ALL, dead, [])
+    await begin(board, ALL, dead)
     dead.waiting, dead.silent = 100, 60.0
     await board.tell()
     assert dead.aborted
 
 
 async def test_a_page_that_fails_is_cut_and_the_others_are_told(
-    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    board: Board, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing, good = Recorder(), Recorder()
-    board.open(ClientPage("STORE001-LANE01"), failing, [])
-    board.open(ALL, good, [])
-    monkeypatch.setattr(ClientPage, "content", lambda *_: 1 / 0)
-    await board.tell()
+    await begin(board, ClientPage("STORE001-LANE01"), failing)
+    await begin(board, FrontPage(), good)
+    monkeypatch.setattr(ClientPage, "read", lambda *_: 1 / 0)
+    connect("STORE001-LANE02")
+    await board.tell_cluster()
     assert (failing.aborted, good.aborted) == (True, False)
     assert len(good.frames) == 2
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if record.levelname != "INFO"] == ["ERROR"]
 
 
 async def test_closing_twice_is_fine(board: Board) -> None:
     writer = Recorder()
-    board.open(ALL, writer, [])
+    await begin(board, ALL, writer)
     board.close(ALL, writer)
     board.close(ALL, writer)
     await board.tell()
@@ -118,7 +125,7 @@ async def test_closing_twice_is_fine(board: Board) -> None:
 async def test_it_samples_while_it_runs_and_ends_its_streams(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board_module, "TICK_SECONDS", 0.01)
     writer = Recorder()
-    board.open(ALL, writer, [])
+    await begin(board, ALL, writer)
     run = asyncio.create_task(board.run())
     await eventually("three samples", lambda: len(board.sampler.samples) >= 3)
     await cancel([run])

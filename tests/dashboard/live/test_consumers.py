@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.content.pages import ClientPage, PodPage
+from dashboard.cluster.clients import ClientPage
+from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.content.pages import PodPage
 from dashboard.live import consumers
-from dashboard.live.board import Board
+from dashboard.live.board import Board, Page
 from dashboard.live.consumers import LiveConsumer, is_live, wanted_page
 from streams.http.answers import Refused
 from tests.dashboard.conftest import TOKEN
@@ -42,6 +44,16 @@ async def test_wanted_page_is_a_client_or_the_pod() -> None:
     assert isinstance(await wanted_page(scope("q=STORE&sort=name")), PodPage)
 
 
+async def test_wanted_page_is_of_the_cluster() -> None:
+    assert await wanted_page(scope("of=cluster")) == FrontPage()
+    wanted = await wanted_page(scope("of=stores&state=dark&q=7&cursor=dark:STORE1/"))
+    assert wanted == StoresPage("dark", "7", "dark:STORE1/")
+    assert await wanted_page(scope("of=store&store=STORE001&cursor=STORE001-LANE01")) == StorePage(
+        "STORE001", "STORE001-LANE01"
+    )
+    assert isinstance(await wanted_page(scope("of=nothing")), PodPage)
+
+
 async def test_wanted_page_refuses_other_methods() -> None:
     error = await refused(method="POST")
     assert (error.status, error.headers) == (405, [(b"Allow", b"GET")])
@@ -71,7 +83,7 @@ async def test_consumer_cuts_a_stream_that_fails_once_it_has_begun(
     await LiveConsumer(board)(scope(), fail, None)  # type: ignore[arg-type]
     assert len(writer.frames) == 1
     assert writer.aborted
-    assert board._pages == {}
+    assert board._own.all() == []
     assert "this server fails" in caplog.text
 
 
@@ -85,3 +97,30 @@ async def test_consumer_answers_like_every_other_path(board: Board) -> None:
     assert sent[0]["status"] == 405
     assert (b"Content-Type", b"application/json") in sent[0]["headers"]
     assert list(json.loads(sent[1]["body"])) == ["success", "error", "timestamp"]
+
+
+async def test_consumer_writes_to_a_page_that_is_still_there_when_all_is_read(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves meanwhile has no connection to write to; what there is then is found out after that."""
+    order: list[str] = []
+    writer = Recorder()
+
+    async def first(_page: Page) -> bytes:
+        order.append("read")
+        return b""
+
+    monkeypatch.setattr(board, "first", first)
+
+    def open_writer(*_: Any) -> Recorder:
+        order.append("writer")
+        return writer
+
+    monkeypatch.setattr(consumers, "open_writer", open_writer)
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    await LiveConsumer(board)(scope("of=cluster"), gone, None)  # type: ignore[arg-type]
+    assert order == ["read", "writer"]
+    assert board._cluster.all() == []

@@ -11,7 +11,7 @@ NAMED_TWICE = "Another pod calls itself pod-under-test too"
 
 
 def page(pod: Pod) -> str:
-    return pod.fetch("/admin").body.decode()
+    return pod.fetch("/admin/pod").body.decode()
 
 
 def test_two_pods_of_one_name_are_noticed(start_pod: StartPod, redis_server: RedisServer):

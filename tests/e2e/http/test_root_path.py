@@ -15,6 +15,7 @@ from tests.support.redis_server import RedisServer, event
 
 ROOT_PATH = "/sse"
 STARTS = ["streamworker", "daphne", "uvicorn"]
+ROWS = {b"/clients/": b"LANE", b"/stores/": b"STORE", b"/pods/": str(DEFAULTS["POD_NAME"]).encode()}
 LINK = re.compile(rb'(?:href|src|action|data-live|data-server)="(/[^"]*)"')
 
 
@@ -58,7 +59,9 @@ def test_all_of_it_is_below(pods_below: Callable[[str], Pod], start: str):
 
 
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("page", ["/", "/admin", "/admin/clients/LANE", "/admin/login/", "/nowhere"])
+@pytest.mark.parametrize(
+    "page", ["/", "/admin", "/admin/pod", "/admin/stores", "/admin/clients/LANE", "/admin/login/", "/nowhere"]
+)
 def test_pages_lead_below(pods_below: Callable[[str], Pod], start: str, page: str):
     pod = pods_below(start)
     body = pod.fetch(outside(start, page), headers={"Accept": "text/html"}).body
@@ -66,8 +69,8 @@ def test_pages_lead_below(pods_below: Callable[[str], Pod], start: str, page: st
     assert len(links) > 3
     for link in links:
         assert link.startswith(ROOT_PATH.encode() + b"/"), link
-        # What a row of the page is made of ends where its client's name is put.
-        named = link + b"LANE" if link.endswith(b"/clients/") else link
+        # What a row of the page is made of ends where a name is put: a client's, a store's, a pod's.
+        named = link + next((name for end, name in ROWS.items() if link.endswith(end)), b"")
         inside = named.decode().removeprefix(ROOT_PATH).partition("?")[0]
         assert pod.fetch(outside(start, inside), method="HEAD").status in (200, 302, 401, 405), link
 

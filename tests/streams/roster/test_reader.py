@@ -75,6 +75,25 @@ async def test_lane_is_as_of_now(fleet: Fleet):
     assert (await found(fleet, "STORE00003-LANE02")).state is LaneState.OFFLINE
 
 
+async def test_stores_are_found_by_a_part_of_their_names(fleet: Fleet):
+    """In one state or in any, page by page."""
+    await night_and_day(fleet)
+    await fleet.connect("one", "Shop00002-LANE01", "shop00002-LANE01")
+    await fleet.round()
+    found = await fleet.reader.stores(q="shop0", limit=1)
+    assert [store.store for store in found.stores] == ["Shop00002"]
+    found = await fleet.reader.stores(q="shop0", limit=1, cursor=found.next_cursor or "")
+    assert ([store.store for store in found.stores], found.next_cursor) == (["shop00002"], None)
+    assert [store.store for store in (await fleet.reader.stores(q="00002")).stores] == [
+        "STORE00002",
+        "Shop00002",
+        "shop00002",
+    ]
+    (store,) = (await fleet.reader.stores(q="00002", state=StoreState.PARTIAL)).stores
+    assert (store.store, store.missing) == ("STORE00002", ["STORE00002-LANE01"])
+    assert (await fleet.reader.stores(q="nowhere")).stores == []
+
+
 async def test_store(fleet: Fleet):
     await night_and_day(fleet)
     answer = await fleet.reader.store("STORE00002")

@@ -46,9 +46,9 @@ def open_and_fail(connection: Connection, headers: Headers) -> None:
         raise RuntimeError("this stream fails")
 
 
-def open_page_and_fail(page: Page, writer: Writer, headers: Headers) -> None:
+def open_page_and_fail(page: Page, writer: Writer, headers: Headers, first: bytes) -> None:
     """Open a page's stream, and fail when its response has begun."""
-    open_page(page, writer, headers)
+    open_page(page, writer, headers, first)
     raise RuntimeError("this page's stream fails")
 
 
