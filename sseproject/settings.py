@@ -10,6 +10,7 @@ import environ
 
 from streams import conf, logs
 from streams.broker import clients, redis_url
+from streams.conf.django_settings import read_django_settings
 from streams.conf.env_file import load_env_file
 from streams.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ try:
     load_env_file(BASE_DIR / ".env", os.environ)
     STREAMS = conf.read_settings(os.environ)
     redis_url.supported_url(STREAMS.redis_url)
-    django = conf.read_django_settings(os.environ, production=STREAMS.production)
+    django = read_django_settings(os.environ, production=STREAMS.production)
 except ConfigurationError as error:
     sys.exit(str(error))
 

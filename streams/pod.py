@@ -26,7 +26,7 @@ from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
 from streams.roster.lives import Life
-from streams.roster.reading import Reading
+from streams.roster.reading.pod_reader import Reading
 from streams.roster.rebalance import Rebalance
 from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster

@@ -12,8 +12,8 @@ from dashboard.cluster.words import lane_headline, lane_since, store_label
 from dashboard.content.pages import NO_USER_AGENT, Content, client_content
 from streams.http.listing import similar_name
 from streams.roster.keys import store_of
-from streams.roster.lanes import Lane, LaneState
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import Lane, LaneState
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import TraceEntry
 from streams.roster.tracing.merging import open_streams
 from streams.roster.tracing.sentence import closing_sentence

@@ -13,9 +13,9 @@ from dashboard.content.pages import Content
 from dashboard.content.sampler import Sampler
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.pod import Pod
-from streams.roster.lanes import Totals
 from streams.roster.lives import Heard
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import Totals
+from streams.roster.reading.reader import RosterReader
 
 # Somebody waits for this; without an answer a page shows what its pod knows.
 REPLY_SECONDS = 1.0

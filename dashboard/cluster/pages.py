@@ -17,9 +17,9 @@ from dashboard.content import formats
 from dashboard.content.pages import Content
 from dashboard.content.verdict import judge
 from streams import VERSION
-from streams.roster.lanes import LaneState, Store, StoreState, Totals
 from streams.roster.lives import Heard, Life
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import LaneState, Store, StoreState, Totals
+from streams.roster.reading.reader import RosterReader
 from streams.wire.timestamps import now_iso
 
 STORES_NAMED = 20

@@ -9,8 +9,8 @@ from dashboard.cluster.words import lane_since, named, short, store_address, sto
 from dashboard.content import formats
 from dashboard.content.pages import Row
 from streams.roster.keys import store_of
-from streams.roster.lanes import Lane, Store
 from streams.roster.lives import Heard
+from streams.roster.reading.lanes import Lane, Store
 from streams.wire.timestamps import iso
 
 # A pod that is gone is listed for so long, unless one of its name is there.

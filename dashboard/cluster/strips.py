@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dashboard.content import formats
-from streams.roster.lanes import Lane, LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.tracing.entries import ENDS, TraceEntry
 from streams.wire.timestamps import unix_seconds
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-from streams.roster.trace import MAX_MINUTES, trace
 from streams.roster.tracing.entries import TraceEntry
 from streams.roster.tracing.store import read_transitions
+from streams.roster.tracing.trace import MAX_MINUTES, trace
 from streams.roster.worker import Roster
 
 # A page is told what its client's trace says so often.

@@ -9,8 +9,8 @@ from dashboard.cluster.words import counted, named, short, since, store_label
 from dashboard.content import formats
 from dashboard.content.verdict import Verdict
 from streams.roster.keys import store_of
-from streams.roster.lanes import Lane, Store, Totals
 from streams.roster.lives import Heard
+from streams.roster.reading.lanes import Lane, Store, Totals
 
 STORES_NAMED = 5
 

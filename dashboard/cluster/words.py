@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dashboard.content import formats
 from streams.errors import CloseReason
 from streams.roster.keys import SEPARATOR, store_of
-from streams.roster.lanes import Lane, LaneState, Store, StoreState
+from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
 
 LANES_NAMED = 3
 # In addresses: no store can be called so.

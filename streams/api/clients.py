@@ -12,7 +12,7 @@ from streams.api.problems import Problem, ProblemKind
 from streams.api.similar import did_you_mean, similar_names
 from streams.http.holders import held_stream
 from streams.pod import Pod
-from streams.roster.lanes import Lane, LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 from streams.wire.timestamps import iso
 
 

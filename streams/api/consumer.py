@@ -17,8 +17,7 @@ from django.http import HttpRequest
 
 from streams.api.bodies import read_whole
 from streams.api.calls import Answer, Call
-from streams.api.fields import read_body, read_query
-from streams.api.names import checked_name
+from streams.api.fields import checked_name, read_body, read_query
 from streams.api.problems import PROBLEM_TYPE, Problem, ProblemKind
 from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from streams.api.names import STORE_PATTERN, STORE_RULE
-from streams.roster.lanes import Lane, LaneState, StoreState
+from streams.api.fields import STORE_PATTERN, STORE_RULE
+from streams.roster.reading.lanes import Lane, LaneState, StoreState
 from streams.wire.events import MAX_NAME_CHARACTERS
 
 MAX_LIMIT = 1_000

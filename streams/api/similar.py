@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 
 from streams.roster.keys import store_of
-from streams.roster.reader import RosterReader
-from streams.roster.reads import DONE
+from streams.roster.reading.reader import RosterReader
+from streams.roster.reading.reads import DONE
 
 MAX_SIMILAR = 3
 # So many stores with the same beginning, or lanes of one store, are looked through.

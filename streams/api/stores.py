@@ -12,8 +12,8 @@ from streams.api.pages import MAX_LIMIT, Client, PageQuery, StoresQuery, client_
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
 from streams.errors import InvalidName
 from streams.roster.keys import store_of
-from streams.roster.lanes import Lane, Store
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import Lane, Store
+from streams.roster.reading.reader import RosterReader
 from streams.wire.events import valid_name
 
 # Of a pod that Redis has not heard for 15 seconds.

@@ -10,10 +10,10 @@ from msgspec import Meta
 
 from streams.api.calls import Answer, Call, Change
 from streams.api.clients import known_lane
-from streams.roster.lanes import LaneState
-from streams.roster.trace import MAX_MINUTES, trace
+from streams.roster.reading.lanes import LaneState
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
+from streams.roster.tracing.trace import MAX_MINUTES, trace
 
 DEFAULT_MINUTES = 60
 

@@ -17,7 +17,7 @@ from streams.http import listing
 from streams.http.holders import held_stream
 from streams.http.views import answers, error_response, json_response
 from streams.pod import Pod, get_pod
-from streams.roster.lanes import Lane, LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 from streams.wire.events import valid_name
 from streams.wire.timestamps import iso, now_iso, unix_seconds
 

@@ -18,8 +18,8 @@ from streams.broker.clients import async_client
 from streams.conf import StreamSettings, redis_place
 from streams.errors import InvalidName
 from streams.logs import quoted
-from streams.roster.lanes import LaneState
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import TraceEntry
 from streams.wire.events import valid_name
 

@@ -23,10 +23,10 @@ import redis.asyncio
 from streams.broker.primary import Primary
 from streams.roster.claims import MAX_ITEMS
 from streams.roster.keys import prefix
-from streams.roster.lanes import LaneState, StoreState
 from streams.roster.lives import BEAT, Life
-from streams.roster.queries import DAY_MS
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import DAY_MS
+from streams.roster.reading.reader import RosterReader
 from streams.roster.script import SCRIPT, Item, Kind, line
 from streams.roster.tally.commands import Commands
 from streams.roster.tally.worker import LOCK_SECONDS, Tally

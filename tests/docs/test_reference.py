@@ -19,7 +19,7 @@ from streams.history.progress import MAX_LAG_SECONDS
 from streams.logs import FIELDS
 from streams.management.asking import EXIT_STATUS
 from streams.management.commands import doctor, publish_event
-from streams.roster.lanes import LaneState
+from streams.roster.reading.lanes import LaneState
 from streams.urls import urlpatterns
 from streams.wire.events import ACTIONS
 from tests.docs.pages import DOCS, rows, section, sources, words

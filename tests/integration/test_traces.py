@@ -13,9 +13,8 @@ from channels.layers import channel_layers
 from streams.broker.clients import async_client, pool_options
 from streams.conf import StreamSettings
 from streams.errors import InvalidName, TooManyTraces
-from streams.roster.recorder import MAX_TRACED, Noted
-from streams.roster.trace import Visitor, start_trace, trace
 from streams.roster.tracing.entries import Kind, TraceEntry
+from streams.roster.tracing.recorder import MAX_TRACED, Noted
 from streams.roster.tracing.store import (
     KEPT_SECONDS,
     READ_EVENTS,
@@ -25,6 +24,7 @@ from streams.roster.tracing.store import (
     read_traced,
     trace_on,
 )
+from streams.roster.tracing.trace import Visitor, start_trace, trace
 from tests.conftest import StartPod
 from tests.support.http import open_stream
 from tests.support.redis_server import CHANNEL, RedisServer

@@ -21,7 +21,7 @@ from streams.history.progress import Progress
 from streams.history.retries import Retries
 from streams.roster.claims import Claims, Said
 from streams.wire.events import Event
-from tests.simulation.roster import RosterLink
+from tests.simulation.links.roster import RosterLink
 from tests.support import roster_model
 
 

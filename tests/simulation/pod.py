@@ -20,10 +20,10 @@ from streams.history.messages import History
 from streams.roster.messages import Told
 from streams.wire.clock import Clock
 from streams.wire.pods import PodMessage
-from tests.simulation.channel import TOGETHER_SECONDS, ChannelLink
-from tests.simulation.journal import JournalLink
+from tests.simulation.links.channel import TOGETHER_SECONDS, ChannelLink
+from tests.simulation.links.journal import JournalLink
+from tests.simulation.links.roster import RosterLink
 from tests.simulation.redis_model import RedisModel
-from tests.simulation.roster import RosterLink
 from tests.simulation.world import Link, World
 
 STATE_SECONDS = 1.0

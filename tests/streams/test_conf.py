@@ -5,7 +5,8 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from streams.conf import DjangoSettings, read_django_settings, read_settings, redis_place
+from streams.conf import read_settings, redis_place
+from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.errors import ConfigurationError
 from tests.support.pods import documented_variables
 

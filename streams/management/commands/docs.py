@@ -11,7 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from streams.api.problems import ProblemKind
-from streams.conf import DjangoSettings, StreamSettings
+from streams.conf import StreamSettings
+from streams.conf.django_settings import DjangoSettings
 from streams.conf.variables import Group, Variable, declared
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason

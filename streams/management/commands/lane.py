@@ -11,11 +11,11 @@ from django.conf import settings
 from streams.api.pages import Client, client_of
 from streams.errors import CloseReason
 from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
-from streams.roster.lanes import LaneState
-from streams.roster.reader import RosterReader
-from streams.roster.trace import MAX_MINUTES, Visitor, trace
+from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
+from streams.roster.tracing.trace import MAX_MINUTES, Visitor, trace
 from streams.wire.timestamps import now_iso
 
 MAX_SHOWN = 10

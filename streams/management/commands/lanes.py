@@ -10,8 +10,8 @@ from django.core.management.base import CommandError
 from streams.api.pages import MAX_LIMIT, client_of
 from streams.api.similar import did_you_mean, similar_stores
 from streams.management.asking import UNSEEN_STATUS, WIDTH, AskingCommand
-from streams.roster.lanes import Lane, LaneState
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import Lane, LaneState
+from streams.roster.reading.reader import RosterReader
 
 
 class Command(AskingCommand):

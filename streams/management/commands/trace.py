@@ -14,10 +14,10 @@ from django.core.management.base import CommandError
 from streams.errors import TooManyTraces
 from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
 from streams.management.commands.publish_event import whole
-from streams.roster.reader import RosterReader
-from streams.roster.trace import MAX_MINUTES, Visitor, start_trace, trace
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
+from streams.roster.tracing.trace import MAX_MINUTES, Visitor, start_trace, trace
 from streams.wire.timestamps import now_iso
 
 DEFAULT_MINUTES = 60

@@ -7,8 +7,8 @@ from typing import Any
 
 import redis.asyncio
 
-from streams.roster.queries import READ_STORES, Held, Tallied, read_held, read_tallied
-from streams.roster.states import Gone, Summary, View, read_summary, view_of
+from streams.roster.reading.queries import READ_STORES, Held, Tallied, read_held, read_tallied
+from streams.roster.reading.states import Gone, Summary, View, read_summary, view_of
 from streams.roster.tally import scripts
 
 MAX_MARKED = 1_000

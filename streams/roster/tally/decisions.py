@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import Tallied
-from streams.roster.states import StoreNow, Summary
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import Tallied
+from streams.roster.reading.states import StoreNow, Summary
 from streams.roster.tally.scripts import NONE, TOTALS, UNCHANGED
 
 # All pods have claimed anew in another Redis by then; until then the claims in the former one say more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.roster.lanes import LaneState, StoreState
+from streams.roster.reading.lanes import LaneState, StoreState
 
 # What HINCRBY counts, in this order.
 TOTALS = (

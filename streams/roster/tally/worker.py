@@ -19,7 +19,7 @@ from streams.broker.primary import Primary
 from streams.logs import Sparingly
 from streams.roster.keys import prefix
 from streams.roster.lives import FORGET_SECONDS
-from streams.roster.states import Summary, View, look
+from streams.roster.reading.states import Summary, View, look
 from streams.roster.tally.commands import Commands
 from streams.roster.tally.decisions import Look, decide, differences, due_at, looked, rows
 from streams.tasks import Backoff

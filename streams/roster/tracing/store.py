@@ -11,8 +11,8 @@ import redis.asyncio
 from streams.errors import TooManyTraces
 from streams.roster.keys import TRACE, TRACED, TRACING, prefix
 from streams.roster.lives import Heard, read_lives
-from streams.roster.recorder import MAX_TRACED, Noted
 from streams.roster.tracing.entries import Kind, TraceEntry, decode, encode
+from streams.roster.tracing.recorder import MAX_TRACED, Noted
 
 KEPT_SECONDS = 86_400
 MAX_TRACED_EVENTS = 5_000

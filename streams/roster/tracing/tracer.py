@@ -15,9 +15,9 @@ from streams.errors import CloseReason
 from streams.history.messages import History
 from streams.logs import Sparingly
 from streams.roster.messages import Told, Traced
-from streams.roster.recorder import Recorder
 from streams.roster.tracing.clock import RedisClock
 from streams.roster.tracing.questions import MAX_ASKS, Answered, Ask, Questions, Witness
+from streams.roster.tracing.recorder import Recorder
 from streams.roster.tracing.store import KEPT_SECONDS, batch, read_traced
 
 logger = logging.getLogger("sse.redis")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import redis.asyncio
 
-from streams.roster.lanes import LaneState
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry, encode
 from streams.samples import sample_data
 from streams.wire.timestamps import iso, now_iso

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis.asyncio
 
-from streams.roster.reader import RosterReader
+from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
 from tests.dashboard.browsers.axe import serious_violations
 from tests.dashboard.browsers.browser import PHONE, WIDE, Browser

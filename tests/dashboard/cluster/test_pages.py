@@ -7,7 +7,7 @@ from dashboard.cluster.look import Look, content_of
 from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
 from dashboard.content.pages import Content
 from dashboard.live.board import Board
-from streams.roster.lanes import LaneState
+from streams.roster.reading.lanes import LaneState
 from tests.dashboard.answers import Connect
 from tests.streams.roster.fleet import Fleet, lanes_of, night_and_day
 

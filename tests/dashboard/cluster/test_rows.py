@@ -3,8 +3,8 @@ from __future__ import annotations
 import time
 
 from dashboard.cluster.rows import GONE_SECONDS, attention_rows, lane_row, pod_row, pods_shown, store_row
-from streams.roster.lanes import Lane, LaneState, Store, StoreState
 from streams.roster.lives import Heard, Life
+from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
 from streams.wire.timestamps import unix_seconds
 
 AT, LATER = "2026-01-02T02:31:09.000Z", "2026-01-02T03:31:09.000Z"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.cluster.strips import DAY_SECONDS, PARTS, Strip, path_of, share_of, spans_of, strip_of
-from streams.roster.lanes import Lane, LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.wire.timestamps import iso
 

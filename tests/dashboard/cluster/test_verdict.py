@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from dashboard.cluster.verdict import judge_cluster
-from streams.roster.lanes import Lane, LaneState, Store, StoreState, Totals
 from streams.roster.lives import Heard, Life
+from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState, Totals
 
 NOW = "2026-01-02T08:00:00.000Z"
 AT = "2026-01-02T02:31:09.000Z"

@@ -12,7 +12,7 @@ from dashboard.cluster.words import (
     since,
     store_headline,
 )
-from streams.roster.lanes import Lane, LaneState, Store, StoreState
+from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
 
 NOW = "2026-01-02T08:00:00.000Z"
 TODAY = "2026-01-02T02:31:09.000Z"

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 import redis.asyncio
 
-from streams.roster.lanes import Totals
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import Totals
+from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
 from tests.support.operators import Operator

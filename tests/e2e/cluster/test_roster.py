@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from streams.roster.lanes import LaneState
-from streams.roster.reader import RosterReader
+from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
 from tests.support.pods import Pod

@@ -14,7 +14,7 @@ from streams.api.fields import MAX_PARAMETERS, parameters, read_body, read_query
 from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import Problem, ProblemKind
 from streams.api.router import NoParameters
-from streams.roster.lanes import LaneState
+from streams.roster.reading.lanes import LaneState
 
 
 class Query(msgspec.Struct, rename="camel"):

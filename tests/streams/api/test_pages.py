@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from streams.api.pages import CURSOR_PATTERN, Client, ClientsQuery, client_of, one_of
-from streams.roster.lanes import Lane, LaneState, StoreState
+from streams.roster.reading.lanes import Lane, LaneState, StoreState
 
 
 def test_one_of():

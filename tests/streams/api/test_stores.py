@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.roster.queries import LARGE
+from streams.roster.reading.queries import LARGE
 from tests.streams.api.asking import Api
 from tests.streams.roster.fleet import HOUR, Fleet, lanes_of, large_store, night_and_day
 from tests.support.http import TIMESTAMP

@@ -7,7 +7,8 @@ import secrets
 
 import pytest
 
-from streams.conf import DjangoSettings, read_django_settings, read_settings
+from streams.conf import read_settings
+from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.conf.variables import PLACEHOLDERS
 from streams.errors import ConfigurationError
 from tests.support.pods import ROOT

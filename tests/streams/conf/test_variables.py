@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings, redis_place
+from streams.conf import StreamSettings, read_settings, redis_place
+from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.conf.variables import Period, Port, Variable, declared
 from streams.errors import ConfigurationError
 from tests.support.pods import ROOT

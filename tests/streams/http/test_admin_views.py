@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.http.admin_views import MAX_LISTED, lane_json, limit_of, where
-from streams.roster.lanes import Lane, LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 
 SINCE, NOW = "2026-01-05T12:00:00.000Z", "2026-01-05T12:01:30.500Z"
 

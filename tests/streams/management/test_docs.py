@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from streams.conf import DjangoSettings, StreamSettings, read_django_settings, read_settings
+from streams.conf import StreamSettings, read_settings
+from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.conf.variables import declared
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason

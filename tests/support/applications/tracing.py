@@ -10,8 +10,8 @@ import msgspec
 from sseproject.asgi import application as pod
 from streams.errors import TooManyTraces
 from streams.pod import get_pod
-from streams.roster.trace import start_trace, trace
 from streams.roster.tracing.sentence import closing_sentence
+from streams.roster.tracing.trace import start_trace, trace
 from streams.wire.timestamps import now_iso
 from tests.support.pods import CLOSING, TRACE, TRACING
 

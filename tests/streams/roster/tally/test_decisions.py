@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import Tallied
-from streams.roster.states import StoreNow, Summary
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import Tallied
+from streams.roster.reading.states import StoreNow, Summary
 from streams.roster.tally.decisions import SETTLE_MS, SOONEST_MS, Look, decide, differences, due_at, looked, rows
 from streams.roster.tally.scripts import TOTALS
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from streams.roster.lanes import LaneState
 from streams.roster.lives import FORGET_SECONDS
-from streams.roster.queries import LARGE
-from streams.roster.states import Gone
+from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.queries import LARGE
+from streams.roster.reading.states import Gone
 from streams.roster.tally import worker
 from streams.roster.tally.decisions import SETTLE_MS
 from streams.roster.tally.worker import MAX_STORES

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import redis.asyncio
 
 from streams.roster.keys import store_of
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import (
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import (
     EXPECT,
     FIND_STORES,
     READ_LANES,
@@ -22,7 +22,7 @@ from streams.roster.queries import (
     read_held,
     read_tallied,
 )
-from streams.roster.states import (
+from streams.roster.reading.states import (
     LaneNow,
     Summary,
     View,

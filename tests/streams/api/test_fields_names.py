@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.api.names import STORE, checked_name
+from streams.api.fields import STORE, checked_name
 from streams.api.problems import Problem
 from streams.roster.keys import store_of
 from streams.wire.events import CLIENT_NAME

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streams.broker.primary import Primary
-from streams.roster.reading import Reading
+from streams.roster.reading.pod_reader import Reading
 from tests.streams.roster.fleet import Fleet
 from tests.support.redis_server import RedisServer
 

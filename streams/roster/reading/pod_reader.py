@@ -8,7 +8,7 @@ import redis.asyncio
 
 from streams.broker.clients import async_client
 from streams.broker.primary import Primary
-from streams.roster.reader import RosterReader
+from streams.roster.reading.reader import RosterReader
 
 # Whoever waits is a person or a script, and may ask again.
 REPLY_SECONDS = 2.0

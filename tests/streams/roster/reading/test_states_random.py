@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import DAY_MS, Held
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import DAY_MS, Held
+from streams.roster.reading.states import Beat, View, look, look_for
 from streams.roster.script import DAYS, Said
-from streams.roster.states import Beat, View, look, look_for
-from tests.streams.roster.test_states import (
+from tests.streams.roster.reading.test_states import (
     ALIVE,
     DAY,
     DEAD,

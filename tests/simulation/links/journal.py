@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.broker.journal.cursor import JournalCursor
 from streams.broker.journal.entries import Facts
 from streams.broker.side import Standing
-from tests.simulation.channel import RETRY_SECONDS
+from tests.simulation.links.channel import RETRY_SECONDS
 from tests.simulation.redis_model import Blocked, Reply, parse_id
 from tests.simulation.world import Link
 

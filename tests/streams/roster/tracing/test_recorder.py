@@ -8,9 +8,9 @@ from streams.delivery.connection import Connection, Resume
 from streams.delivery.observing.observer import Fate
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason
-from streams.roster import recorder as module
-from streams.roster.recorder import EVENTS_A_SECOND, KEPT_A_MINUTE, MAX_TRACED, Recorder
+from streams.roster.tracing import recorder as module
 from streams.roster.tracing.entries import Kind, TraceEntry
+from streams.roster.tracing.recorder import EVENTS_A_SECOND, KEPT_A_MINUTE, MAX_TRACED, Recorder
 from streams.wire.timestamps import iso
 from tests.streams.builders import Recorder as Writer
 from tests.streams.builders import message

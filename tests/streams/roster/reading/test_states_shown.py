@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import DAY_MS, Tallied
-from streams.roster.states import (
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import DAY_MS, Tallied
+from streams.roster.reading.states import (
     Beat,
     View,
     connected,
@@ -15,7 +15,7 @@ from streams.roster.states import (
     store_of_summary,
     view_of,
 )
-from tests.streams.roster.test_states import (
+from tests.streams.roster.reading.test_states import (
     ALIVE,
     DEAD,
     NOW,

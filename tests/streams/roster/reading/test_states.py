@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.queries import DAY_MS, Held
-from streams.roster.script import DAYS, Said
-from streams.roster.states import (
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.queries import DAY_MS, Held
+from streams.roster.reading.states import (
     BURIED,
     BURY_MS,
     FORGET_DAYS,
@@ -23,6 +22,7 @@ from streams.roster.states import (
     look,
     look_at,
 )
+from streams.roster.script import DAYS, Said
 
 DAY = 20_000
 # At noon of it.

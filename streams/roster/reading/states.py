@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.roster.lanes import Lane, LaneState, Store, StoreState
 from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
-from streams.roster.queries import (
+from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
+from streams.roster.reading.queries import (
     DAY_MS,
     Ended,
     Entry,

@@ -7,12 +7,12 @@ from contextlib import aclosing
 import redis.asyncio
 
 from streams.roster.keys import prefix, store_of
-from streams.roster.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
-from streams.roster.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_hash
-from streams.roster.reads import DONE, MAX_STORES, Reads, position_of
+from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
+from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_hash
+from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
+from streams.roster.reading.states import lane_of, look, read_summary, store_of_summary
 from streams.roster.script import Said
-from streams.roster.states import lane_of, look, read_summary, store_of_summary
 from streams.wire.timestamps import iso, now_iso
 
 # How many lanes one page looks at, or what costs as much: some milliseconds of Redis, and of the pod.

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from streams.roster.lanes import LaneState, StoreState
-from streams.roster.reader import MAX_LOOKS
-from streams.roster.reads import SEARCH
+from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.reader import MAX_LOOKS
+from streams.roster.reading.reads import SEARCH
 from tests.streams.roster.fleet import Fleet, lanes_of, large_store, night_and_day
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.roster.lanes import Lane, LaneState, StoreState
-from streams.roster.queries import LARGE
+from streams.roster.reading.lanes import Lane, LaneState, StoreState
+from streams.roster.reading.queries import LARGE
 from tests.streams.roster.fleet import DAY, HOUR, MINUTE, Fleet, lanes_of, large_store, night_and_day
 
 
