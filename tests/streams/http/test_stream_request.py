@@ -17,6 +17,7 @@ from streams.http.stream_request import (
     USER_AGENTS_SHARED,
     StreamRequest,
     client_user_agent,
+    header_of,
     place,
     since_seconds,
 )
@@ -100,6 +101,13 @@ def test_parse_reads_the_first_of_a_header_that_comes_twice():
     scope = {"method": "GET", "path": "/events/a", "query_string": b"", "headers": headers}
     request = StreamRequest.parse(scope, HISTORY_SECONDS)
     assert (request.origin, request.user_agent) == ("first", "1")
+
+
+def test_header_of_is_the_first_of_a_name_or_empty():
+    scope = {"headers": [(b"host", b"a"), (b"origin", b"https://\xe9.example"), (b"origin", b"second")]}
+    assert header_of(scope, b"origin") == "https://é.example", "a header is Latin-1"
+    assert header_of(scope, b"host") == "a"
+    assert header_of(scope, b"sec-fetch-site") == header_of({"headers": []}, b"host") == ""
 
 
 @pytest.mark.parametrize(
