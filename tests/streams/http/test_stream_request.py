@@ -155,7 +155,19 @@ def test_parse_reads_an_id_as_utf_8_wherever_it_stands():
     assert parse(last_event_id=b"evt-\xff").resume == Resume("evt-\ufffd", None)
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=soon", "since=nan", "since=inf", "since=1_0", "since=%00"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=-1",
+        "since=soon",
+        "since=nan",
+        "since=inf",
+        "since=1_0",
+        "since=%00",
+        # Blanks to a regular expression, and none to float().
+        *(f"since={text}" for blank in ("%1C", "%1D", "%1E", "%1F") for text in (f"5{blank}", f"{blank}5")),
+    ],
+)
 def test_parse_refuses_a_since_that_is_no_duration(query: str):
     error = refused(query=query)
     assert (error.status, error.sentence) == (400, "since must be a number of seconds, 0 or more.")
