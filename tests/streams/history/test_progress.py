@@ -3,6 +3,7 @@ from __future__ import annotations
 from math import inf
 
 from streams.history.progress import (
+    ANSWERS_KEPT,
     CLOCK_DOUBT_SECONDS,
     KEPT_SECONDS,
     MAX_LAG_SECONDS,
@@ -271,3 +272,15 @@ def test_who_has_an_event_of_a_wrong_redis_has_what_came_before_it_became_wrong(
     progress.distrust(NOW - 30, NOW - 15)
     trusted = [progress.trusted_until(NOW + at) for at in (-30, -25, -19, 0, SILENT_SECONDS, SILENT_SECONDS + 1)]
     assert trusted == [NOW - 30, NOW - 30, NOW - 30, NOW - 20, NOW - 20, NOW + SILENT_SECONDS + 1]
+
+
+def test_the_slowest_of_the_last_answers_counts():
+    """Whoever knows no quicker way takes what was said for younger than it is."""
+    progress = Progress()
+    assert progress.slow_seconds == 0.0
+    for seconds in (0.125, 0.5, 0.25):
+        progress.count(1, NOW, seconds)
+    assert progress.slow_seconds == 0.5
+    for _ in range(ANSWERS_KEPT - 1):
+        progress.count(1, NOW, 0.25)
+    assert progress.slow_seconds == 0.25, "that was long ago"

@@ -107,3 +107,14 @@ def test_says_nothing_of_the_id_that_the_client_came_with(handover: Handover, ha
     handover.ended(connection, NOW)
     assert asked(handover, "2") == []
     assert asked(handover, "1") == []
+
+
+def test_a_stream_that_has_ended_gave_what_it_was_written(handover: Handover, hands: HandClock, history: History):
+    """Not the id that it came with: another pod gave that."""
+    heard(history, "1", "2", "3")
+    connection = stream(hands, first=1, last_event_id="3")
+    assert not handover.gave("a", "2"), "it is open, or was never there"
+    handover.ended(connection, NOW)
+    heard(history, "4")
+    assert [handover.gave("a", event_id) for event_id in "1234"] == [False, True, False, False]
+    assert not handover.gave("b", "2")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from streams.history.coverage import Gap, GapReason
-from streams.history.lookup import digest
 from streams.history.messages import RETRY_SECONDS, History
 from streams.history.replays import Marks, Replay
 from tests.streams.builders import CHANNEL, JOURNAL
@@ -85,17 +82,6 @@ def test_where_an_ingress_was_heard_from_the_first_no_copy_came_before():
     assert history.after("a", "1", now, all_heard, given=False).in_doubt
     history.coverage[JOURNAL].from_the_first = True
     assert not history.after("a", "1", now, all_heard, given=False).in_doubt
-
-
-def test_what_was_there_before_a_stream_is_not_written_by_it_where_ids_come_twice():
-    history = make_history()
-    fill(history, "lost", "1", "2")
-    assert history.written_before("a", "2", 1, history.end) == (
-        2,
-        Counter(map(digest, fill(make_history(), "lost", "1"))),
-    )
-    history.copies_seen = True
-    assert history.written_before("a", "2", 1, history.end) == (2, Counter(map(digest, fill(make_history(), "1"))))
 
 
 def of_both_ingresses() -> History:
