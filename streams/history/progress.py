@@ -178,17 +178,18 @@ class Progress:
         if len(self._lives) > MAX_LIVES or self._oldest() < self._known_since - SILENT_SECONDS:
             del self._lives[next(iter(self._lives))]
 
-    def heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+    def heard_elsewhere(self, ingress: Ingress, place: int | None, moment: float) -> float:
         """Return up to when every pod had heard an ingress that wrote an event of the other one.
 
-        `place` and `moment` are those of that event in this pod's history.
+        `place` and `moment` are those of that event in this pod's history; without a place it is any that was
+        written after the moment.
         """
         stated, trusted = self._stated_elsewhere(ingress, place, moment), self.trusted_until(moment)
         return min(stated, trusted) if trusted < moment else stated
 
-    def _stated_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+    def _stated_elsewhere(self, ingress: Ingress, place: int | None, moment: float) -> float:
         heard_at = moment
-        if ingress is Ingress.JOURNAL:
+        if ingress is Ingress.JOURNAL and place is not None:
             floor = self.published_after(place, moment) - MAX_LAG_SECONDS
             before = [self._last(statements, place, inf) for statements in self._lives.values()]
         else:

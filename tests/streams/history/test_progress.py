@@ -89,6 +89,9 @@ def test_for_the_journals_event_it_is_the_moment_that_counts_and_not_the_place()
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 1 + doubt) == NOW - 2
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2 + doubt) == NOW - 0.5
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2) == NOW - 2, "its moment may be later than it was"
+    # So it is of what has no place here.
+    progress.note("one", 100, NOW + 3, (0.0, 0.25))
+    assert progress.heard_elsewhere(JOURNAL, None, NOW + 3 + doubt) == NOW - 0.25
 
 
 def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():

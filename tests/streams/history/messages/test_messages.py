@@ -115,7 +115,7 @@ def test_marks_of_an_event_are_one_for_each_ingress():
     fill(history, "c", now=STARTED + 50)
     fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
 
-    def heard(_ingress: Ingress, _place: int, moment: float) -> float:
+    def heard(_ingress: Ingress, _place: int | None, moment: float) -> float:
         return moment - 3
 
     def proved(_place: int, moment: float) -> float:
