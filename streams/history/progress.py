@@ -102,6 +102,9 @@ class Progress:
         """
         # Each pod finds it out by itself.
         self._distrusted.append((since, until + SILENT_SECONDS))
+        if self._listening.complete_since > since:
+            # Redis did not count those that were with the other one.
+            self._listening = self._listening._replace(complete_since=inf)
         for statements in self._lives.values():
             for number, statement in enumerate(statements):
                 channel, journal = statement.heard
@@ -133,7 +136,8 @@ class Progress:
         self._look_whether_all(now)
 
     def _look_whether_all(self, now: float) -> None:
-        if self._pods and self._listening.complete_since == inf:
+        is_trusted = self.trusted_until(now) == now
+        if self._pods and is_trusted and self._listening.complete_since == inf:
             heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
             if heard >= self._pods:
                 self._listening = self._listening._replace(complete_since=now)

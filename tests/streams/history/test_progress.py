@@ -249,34 +249,6 @@ def test_before_an_outage_all_were_known_who_spoke_then():
     assert progress.heard_elsewhere(JOURNAL, 9, NOW + 21.5) == NOW + 11, "others may have come since"
 
 
-def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
-    progress = make_progress()
-    progress.note("one", 11, NOW, (0.0, 0.0))
-    progress.distrust(NOW - 20, NOW + 1)
-    # Pods find it out one after the other, and none is as far as it would have told.
-    for moment in (NOW, NOW + 1 + SILENT_SECONDS):
-        assert progress.heard_elsewhere(JOURNAL, 12, moment) == NOW - 20
-        assert progress.heard_elsewhere(CHANNEL, 12, moment) == NOW - 20
-    progress.note_proof(20, NOW + 15)
-    progress.note("one", 21, NOW + 15, (1.0, 1.0))
-    assert progress.heard_elsewhere(JOURNAL, 22, NOW + 15) == NOW + 14
-
-
-def test_what_came_before_a_redis_became_wrong_stays_true():
-    progress = make_progress()
-    progress.note("one", 11, NOW, (3.0, 3.0))
-    progress.distrust(NOW - 1, NOW)
-    assert progress.heard_elsewhere(JOURNAL, 12, NOW) == NOW - 3
-
-
-def test_who_has_an_event_of_a_wrong_redis_has_what_came_before_it_became_wrong():
-    progress = make_progress()
-    progress.distrust(NOW - 20, NOW)
-    progress.distrust(NOW - 30, NOW - 15)
-    trusted = [progress.trusted_until(NOW + at) for at in (-30, -25, -19, 0, SILENT_SECONDS, SILENT_SECONDS + 1)]
-    assert trusted == [NOW - 30, NOW - 30, NOW - 30, NOW - 20, NOW - 20, NOW + SILENT_SECONDS + 1]
-
-
 def test_the_slowest_of_the_last_answers_counts():
     """Whoever knows no quicker way takes what was said for younger than it is."""
     progress = Progress()
