@@ -37,9 +37,10 @@ PODS_ASKED = 4
 # For how long a pod answers for a stream that has ended.
 REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 50_000
+# Whoever took the name of a stream asks for it so soon.
+EVICTED_SECONDS = 1.0
 # The ends of streams that their clients may have left long before.
 LEFT_BEFORE = (
-    CloseReason.EVICTED,
     CloseReason.DUEL,
     CloseReason.DEAD_PEER,
     CloseReason.SLOW_READER,
@@ -50,7 +51,8 @@ LEFT_BEFORE = (
 class Session(NamedTuple):
     """What one stream was written: a client's events from a place of the history on, and before another.
 
-    `resumed` is the id that the client came with, which this stream did not write.
+    `resumed` is the id that the client came with, which this stream did not write. What was written after
+    `acknowledged_at` it may have read elsewhere. After `asked_until` it may have been there since.
     """
 
     client_name: str
@@ -58,12 +60,19 @@ class Session(NamedTuple):
     end: int
     resumed: str | None
     ended_at: float
+    acknowledged_at: float
+    asked_until: float = inf
 
-    def written(self, history: History, event_id: str) -> tuple[int, Counter[str]] | None:
+    def written(self, history: History, event_id: str, now: float) -> tuple[int, Counter[str]] | None:
         """Return the place of an event that was written, and the digests of what was written shortly before it."""
-        if event_id == self.resumed:
+        if event_id == self.resumed or now > self.asked_until:
             return None
-        return history.written_before(self.client_name, event_id, self.first, self.end)
+        written = history.written_before(self.client_name, event_id, self.first, self.end)
+        return None if written is None or self.acknowledged_at < history.moment_at(written[0]) else written
+
+    def up_to(self, written: tuple[int, Counter[str]] | None) -> Session:
+        """Return the same where its client is known to have read up to an event, or nothing of it."""
+        return self._replace(end=self.first if written is None else written[0] + 1, asked_until=inf)
 
 
 @dataclass(slots=True, eq=False)
@@ -138,16 +147,15 @@ class Handover:
         patience_seconds = KNOWN_UNHEARD_SECONDS if known else UNKNOWN_UNHEARD_SECONDS
         waiting = Waiting(connection, event_id, now + patience_seconds, known, marks, now)
         self._ask(waiting, now)
-        if written := self._written(connection.client_name, event_id):
+        name = connection.client_name
+        if (ours := self._ended.get(name)) is not None and (written := ours.written(self._history, event_id, now)):
             waiting.note(written[1], now)
+            self._ended[name] = ours.up_to(written)
 
-    def gave(self, name: str, event_id: str) -> bool:
+    def gave(self, name: str, event_id: str, now: float) -> bool:
         """Say whether the client's last stream here, which has ended, was written an event with an id."""
-        return self._written(name, event_id) is not None
-
-    def _written(self, name: str, event_id: str) -> tuple[int, Counter[str]] | None:
         ours = self._ended.get(name)
-        return None if ours is None else ours.written(self._history, event_id)
+        return ours is not None and ours.written(self._history, event_id, now) is not None
 
     def _ask(self, waiting: Waiting, now: float) -> None:
         self._number += 1
@@ -196,15 +204,12 @@ class Handover:
     def _digests(self, question: Question, connection: Connection | None, now: float) -> list[str] | None:
         name = question.client_name
         if connection is not None and connection.greeted and connection.opened_at >= self._listening_since:
-            written = self._session(connection).written(self._history, question.event_id)
-            if written is not None and now - connection.writer.silent_seconds() < self._history.moment_at(written[0]):
-                # Nothing was acknowledged since: it may have been read elsewhere.
-                written = None
+            written = self._session(connection, now).written(self._history, question.event_id, now)
             self._left[name] = connection.first_place if written is None else written[0] + 1
         elif name in self._ended:
             session = self._ended[name]
-            written = session.written(self._history, question.event_id)
-            self._ended[name] = session._replace(end=session.first if written is None else written[0] + 1)
+            written = session.written(self._history, question.event_id, now)
+            self._ended[name] = session.up_to(written)
         else:
             return None
         return None if written is None else list(written[1].elements())
@@ -240,8 +245,10 @@ class Handover:
             self._forget(number)
             self._left.pop(name, None)
             return
-        session = self._session(connection)._replace(ended_at=now)
-        self._left.pop(name, None)
+        session = self._session(connection, now)
+        if self._left.pop(name, None) is None and connection.close_reason is CloseReason.EVICTED:
+            # It may have left it long before, unless it is the one that asks now.
+            session = session._replace(asked_until=now + EVICTED_SECONDS)
         self._ended.pop(name, None)
         heard_of = connection.opened_at >= self._listening_since
         if connection.greeted and heard_of and connection.close_reason not in LEFT_BEFORE:
@@ -250,10 +257,11 @@ class Handover:
             if len(self._ended) > MAX_REMEMBERED or self._ended[oldest].ended_at < now - REMEMBERED_SECONDS:
                 del self._ended[oldest]
 
-    def _session(self, connection: Connection) -> Session:
+    def _session(self, connection: Connection, now: float) -> Session:
         end = self._left.get(connection.client_name, self._history.end)
         resumed = None if connection.resume is None else connection.resume.last_event_id
-        return Session(connection.client_name, connection.first_place, end, resumed, 0.0)
+        acknowledged_at = now - connection.writer.silent_seconds()
+        return Session(connection.client_name, connection.first_place, end, resumed, now, acknowledged_at)
 
     def _forget(self, number: int) -> Waiting:
         waiting = self.waits.pop(number)

@@ -117,11 +117,11 @@ class Resumption:
             progress.published_after,
             progress.trusted_until,
             marks,
-            given=self._handover.gave(name, event_id),
+            given=self._handover.gave(name, event_id, now),
             proven=(self._proven[0], self._proven[1]),
         )
 
-    def _heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+    def _heard_elsewhere(self, ingress: Ingress, place: int | None, moment: float) -> float:
         return self._progress.heard_elsewhere(ingress, place, moment) if self._used(ingress) else moment
 
     def _give(self, connection: Connection, replay: Replay, last_event_id: str | None) -> None:

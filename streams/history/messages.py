@@ -23,8 +23,8 @@ TWIN_SECONDS = 2.5
 READ_APART_SECONDS = 1.0
 
 # Up to when all pods had heard the other ingress when they wrote an event:
-# (the other ingress, the event's place, its moment) -> moment.
-HeardElsewhere = Callable[[Ingress, int, float], float]
+# (the other ingress, the event's place, its moment) -> moment. Without a place, whatever was written after the moment.
+HeardElsewhere = Callable[[Ingress, int | None, float], float]
 # A moment before which an event of the channel was not published: (its place, when it was heard) -> moment.
 PublishedAfter = Callable[[int, float], float]
 # Up to when whoever has an event of a moment surely has all of its ingress.
@@ -134,7 +134,7 @@ class History(Lookup):
         others = [each for each in indexes if self._ingresses[each] != own]
         twin = self._find(others, last_event_id)
         if twin is None and not given and self._may_have_twin(own, moment, proven):
-            known_read = moment - MAX_LAG_SECONDS if marks is None else marks[own]
+            known_read = heard_elsewhere(own, None, moment - TWIN_SECONDS) if marks is None else marks[own]
             return position._replace(read=min(read, known_read), twin=True, in_doubt=position.in_doubt or marks is None)
         if twin is None:
             return position
@@ -249,9 +249,13 @@ class History(Lookup):
             if self._find([index], event_id) is None:
                 continue
             place, moment, own = self._base + index, self._moments[index], Ingress(self._ingresses[index])
-            if not given and (self._first_copy(own, moment, None) < moment or self._may_have_twin(own, moment, proven)):
+            if not given and self._first_copy(own, moment, None) < moment:
                 return None
             heard = min(heard_elsewhere(own.other, place, moment), moment)
+            if not given and self._may_have_twin(own, moment, proven):
+                # Whoever was written that one had the other ingress up to it, and this one as far as its pod.
+                heard = min(heard, moment - TWIN_SECONDS)
+                moment = min(moment, heard_elsewhere(own, None, moment - TWIN_SECONDS))
             if own is Ingress.CHANNEL:
                 found = published_after(place, moment), heard
             else:

@@ -102,6 +102,9 @@ class Progress:
         """
         # Each pod finds it out by itself.
         self._distrusted.append((since, until + SILENT_SECONDS))
+        if self._listening.complete_since > since:
+            # Redis did not count those that were with the other one.
+            self._listening = self._listening._replace(complete_since=inf)
         for statements in self._lives.values():
             for number, statement in enumerate(statements):
                 channel, journal = statement.heard
@@ -133,7 +136,8 @@ class Progress:
         self._look_whether_all(now)
 
     def _look_whether_all(self, now: float) -> None:
-        if self._pods and self._listening.complete_since == inf:
+        is_trusted = self.trusted_until(now) == now
+        if self._pods and is_trusted and self._listening.complete_since == inf:
             heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
             if heard >= self._pods:
                 self._listening = self._listening._replace(complete_since=now)
@@ -178,17 +182,18 @@ class Progress:
         if len(self._lives) > MAX_LIVES or self._oldest() < self._known_since - SILENT_SECONDS:
             del self._lives[next(iter(self._lives))]
 
-    def heard_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+    def heard_elsewhere(self, ingress: Ingress, place: int | None, moment: float) -> float:
         """Return up to when every pod had heard an ingress that wrote an event of the other one.
 
-        `place` and `moment` are those of that event in this pod's history.
+        `place` and `moment` are those of that event in this pod's history; without a place it is any that was
+        written after the moment.
         """
         stated, trusted = self._stated_elsewhere(ingress, place, moment), self.trusted_until(moment)
         return min(stated, trusted) if trusted < moment else stated
 
-    def _stated_elsewhere(self, ingress: Ingress, place: int, moment: float) -> float:
+    def _stated_elsewhere(self, ingress: Ingress, place: int | None, moment: float) -> float:
         heard_at = moment
-        if ingress is Ingress.JOURNAL:
+        if ingress is Ingress.JOURNAL and place is not None:
             floor = self.published_after(place, moment) - MAX_LAG_SECONDS
             before = [self._last(statements, place, inf) for statements in self._lives.values()]
         else:

@@ -30,7 +30,8 @@ STREAM_REQUEST_HEADERS = (
 MAX_USER_AGENT = 200
 USER_AGENTS_SHARED = 1024
 # A number as people write it, where float() would also take `1_0` and `nan`.
-SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+# ASCII, as not every other blank is one to float().
+SECONDS = re.compile(r"\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 
 
 class StreamRequest(NamedTuple):

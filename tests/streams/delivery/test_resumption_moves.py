@@ -86,7 +86,7 @@ def test_an_id_that_a_pod_missed_is_no_reason_to_send_everything_again(hands: Ha
     publish("missed", one)
     if not writer_is_there:
         # Another life of it, which heard the event and wrote it to nobody.
-        one.registry.close(connection, CloseReason.EVICTED)
+        one.registry.close(connection, CloseReason.FAILED)
     hands.turn(0.5)
     two.come_back()
     publish("after", one, two)

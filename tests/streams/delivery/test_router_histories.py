@@ -9,6 +9,7 @@ from streams.history.messages import History
 from streams.wire.complaints import Fault
 from tests.streams.builders import connect, late, make_router, message, route
 from tests.streams.clocks import HandClock
+from tests.streams.history.histories import all_heard
 
 
 def router_and_history(registry: Registry, hands: HandClock) -> tuple[Router, History]:
@@ -135,3 +136,36 @@ def test_an_event_behind_a_gap_comes_after_it(registry: Registry):
     router.told = (hands.now + 2, hands.now)
     route(router, message("a", "1"))
     assert a.types == ["message", "stream-gap", "message"]
+
+
+def test_the_past_of_the_journal_is_replayed(registry: Registry):
+    hands = HandClock()
+    router, history = router_and_history(registry, hands)
+    past = [message("a", "1"), message("a", "2")]
+    router.remember(past, [hands.now - 9, hands.now - 8])
+    assert history.after("a", "1", hands.now, all_heard).messages == past[1:]
+    assert (router.received, router.foreign, router.complaints.skipped) == (2, 2, 0)
+
+
+def test_a_retry_takes_nothing_from_those_that_are_read_with_it(registry: Registry, router: Router):
+    """Others are not here, or wait for their replays."""
+    _, a = connect(registry, "a")
+    waiting, b = connect(registry, "b")
+    b.waiting = 1
+    registry.outbox.replay(waiting, [message("b", "1")], router.framing(waiting))
+    route(router, message("a", "1"))
+    route(router, message("c", "1"), message("a", "1"), message("b", "2"), message("a", "2"))
+    assert a.ids == ["1", "2"]
+    assert (router.repeated, router.foreign) == (1, 1)
+    b.waiting = 0
+    registry.outbox._continue_replay(waiting)
+    assert b.ids == ["1", "2"]
+
+
+def test_a_retry_of_the_event_that_a_client_came_with_is_not_given_to_it(registry: Registry, router: Router):
+    """It read that from another pod: the ids from before it was here are known with its first event."""
+    route(router, message("a", "1"))
+    connection, a = connect(registry, "a")
+    router.retries.begin(connection, "1")
+    route(router, message("a", "1"), message("a", "2"))
+    assert (a.ids, router.repeated) == (["2"], 1)

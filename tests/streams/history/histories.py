@@ -34,12 +34,12 @@ def fill(
     return messages
 
 
-def all_heard(_ingress: Ingress, _place: int, moment: float) -> float:
+def all_heard(_ingress: Ingress, _place: int | None, moment: float) -> float:
     """Every pod had heard all of the other ingress when it wrote an event."""
     return moment
 
 
-def nothing_known(_ingress: Ingress, _place: int, _moment: float) -> float:
+def nothing_known(_ingress: Ingress, _place: int | None, _moment: float) -> float:
     """No pod ever said what it had heard."""
     return -inf
 

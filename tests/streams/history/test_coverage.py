@@ -134,3 +134,22 @@ def test_in_whatever_order_times_are_noted_they_hold_the_same(times: list[list[i
         assert any(since <= moment <= until for since, until in found) == any(
             since <= moment <= until for since, until in times
         )
+
+
+def test_all_was_heard_since_the_start_or_from_the_first():
+    coverage = Coverage(heard_since=10)
+    assert coverage.whole_since(50) == 10
+    coverage.from_the_first = True
+    assert coverage.whole_since(50) == -inf, "nothing was published before"
+
+
+@pytest.mark.parametrize(
+    ("moment", "since"), [(15, 0), (20, 0), (20.5, 20.5), (30, 30), (35, 30), (40, 30), (45, 45), (50, 50), (99, 50)]
+)
+def test_all_up_to_a_moment_was_heard_since_the_last_time_that_was_missed(moment: float, since: float):
+    """In a time that was missed nothing before the moment is sure."""
+    assert missed((20, 30), (40, 50)).whole_since(moment) == since
+
+
+def test_a_time_that_was_missed_before_the_start_makes_nothing_whole():
+    assert missed((2, 5), heard_since=10).whole_since(20) == 10

@@ -3,6 +3,7 @@ from __future__ import annotations
 from math import inf
 
 from streams.history.progress import (
+    ANSWERS_KEPT,
     CLOCK_DOUBT_SECONDS,
     KEPT_SECONDS,
     MAX_LAG_SECONDS,
@@ -88,6 +89,9 @@ def test_for_the_journals_event_it_is_the_moment_that_counts_and_not_the_place()
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 1 + doubt) == NOW - 2
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2 + doubt) == NOW - 0.5
     assert progress.heard_elsewhere(CHANNEL, 0, NOW + 2) == NOW - 2, "its moment may be later than it was"
+    # So it is of what has no place here.
+    progress.note("one", 100, NOW + 3, (0.0, 0.25))
+    assert progress.heard_elsewhere(JOURNAL, None, NOW + 3 + doubt) == NOW - 0.25
 
 
 def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
@@ -245,29 +249,13 @@ def test_before_an_outage_all_were_known_who_spoke_then():
     assert progress.heard_elsewhere(JOURNAL, 9, NOW + 21.5) == NOW + 11, "others may have come since"
 
 
-def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
-    progress = make_progress()
-    progress.note("one", 11, NOW, (0.0, 0.0))
-    progress.distrust(NOW - 20, NOW + 1)
-    # Pods find it out one after the other, and none is as far as it would have told.
-    for moment in (NOW, NOW + 1 + SILENT_SECONDS):
-        assert progress.heard_elsewhere(JOURNAL, 12, moment) == NOW - 20
-        assert progress.heard_elsewhere(CHANNEL, 12, moment) == NOW - 20
-    progress.note_proof(20, NOW + 15)
-    progress.note("one", 21, NOW + 15, (1.0, 1.0))
-    assert progress.heard_elsewhere(JOURNAL, 22, NOW + 15) == NOW + 14
-
-
-def test_what_came_before_a_redis_became_wrong_stays_true():
-    progress = make_progress()
-    progress.note("one", 11, NOW, (3.0, 3.0))
-    progress.distrust(NOW - 1, NOW)
-    assert progress.heard_elsewhere(JOURNAL, 12, NOW) == NOW - 3
-
-
-def test_who_has_an_event_of_a_wrong_redis_has_what_came_before_it_became_wrong():
-    progress = make_progress()
-    progress.distrust(NOW - 20, NOW)
-    progress.distrust(NOW - 30, NOW - 15)
-    trusted = [progress.trusted_until(NOW + at) for at in (-30, -25, -19, 0, SILENT_SECONDS, SILENT_SECONDS + 1)]
-    assert trusted == [NOW - 30, NOW - 30, NOW - 30, NOW - 20, NOW - 20, NOW + SILENT_SECONDS + 1]
+def test_the_slowest_of_the_last_answers_counts():
+    """Whoever knows no quicker way takes what was said for younger than it is."""
+    progress = Progress()
+    assert progress.slow_seconds == 0.0
+    for seconds in (0.125, 0.5, 0.25):
+        progress.count(1, NOW, seconds)
+    assert progress.slow_seconds == 0.5
+    for _ in range(ANSWERS_KEPT - 1):
+        progress.count(1, NOW, 0.25)
+    assert progress.slow_seconds == 0.25, "that was long ago"

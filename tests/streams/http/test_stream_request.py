@@ -17,6 +17,7 @@ from streams.http.stream_request import (
     USER_AGENTS_SHARED,
     StreamRequest,
     client_user_agent,
+    header_of,
     place,
     since_seconds,
 )
@@ -102,6 +103,13 @@ def test_parse_reads_the_first_of_a_header_that_comes_twice():
     assert (request.origin, request.user_agent) == ("first", "1")
 
 
+def test_header_of_is_the_first_of_a_name_or_empty():
+    scope = {"headers": [(b"host", b"a"), (b"origin", b"https://\xe9.example"), (b"origin", b"second")]}
+    assert header_of(scope, b"origin") == "https://é.example", "a header is Latin-1"
+    assert header_of(scope, b"host") == "a"
+    assert header_of(scope, b"sec-fetch-site") == header_of({"headers": []}, b"host") == ""
+
+
 @pytest.mark.parametrize(
     ("values", "prefers"),
     [
@@ -147,7 +155,19 @@ def test_parse_reads_an_id_as_utf_8_wherever_it_stands():
     assert parse(last_event_id=b"evt-\xff").resume == Resume("evt-\ufffd", None)
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=soon", "since=nan", "since=inf", "since=1_0", "since=%00"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=-1",
+        "since=soon",
+        "since=nan",
+        "since=inf",
+        "since=1_0",
+        "since=%00",
+        # Blanks to a regular expression, and none to float().
+        *(f"since={text}" for blank in ("%1C", "%1D", "%1E", "%1F") for text in (f"5{blank}", f"{blank}5")),
+    ],
+)
 def test_parse_refuses_a_since_that_is_no_duration(query: str):
     error = refused(query=query)
     assert (error.status, error.sentence) == (400, "since must be a number of seconds, 0 or more.")

@@ -8,7 +8,7 @@ from streams.broker.journal.cursor import (
     PAUSE_SECONDS,
     READ_BYTES,
 )
-from streams.broker.journal.entries import EVENT_FIELD, Entry, entry_parts, read_entries
+from streams.broker.journal.entries import EVENT_FIELD, Entry
 from tests.streams.broker.journal.journals import HISTORY_SECONDS, Journal, written
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 
@@ -155,22 +155,6 @@ def test_an_entry_that_redis_took_later_than_now_proves_nothing(journal: Journal
     found: list[Entry] = [(b"%d-%d" % (journal.last[0], number), {EVENT_FIELD: b"x"}) for number in range(16)]
     journal.answer(found, True, journal.hands.now)
     assert journal.cursor.proven_at == proven
-
-
-# Replies
-
-
-def test_reads_the_replies_of_both_protocols():
-    entries: list[Entry] = [(b"1-0", {b"event": b"x"}), (b"2-0", {b"event": b"y"})]
-    assert read_entries(None) == read_entries([]) == read_entries({}) == []
-    assert read_entries([[b"key", entries]]) == entries
-    assert read_entries({b"key": [entries]}) == entries
-    assert read_entries({b"key": []}) == []
-
-
-def test_an_id_is_a_time_and_a_number():
-    assert entry_parts(b"1700000000123-4") == (1_700_000_000_123, 4)
-    assert entry_parts(b"9-0") < entry_parts(b"10-0")
 
 
 # How often it reads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.broker.journal import cursor as module
 from streams.broker.journal.cursor import MIN_READ_COUNT
 from streams.broker.journal.entries import EVENT_FIELD, Entry
 from tests.streams.broker.journal.journals import Journal, written
@@ -247,3 +248,19 @@ def test_the_same_redis_that_does_not_hold_the_position_is_read_on(journal: Jour
     assert journal.connect() is not None
     journal.read()
     assert journal.got == ["first", "2"]
+
+
+def test_a_journal_that_lost_more_than_is_known_of_it_is_read_again(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    """The ids that are known are bounded: what is read twice has an id of its own, what is lost has none."""
+    monkeypatch.setattr(module, "IDS_KEPT", 3)
+    journal.add("1", "2", "3", "4")
+    journal.read()
+    journal.delete_last()
+    journal.read()
+    assert journal.got == ["first", "1", "2", "3", "4"], "that much is known"
+    for _ in range(2):
+        journal.delete_last()
+    journal.hands.turn(1)
+    journal.read()
+    journal.read()
+    assert journal.got[5:] == ["first", "1"]

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from streams.delivery.handover import PODS_ASKED, Handover
+from streams.errors import CloseReason
 from streams.history.coverage import Ingress
 from streams.history.messages import History
 from streams.history.progress import CLOCK_DOUBT_SECONDS
@@ -41,10 +42,36 @@ def test_of_a_client_that_acknowledges_nothing_any_more_it_does_not_know_what_it
 
 def test_answers_for_a_stream_that_has_ended(handover: Handover, hands: HandClock, history: History):
     had = heard(history, "1", "2")
-    handover.ended(stream(hands), NOW)
+    handover.ended(stream(hands), NOW + 2)
     heard(history, "3")
     assert asked(handover, "2") == [Answer("two", 7, had[:1])]
     assert asked(handover, "3") == [], "that was heard after it"
+
+
+@pytest.mark.parametrize(("late", "silent", "answers"), [(0.5, 0.0, True), (1.5, 0.0, False), (0.5, 2.0, False)])
+def test_answers_for_a_stream_whose_name_was_taken_just_now(
+    handover: Handover, hands: HandClock, history: History, late: float, silent: float, answers: bool
+):
+    """Whoever took it asks; later it may have been anywhere, and so may one that acknowledged nothing."""
+    had = heard(history, "1", "2")
+    connection = stream(hands)
+    connection.close_reason = CloseReason.EVICTED
+    writer = connection.writer
+    assert isinstance(writer, Recorder)
+    writer.silent = silent
+    handover.ended(connection, NOW + 3 - late)
+    assert asked(handover, "2") == ([Answer("two", 7, had[:1])] if answers else [])
+
+
+def test_answers_for_a_stream_that_was_asked_for_before_its_name_was_taken(
+    handover: Handover, hands: HandClock, history: History
+):
+    had = heard(history, "1", "2")
+    connection = stream(hands)
+    asked(handover, "2", connection)
+    connection.close_reason = CloseReason.EVICTED
+    handover.ended(connection, NOW + 1.5)
+    assert asked(handover, "2") == [Answer("two", 7, had[:1])]
 
 
 def test_says_nothing_of_what_it_did_not_write(handover: Handover, hands: HandClock, history: History):
@@ -55,7 +82,7 @@ def test_says_nothing_of_what_it_did_not_write(handover: Handover, hands: HandCl
     waiting = stream(hands)
     waiting.greeted = False
     assert asked(handover, "1", waiting) == []
-    handover.ended(waiting, NOW)
+    handover.ended(waiting, NOW + 2)
     assert asked(handover, "1") == []
 
 
@@ -104,6 +131,17 @@ def test_says_nothing_of_the_id_that_the_client_came_with(handover: Handover, ha
     heard(history, "1", "2")
     connection = stream(hands, last_event_id="2")
     assert asked(handover, "2", connection) == []
-    handover.ended(connection, NOW)
+    handover.ended(connection, NOW + 2)
     assert asked(handover, "2") == []
     assert asked(handover, "1") == []
+
+
+def test_a_stream_that_has_ended_gave_what_it_was_written(handover: Handover, hands: HandClock, history: History):
+    """Not the id that it came with: another pod gave that."""
+    heard(history, "1", "2", "3")
+    connection = stream(hands, first=1, last_event_id="3")
+    assert not handover.gave("a", "2", NOW + 2), "it is open, or was never there"
+    handover.ended(connection, NOW + 2)
+    heard(history, "4")
+    assert [handover.gave("a", event_id, NOW + 2) for event_id in "1234"] == [False, True, False, False]
+    assert not handover.gave("b", "2", NOW + 2)

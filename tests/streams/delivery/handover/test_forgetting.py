@@ -20,13 +20,13 @@ def test_a_client_that_is_elsewhere_reads_nothing_more_here(
     had = heard(history, "1", "2", "3")
     connection = stream(hands)
     if not open_:
-        handover.ended(connection, NOW)
+        handover.ended(connection, NOW + 2)
     there = connection if open_ else None
     assert asked(handover, "2", there) == asked(handover, "2", there) == [Answer("two", 7, had[:1])]
     assert asked(handover, "3", there) == [], "it was elsewhere when that was written"
     assert asked(handover, "2", there) == [], "it came with an id that it has not read here"
     if open_:
-        handover.ended(connection, NOW)
+        handover.ended(connection, NOW + 2)
         assert asked(handover, "2") == []
 
 
@@ -34,7 +34,7 @@ def test_a_stream_that_ends_takes_what_was_left_with_it(handover: Handover, hand
     heard(history, "1", "2")
     connection = stream(hands)
     asked(handover, "1", connection)
-    handover.ended(connection, NOW)
+    handover.ended(connection, NOW + 2)
     assert asked(handover, "2") == []
     again = stream(hands)
     assert len(asked(handover, "2", again)) == 1
@@ -56,7 +56,7 @@ def test_answers_for_no_stream_from_before_it_listened(handover: Handover, hands
 
 def test_forgets_streams_that_ended_long_ago(handover: Handover, hands: HandClock, history: History):
     heard(history, "1")
-    handover.ended(stream(hands), NOW)
+    handover.ended(stream(hands), NOW + 2)
     handover.ended(stream(hands, "b"), NOW)
     handover.ended(stream(hands), NOW + 1)
     handover.ended(stream(hands, "c"), NOW + REMEMBERED_SECONDS + 1)
@@ -84,5 +84,5 @@ def test_a_stream_that_ends_while_it_waits_takes_what_was_left_with_it(
     connection = stream(hands)
     handover.wait(connection, "x", NOW, known=False, marks=True)
     asked(handover, "0", connection)
-    handover.ended(connection, NOW)
+    handover.ended(connection, NOW + 2)
     assert len(asked(handover, "1", stream(hands))) == 1

@@ -132,19 +132,19 @@ def test_an_answer_is_not_enough_while_the_id_is_not_heard_here(handover: Handov
 
 def test_what_this_pod_wrote_itself_counts_as_an_answer(handover: Handover, hands: HandClock, history: History):
     had = heard(history, "1", "2", "3")
-    handover.ended(stream(hands), NOW)
-    handover.wait(stream(hands), "3", NOW + 1, known=True, marks=False)
-    (waiting,) = handover.settled(NOW + 1 + SETTLE_SECONDS, 9)
+    handover.ended(stream(hands), NOW + 2)
+    handover.wait(stream(hands), "3", NOW + 2, known=True, marks=False)
+    (waiting,) = handover.settled(NOW + 2 + SETTLE_SECONDS, 9)
     assert waiting.had == Counter(had[:2])
-    handover.wait(stream(hands), "4", NOW + 1, known=True, marks=False)
-    assert handover.settled(NOW + 1 + SETTLE_SECONDS, 9) == [], "it never wrote that"
+    handover.wait(stream(hands), "4", NOW + 2, known=True, marks=False)
+    assert handover.settled(NOW + 2 + SETTLE_SECONDS, 9) == [], "it never wrote that"
 
 
 def test_who_ends_while_it_waits_is_forgotten(handover: Handover, hands: HandClock, history: History):
     heard(history, "1")
     connection = stream(hands)
     handover.wait(connection, "x", NOW, known=False, marks=True)
-    handover.ended(connection, NOW)
+    handover.ended(connection, NOW + 2)
     assert len(handover) == 0
     assert asked(handover, "1") == [], "it was written nothing"
 
@@ -158,7 +158,7 @@ def test_a_newer_stream_of_the_same_client_waits_on_its_own(handover: Handover, 
     heard(history, "y")
     handover.heard(["a"])
     handover.answered(Answer("one", 2, []), NOW + 1)
-    (waiting,) = handover.settled(NOW + 1 + SETTLE_SECONDS, 9)
+    (waiting,) = handover.settled(NOW + 2 + SETTLE_SECONDS, 9)
     assert waiting.connection is newer
     handover.wait(newer, "y", NOW + 1, known=False, marks=True)
     handover.ended(older, NOW + 1)

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from streams.wire.pods import Answer, PodMessage
+from streams.delivery.handover import SETTLE_SECONDS
+from streams.wire.pods import Answer, PodMessage, Question
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.clocks import HandClock
 from tests.streams.delivery.pods import PurePod, event, outgoing, publish, story, talk, two_pods
@@ -99,3 +100,20 @@ def test_a_question_is_answered_to_whoever_asked(hands: HandClock):
     two.recovery.take_pod_messages([answer])
     assert answer.life == "two"
     assert story(writer) == ["connected", "j", "c"]
+
+
+@pytest.mark.parametrize("by_journal", [False, True])
+def test_an_answer_is_enough_once_the_id_is_heard_by_either_ingress(pod: PurePod, by_journal: bool):
+    """A client that was given its event by a quicker pod waits no longer than that."""
+    # Long enough after the start that no pod can have been behind by more.
+    pod.live(10)
+    _, writer = pod.connect(last_event_id="1")
+    (question,) = outgoing(pod)
+    assert isinstance(question, Question)
+    pod.recovery.take_pod_messages([Answer("one", question.number, [])])
+    pod.hands.turn(SETTLE_SECONDS)
+    pod.recovery.resumption.settle()
+    assert len(pod.recovery.handover) == 1
+    (pod.journal if by_journal else pod.channel)("1", "2")
+    pod.recovery.resumption.settle()
+    assert story(writer) == ["connected", "2"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
-from streams.history.coverage import Gap, GapReason
-from streams.history.lookup import digest
-from streams.history.messages import RETRY_SECONDS, History
+from streams.history.coverage import Gap, GapReason, Ingress
+from streams.history.messages import RETRY_SECONDS, TWIN_SECONDS, History
+from streams.history.progress import CLOCK_DOUBT_SECONDS
 from streams.history.replays import Marks, Replay
 from tests.streams.builders import CHANNEL, JOURNAL
 from tests.streams.history.histories import LATER, all_heard, fill, make_history
@@ -87,17 +85,6 @@ def test_where_an_ingress_was_heard_from_the_first_no_copy_came_before():
     assert not history.after("a", "1", now, all_heard, given=False).in_doubt
 
 
-def test_what_was_there_before_a_stream_is_not_written_by_it_where_ids_come_twice():
-    history = make_history()
-    fill(history, "lost", "1", "2")
-    assert history.written_before("a", "2", 1, history.end) == (
-        2,
-        Counter(map(digest, fill(make_history(), "lost", "1"))),
-    )
-    history.copies_seen = True
-    assert history.written_before("a", "2", 1, history.end) == (2, Counter(map(digest, fill(make_history(), "1"))))
-
-
 def of_both_ingresses() -> History:
     """Return one that read an event of the journal while it did not hear the channel, by which it came too."""
     history = make_history()
@@ -115,6 +102,21 @@ def test_what_came_by_the_other_ingress_too_may_have_been_read_there():
     told = back(history, marks=(LATER + 2, LATER))
     assert (told.in_doubt, ids(told)) == (False, ["2", "e", "3"]), "so far the pod had read the journal that wrote it"
     assert ids(back(history, given=True)) == ["3"]
+
+
+def test_whoever_was_written_a_twin_had_read_both_ingresses_so_far():
+    history = of_both_ingresses()
+    history.coverage[CHANNEL].miss(LATER + 1, LATER + 3)
+
+    def heard(_ingress: Ingress, place: int | None, moment: float) -> float:
+        return moment if place is not None else moment - 1
+
+    def marks(*, given: bool) -> tuple[float, float] | None:
+        return history.marks_of("a", "e", heard, lambda _place, moment: moment, given=given)
+
+    assert marks(given=True) == (LATER + 2, LATER + 2 - CLOCK_DOUBT_SECONDS)
+    twin = LATER + 2 - TWIN_SECONDS
+    assert marks(given=False) == (twin, twin - 1 - CLOCK_DOUBT_SECONDS)
 
 
 def test_what_is_not_heard_yet_may_come_by_the_other_ingress_too():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.history.coverage import Gap, GapReason
-from tests.streams.builders import CHANNEL, JOURNAL
+from tests.streams.builders import JOURNAL
 from tests.streams.clocks import STARTED
 from tests.streams.history.histories import SECONDS, after, all_heard, fill, make_history, nothing_known
 
@@ -15,41 +15,6 @@ def test_the_oldest_event_with_an_id_counts():
     history = make_history()
     _, *others = fill(history, "1", "2", "1", "3")
     assert after(history, "a", "1", STARTED + 9) == (others, None)
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        b'{"clientName": "a", "eventId": "a/1"}',
-        rb'{"clientName": "a", "eventId": "a\/1"}',
-        rb'{"clientName": "a", "eventId": "\u0061/1"}',
-        b'{"clientName": "a", "eventId": "other", "eventId": "a/1"}',
-    ],
-)
-def test_finds_an_id_however_json_writes_it(written: bytes):
-    history = make_history()
-    history.extend(["a"], [written], STARTED, CHANNEL)
-    assert after(history, "a", "a/1", STARTED) == ([], None)
-    assert history.has("a", "a/1")
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        b'{"clientName": "a", "eventId": 17}',
-        b'{"clientName": "a", "data": {"eventId": "17"}}',
-        b'{"clientName": "a", "eventId": "170"}',
-        b'{"clientName": "a"}',
-    ],
-)
-def test_takes_nothing_else_for_an_id(written: bytes):
-    history = make_history()
-    history.extend(["a"], [written], STARTED, CHANNEL)
-    messages, gap = after(history, "a", "17", STARTED)
-    assert messages == [written]
-    assert gap is not None
-    assert not history.has("a", "17")
-    assert not history.has("b", "17")
 
 
 def test_an_id_that_is_not_there_may_be_of_the_time_before_the_pod():
@@ -126,22 +91,3 @@ def test_what_other_pods_know_of_an_id_says_nothing_where_it_occurs_twice():
     marks = (STARTED + 53, STARTED + 53)
     replay = history.after("a", "q", STARTED + 60, lambda *_: STARTED + 50, marks=marks)
     assert replay.messages == [j, again]
-
-
-def test_with_id_finds_every_event_with_an_id_and_its_place():
-    history = make_history()
-    first, other, again = fill(history, "1", "2", "1")
-    mention = b'{"clientName":"a","eventId":"3","data":{"eventId":"1"}}'
-    escaped = rb'{"clientName":"a","eventId":"\u0031"}'
-    history.extend(["a", "a"], [mention, escaped], STARTED + 3, CHANNEL)
-    assert history.with_id("a", "1") == [(0, first), (2, again), (4, escaped)]
-    assert history.with_id("a", "2") == [(1, other)]
-    assert history.with_id("a", "4") == history.with_id("b", "1") == []
-
-
-def test_ids_of_a_client_are_those_that_are_text():
-    history = make_history()
-    fill(history, "1", "2", "1")
-    history.extend(["a", "a"], [b'{"clientName":"a","eventId":5}', b'{"clientName":"a"}'], STARTED + 3, CHANNEL)
-    assert history.ids_of("a") == ["1", "2", "1"]
-    assert history.ids_of("b") == []

@@ -27,9 +27,9 @@ def two_ingresses() -> tuple[History, bytes, bytes, bytes]:
 def test_one_id_tells_little_of_the_other_ingress():
     """One id hid once all that this pod had heard before it, also what another pod had not heard yet."""
     history, p, j, q = two_ingresses()
-    asked: list[tuple[Ingress, int, float]] = []
+    asked: list[tuple[Ingress, int | None, float]] = []
 
-    def behind(ingress: Ingress, place: int, moment: float) -> float:
+    def behind(ingress: Ingress, place: int | None, moment: float) -> float:
         asked.append((ingress, place, moment))
         return STARTED + 50.5
 

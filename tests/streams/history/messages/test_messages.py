@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 from streams.history.coverage import Gap, GapReason, Ingress
-from streams.history.lookup import digest
-from streams.history.memory import APART_SECONDS
 from streams.history.progress import CLOCK_DOUBT_SECONDS
 from streams.history.replays import Replay
 from tests.streams.builders import CHANNEL, JOURNAL
@@ -71,14 +68,6 @@ def test_a_client_knows_which_of_its_events_went_for_the_bytes_of_others():
     assert since(history, "a", 2.5, now) == ([second], None)
 
 
-def test_shows_the_latest_events_of_a_client():
-    history = make_history(per_client=3)
-    *_, third, fourth = fill(history, "1", "2", "3", "4")
-    assert history.events_of("a", 2) == [(STARTED + 2, third), (STARTED + 3, fourth)]
-    assert len(history.events_of("a", 100)) == 3
-    assert history.events_of("a", 0) == history.events_of("b", 9) == []
-
-
 def test_a_quiet_client_has_missed_nothing_however_long_ago_its_last_event_was():
     history = make_history(seconds=10, max_bytes=2**20, per_client=3)
     fill(history, "1", now=LATER)
@@ -100,22 +89,6 @@ def test_a_position_is_one_for_each_ingress():
     assert behind == Replay([j], None, 1, doubtful=(0,), apart_seconds=1.5)
     assert history.after("a", "q", STARTED + 60, all_heard) == Replay([], None, first=3)
     assert history.after("a", "j", STARTED + 60, all_heard) == Replay([q], None, first=2, doubtful=(0,))
-
-
-def test_says_what_was_written_before_an_event_in_this_pods_order():
-    history = make_history()
-    (p,) = fill(history, "p", now=STARTED + 50)
-    (j,) = fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
-    fill(history, "q", now=STARTED + 52)
-    assert history.written_before("a", "q", 0, 3) == (2, Counter([digest(p), digest(j)]))
-    assert history.written_before("a", "q", 2, 3) == (2, Counter([digest(p), digest(j)]))
-    assert history.written_before("a", "p", 0, 3) == (0, Counter())
-    assert history.written_before("a", "q", 0, 2) is None
-    assert history.written_before("a", "p", 1, 3) is None
-    assert history.written_before("b", "p", 0, 3) is None
-    fill(history, "late", now=STARTED + 52 + APART_SECONDS)
-    place, had = history.written_before("a", "late", 0, 9) or (None, Counter())
-    assert (place, had) == (3, Counter()), "what is far apart has one order everywhere"
 
 
 def test_after_an_event_that_is_not_there_comes_what_was_published_since():
@@ -142,7 +115,7 @@ def test_marks_of_an_event_are_one_for_each_ingress():
     fill(history, "c", now=STARTED + 50)
     fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
 
-    def heard(_ingress: Ingress, _place: int, moment: float) -> float:
+    def heard(_ingress: Ingress, _place: int | None, moment: float) -> float:
         return moment - 3
 
     def proved(_place: int, moment: float) -> float:
@@ -152,11 +125,3 @@ def test_marks_of_an_event_are_one_for_each_ingress():
     assert history.marks_of("a", "j", heard, proved) == (STARTED + 48, STARTED + 51 - CLOCK_DOUBT_SECONDS)
     assert history.marks_of("a", "x", heard, proved) is None
     assert history.marks_of("b", "c", heard, proved) is None
-
-
-def test_moment_of_a_message_is_that_of_its_last_copy():
-    history = make_history()
-    first, _, _ = fill(history, "1", "2", "1")
-    assert history.moment_of("a", first) == STARTED + 2
-    assert history.moment_of("a", b"unknown") is None
-    assert history.moment_of("b", first) is None
