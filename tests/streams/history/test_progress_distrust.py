@@ -49,3 +49,14 @@ def test_pods_that_another_redis_has_are_not_counted_and_so_not_all_are_known():
     progress.distrust(NOW - 1, NOW + 0.75)
     progress.count(1, NOW + 1)
     assert progress.heard_elsewhere(CHANNEL, 4, NOW + 2) <= NOW + 2 - MAX_LAG_SECONDS
+
+
+def test_pods_that_were_counted_before_stay_all_that_there_were():
+    progress = Progress()
+    progress.note_proof(1, -inf)
+    progress.listen(NOW)
+    progress.note_proof(2, NOW)
+    progress.note("one", 3, NOW + 0.5, (0.0, 0.0))
+    progress.count(1, NOW + 0.5)
+    progress.distrust(NOW + 1, NOW + 2)
+    assert progress.heard_elsewhere(CHANNEL, 4, NOW + 3) == NOW
