@@ -6,7 +6,7 @@ from math import inf
 
 from streams.history.progress import MAX_LAG_SECONDS, SILENT_SECONDS, Progress
 from tests.streams.builders import CHANNEL, JOURNAL
-from tests.streams.history.test_progress import NOW, make_progress
+from tests.streams.history.test_progress import NOW, make_progress, speak_again
 
 
 def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
@@ -25,6 +25,7 @@ def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
 def test_what_came_before_a_redis_became_wrong_stays_true():
     progress = make_progress()
     progress.note("one", 11, NOW, (3.0, 3.0))
+    speak_again(progress, "one")
     progress.distrust(NOW - 1, NOW)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW) == NOW - 3
 
@@ -45,6 +46,7 @@ def progress_that_knows_all() -> Progress:
     progress.note_proof(2, NOW)
     progress.note("one", 3, NOW + 0.5, (0.0, 0.0))
     progress.count(1, NOW + 0.5)
+    speak_again(progress, "one")
     return progress
 
 
