@@ -136,7 +136,7 @@ class Ingresses:
 
     def _taken(self, taken: Taken) -> None:
         if taken.lost_since is not None:
-            self._lost(taken.lost_since, by_redis=False)
+            self._lost(taken.lost_since)
         since = self.recovery.proven[Ingress.JOURNAL]
         try:
             if taken.past:
@@ -162,14 +162,11 @@ class Ingresses:
         )
         self.recovery.miss(ingress, since)
 
-    def _lost(self, since: float, by_redis: bool) -> None:
+    def _lost(self, since: float) -> None:
         logger.error(
             "The journal no longer holds what came after %.0f s ago; clients are told.", time.monotonic() - since
         )
-        if by_redis:
-            self.recovery.redis_lost(since)
-        else:
-            self.recovery.miss(Ingress.JOURNAL, since)
+        self.recovery.journal_lost(since)
         self._mark(Ingress.JOURNAL, since)
         self._back.set()
 

@@ -144,7 +144,9 @@ class Side:
     def _wrong_since(self, before: Standing, standing: Standing, answered: float) -> float | None:
         moved_since = self._named_at if self._absent else None
         since = self._left_since if self._left_since is not None else moved_since
-        if since is None and answered - standing.uptime + UPTIME_SECONDS >= self.proved_at:
+        # A replica that was promoted may have been restarted before, as was the one that it replaced.
+        slack = -UPTIME_SECONDS if standing.former_replid else UPTIME_SECONDS
+        if since is None and answered - standing.uptime + slack >= self.proved_at:
             # It was restarted since, as a replica that is promoted was not: publishers had no other meanwhile.
             return None
         if standing.former_replid and standing.former_replid == before.replid:

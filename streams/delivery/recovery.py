@@ -239,8 +239,8 @@ class Recovery:
         marks[ingress] = now
         self._router.told = (marks[0], marks[1])
 
-    def redis_lost(self, since: float) -> None:
-        """Note that Redis may have lost what the journal took from a moment on, and tell all clients."""
+    def journal_lost(self, since: float) -> None:
+        """Note that the journal lost what it took from a moment on; tell all clients, and pods that start since."""
         self.losses.found(Loss(Ingress.JOURNAL, since, self._clock.monotonic()))
         self.miss(Ingress.JOURNAL, since)
 

@@ -28,6 +28,8 @@ EARLY_PROOF_SECONDS = 60.0
 EARLY_PROOFS_KEPT = 7 * 1440
 # Pods state every second.
 LATELY_SECONDS = 2.5
+# What waited somewhere comes at once; what comes so much later was said after that.
+FIRST_SECONDS = 0.5
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 OUTAGES_KEPT = 64
@@ -44,8 +46,19 @@ class Statement(NamedTuple):
     place: int
     moment: float
     heard: tuple[float, float]
-    # This pod's clock when it was heard, less the other's when it was made.
-    apart: float
+    # This pod's clock when it was heard, less the other's when it was made; none of its own.
+    apart: float | None
+
+
+def _earlier(statement: Statement, seconds: float) -> Statement:
+    channel, journal = statement.heard
+    return statement._replace(heard=(channel - seconds, journal - seconds))
+
+
+def _is_sure(statements: deque[Statement]) -> bool:
+    """Say whether one of a life's statements surely came without waiting: only then are their moments known."""
+    first, last = statements[0], statements[-1]
+    return last.moment - first.moment >= FIRST_SECONDS or last.apart is None
 
 
 class Listening(NamedTuple):
@@ -161,18 +174,27 @@ class Progress:
         # It was published after this pod's own canary that came before it.
         published = self._proofs[-1][1] if self._proofs else -inf
         # And was made before, by as much as this one was slower than the quickest of those before it.
-        least = min((each.apart for each in self._lives.get(life, ())), default=apart)
-        return min(published, now - max(0.0, apart - least))
+        return min(published, now - max(0.0, apart - self._least_apart(life, apart)))
+
+    def _least_apart(self, life: str, default: float) -> float:
+        return min((each.apart for each in self._lives.get(life, ()) if each.apart is not None), default=default)
 
     def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
         """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
-        made = self.made(life, now, apart)
-        self.note_own(life, place, now, (made - ages[0], made - ages[1]), apart)
+        made, slower = self.made(life, now, apart), self._least_apart(life, apart) - apart
+        if slower > 0:
+            # Those before it were under way for longer than was known.
+            self._lives[life] = deque(_earlier(each, slower) for each in self._lives[life])
+        self._note(life, Statement(place, now, (made - ages[0], made - ages[1]), apart))
 
-    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float], apart: float = 0.0) -> None:
+    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float]) -> None:
         """Note the same of this pod, whose moments are known."""
+        self._note(life, Statement(place, now, heard, None))
+
+    def _note(self, life: str, statement: Statement) -> None:
+        now = statement.moment
         statements = self._lives.pop(life, None) or deque()
-        statements.append(Statement(place, now, heard, apart))
+        statements.append(statement)
         self._known_since = now - KEPT_SECONDS
         # The last one before is what holds then.
         while len(statements) > 1 and statements[1].moment < self._known_since:
@@ -206,7 +228,7 @@ class Progress:
             return floor
         if ingress is Ingress.CHANNEL and not listening.lasted(moment):
             # Who does not hear the channel is not counted; its clients were told so.
-            before.append(Statement(0, moment, (moment - NAMED_SECONDS, inf), 0.0))
+            before.append(Statement(0, moment, (moment - NAMED_SECONDS, inf), None))
         silent = moment - SILENT_SECONDS
         if silent < listening.since:
             # Who said nothing before may have been unheard, and further behind than it said last.
@@ -224,7 +246,7 @@ class Progress:
     def _last(self, statements: deque[Statement], place: int | None, moment: float) -> Statement | None:
         for statement in reversed(statements):
             if (place is None or statement.place <= place) and statement.moment <= moment:
-                return statement
+                return statement if _is_sure(statements) else _earlier(statement, inf)
         return None
 
     def _oldest(self) -> float:

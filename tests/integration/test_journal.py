@@ -43,7 +43,7 @@ async def test_what_a_read_shows_to_be_lost_is_told_though_the_link_breaks_behin
         CHANNEL,
         history_seconds=60,
         on_taken=take,
-        on_lost=lambda since, _by_redis: lost.append(since),
+        on_lost=lambda since: lost.append(since),
         on_caught_up=lambda: None,
         primary=Primary(server.url),
     )
@@ -66,7 +66,7 @@ async def test_a_reader_that_is_leaving_may_be_sent_away_again(mortal_redis: Red
         CHANNEL,
         history_seconds=60,
         on_taken=lambda _taken: None,
-        on_lost=lambda _since, _by_redis: None,
+        on_lost=lambda since: None,
         on_caught_up=lambda: None,
         primary=Primary(server.url),
     )

@@ -9,7 +9,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from streams.broker import clients, side
+from streams.broker import clients
 from streams.broker.primary import Primary, WrongSide
 from tests.support.links.relay import Relay
 from tests.support.redis_server import RedisServer, running_redis
@@ -68,11 +68,7 @@ class Leaving(Connection):
         raise RuntimeError("it is leaving already")
 
 
-async def test_open_tells_all_others_where_another_redis_answers(
-    old: RedisServer, new: RedisServer, relay: Relay, monkeypatch: pytest.MonkeyPatch
-):
-    # These have not run for long enough to be told from one that was restarted.
-    monkeypatch.setattr(side, "UPTIME_SECONDS", -60.0)
+async def test_open_tells_all_others_where_another_redis_answers(old: RedisServer, new: RedisServer, relay: Relay):
     moves: list[float] = []
     url = f"redis://127.0.0.1:{relay.port}"
     primary, connection = Primary(url, on_moved=moves.append), Connection()

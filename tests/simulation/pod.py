@@ -172,13 +172,10 @@ class SimulatedPod:
         self.recovery.prove_journal(cursor.proven_at, cursor.oldest, cursor.early_seconds)
         self.look()
 
-    def miss_journal(self, since: float, *, by_redis: bool = False) -> None:
+    def miss_journal(self, since: float) -> None:
         zero = self.clock.monotonic() - self.world.now
         self.world.tell(self.name, "may have lost entries since", f"{since - zero:.4f}")
-        if by_redis:
-            self.recovery.redis_lost(since)
-        else:
-            self.recovery.miss(Ingress.JOURNAL, since)
+        self.recovery.journal_lost(since)
         self.mark([Loss(Ingress.JOURNAL, since, self.clock.monotonic())])
         self._tell()
 

@@ -27,8 +27,11 @@ class World:
         return EPOCH + self.now
 
     def after(self, seconds: float, action: Action, *arguments: Any) -> None:
+        self.at(self.now + seconds, action, *arguments)
+
+    def at(self, moment: float, action: Action, *arguments: Any) -> None:
         self._number += 1
-        heapq.heappush(self._due, (self.now + seconds, self._number, action, arguments))
+        heapq.heappush(self._due, (moment, self._number, action, arguments))
 
     def run_until(self, moment: float) -> None:
         due = self._due
@@ -59,7 +62,8 @@ class Link:
             return
         at = max(self._free_at, self._world.now + self.delay * (0.5 + self._world.rng.random()))
         self._free_at = at
-        self._world.after(at - self._world.now, self._arrive, self._life, action, arguments)
+        # The very moment: a difference is rounded, and one would overtake the other.
+        self._world.at(at, self._arrive, self._life, action, arguments)
 
     def _arrive(self, life: int, action: Action, arguments: tuple[Any, ...]) -> None:
         if life == self._life and not self.swallowing:

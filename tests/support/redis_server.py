@@ -108,6 +108,11 @@ class RedisServer:
         self._client = redis.Redis.from_url(self.url, socket_timeout=10)
         self._pid = self._client.info("server")["process_id"]
 
+    def start_aged(self) -> None:
+        """Start it, and wait until what comes now cannot be all that it kept from before, as it tells whole seconds."""
+        self.start()
+        wait_until("Redis to be a second old", lambda: self.client.info("server")["uptime_in_seconds"] >= 1)
+
     def stop(self) -> None:
         """End the server if it runs; nothing is kept of what it held, unless an option says so."""
         if self._client is None:
@@ -183,7 +188,7 @@ class RedisServer:
 def running_redis(**options: str) -> Iterator[RedisServer]:
     """Run a Valkey for the length of a block; options are those of its configuration file."""
     server = RedisServer(**options)
-    server.start()
+    server.start_aged()
     try:
         yield server
     finally:

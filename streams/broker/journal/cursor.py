@@ -70,8 +70,6 @@ class JournalCursor:
         self.early_seconds = 0.0
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
-        # Whether the last connect found another process than the one before.
-        self.restarted = False
         # When it started at the latest, and when it had taken the last entry that it kept from before.
         self._redis_started, self._kept_until, self._kept = now, -inf, False
 
@@ -85,7 +83,6 @@ class JournalCursor:
             self._redis_started = -inf if facts.durable else answered - facts.uptime
             self._beginning = b"%d-0" % max(0, int(1000 * (redis_time - self._history_seconds)))
         before, self._run_id = self._run_id, facts.run_id
-        self.restarted = before not in ("", facts.run_id)
         if self._position is None:
             # Nothing was ever read, so nothing shows whether entries came and went meanwhile.
             if not before:

@@ -56,7 +56,7 @@ class JournalReader:
         *,
         history_seconds: float,
         on_taken: Callable[[Taken], None],
-        on_lost: Callable[[float, bool], None],
+        on_lost: Callable[[float], None],
         on_caught_up: Callable[[], None],
         primary: Primary,
     ) -> None:
@@ -151,7 +151,7 @@ class JournalReader:
         )
         since = self.cursor.connected(facts, asked, time.monotonic())
         if since is not None:
-            self._on_lost(since, self.cursor.restarted)
+            self._on_lost(since)
 
     async def _read(self, client: redis.asyncio.Redis) -> None:
         read, asked = self.cursor.next_read(), time.monotonic()

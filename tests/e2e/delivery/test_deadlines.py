@@ -54,7 +54,7 @@ async def test_an_event_of_an_outage_is_not_delivered_after_its_deadline(
 async def test_an_event_in_the_history_is_not_replayed_after_its_deadline(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))

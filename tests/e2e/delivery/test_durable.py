@@ -81,7 +81,7 @@ async def test_what_is_unusable_in_the_journal_is_counted_and_skipped(
 
 
 async def test_a_killed_pod_reads_on(start_pod: StartPod, mortal_redis: RedisServer, client_name: str):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.add(event(client_name, 0))
@@ -102,7 +102,7 @@ async def test_a_killed_pod_reads_on(start_pod: StartPod, mortal_redis: RedisSer
 async def test_what_pubsub_lost_behind_an_event_of_the_journal_is_told(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
@@ -125,7 +125,7 @@ async def test_what_pubsub_lost_behind_an_event_of_the_journal_is_told(
 async def test_since_counts_from_when_an_event_was_put_into_the_journal(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     mortal_redis.add(event(client_name, 1))
     old_at = time.monotonic()
     await eventually("the event to be old", lambda: time.monotonic() - old_at > 1.5)

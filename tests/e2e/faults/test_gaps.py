@@ -175,7 +175,7 @@ async def test_what_was_published_while_a_pod_started_is_told(
 async def test_a_restarted_pod_tells_that_it_knows_nothing(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, client_name) as stream:
         mortal_redis.publish(event(client_name, 1))
@@ -197,7 +197,7 @@ async def test_a_restarted_pod_tells_that_it_knows_nothing(
 async def test_the_use_of_pubsub_is_known_after_redis_lost_its_data(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     witness = start_pod(REDIS_URL=mortal_redis.url)
     mortal_redis.publish(event(client_name, 1))
     await eventually("the use of Pub/Sub to be marked", mortal_redis.channel_is_marked)

@@ -128,7 +128,7 @@ async def test_a_journal_that_was_lost_while_the_pod_stood_still_is_told_from_th
 async def test_since_does_not_claim_more_than_the_journal_holds(
     start_pod: StartPod, mortal_redis: RedisServer, client_name: str
 ):
-    mortal_redis.start()
+    mortal_redis.start_aged()
     lost_at = time.time()
     for number in range(1, 4):
         mortal_redis.add(event(client_name, number))

@@ -76,7 +76,7 @@ class JournalLink(Link):
             return
         since = self.cursor.connected(facts, asked, self._pod.clock.monotonic())
         if since is not None:
-            self._pod.miss_journal(since, by_redis=self.cursor.restarted)
+            self._pod.miss_journal(since)
         self._read(connection)
 
     def _read(self, connection: object) -> None:

@@ -87,6 +87,17 @@ def test_opened_server_that_was_restarted_at_once_took_nothing_before(side: Side
     assert side.opened(restarted, 5.1, 5.0 + 1.0 - UPTIME_SECONDS) == ANOTHER
 
 
+def test_opened_replica_that_was_promoted_was_restarted_only_where_that_is_sure(side: Side):
+    """It may have begun before the last proof, and publishers have had another primary between the two."""
+    promoted = UNRELATED._replace(uptime=1.0, former_replid="of-another", former_end=5)
+    assert side.opened(promoted, 5.1, 5.0 + 1.0 + UPTIME_SECONDS - 0.01).wrong_since == 1.0
+
+
+def test_opened_replica_that_was_surely_restarted_took_nothing_before(side: Side):
+    promoted = UNRELATED._replace(uptime=1.0, former_replid="of-another", former_end=5)
+    assert side.opened(promoted, 5.1, 5.0 + 1.0 + UPTIME_SECONDS) == ANOTHER
+
+
 def test_opened_server_that_ran_before_the_last_proof_may_have_been_another_primary(side: Side):
     started = UNRELATED._replace(uptime=2.0)
     assert side.opened(started, 5.9, 5.0 + 2.0 - UPTIME_SECONDS - 0.01).wrong_since == 1.0

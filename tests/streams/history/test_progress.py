@@ -26,25 +26,53 @@ def make_progress(published: float = NOW) -> Progress:
     return progress
 
 
+def speak_again(progress: Progress, *lives: str) -> None:
+    """Let lives state something behind all that is asked for: what they stated before had not waited."""
+    for life in lives:
+        progress.note(life, 1000, NOW + 50, (0.0, 0.0))
+
+
 def test_what_every_pod_stated_before_an_event_was_heard_by_whoever_wrote_it():
     progress = make_progress()
     progress.note("one", 11, NOW + 0.1, (0.0, 0.5))
     progress.note("two", 12, NOW + 0.2, (0.0, 2.0))
+    speak_again(progress, "one", "two")
     assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
     assert progress.heard_elsewhere(JOURNAL, 10, NOW + 1) == NOW - MAX_LAG_SECONDS
-    # What was said behind the event says nothing of the time before it.
+
+
+def test_what_was_said_behind_an_event_says_nothing_of_the_time_before_it():
+    progress = make_progress()
+    progress.note("one", 11, NOW + 0.1, (0.0, 0.5))
+    progress.note("two", 12, NOW + 0.2, (0.0, 2.0))
     progress.note("two", 16, NOW + 1.1, (0.0, 0.1))
+    speak_again(progress, "one")
     assert progress.heard_elsewhere(JOURNAL, 15, NOW + 1) == NOW - 2
     assert progress.heard_elsewhere(JOURNAL, 16, NOW + 1.1) == NOW - 0.5
+
+
+def test_what_a_life_said_first_may_have_waited_and_so_may_all_that_came_with_it():
+    """A pod that starts while Redis is frozen hears at once what another one said at the beginning and at the end."""
+    progress = make_progress()
+    progress.note("frozen", 11, NOW + 3, (0.0, 0.0), apart=503.0)
+    progress.note("frozen", 12, NOW + 3, (0.0, 0.0), apart=502.0)
+    assert progress.heard_elsewhere(JOURNAL, 13, NOW + 3) == NOW - MAX_LAG_SECONDS
+    assert progress.heard_elsewhere(CHANNEL, 13, NOW + 3.5) == NOW + 3.5 - CLOCK_DOUBT_SECONDS - MAX_LAG_SECONDS
+    progress.note_proof(14, NOW + 3.25)
+    progress.note("frozen", 15, NOW + 3.75, (0.0, 0.0), apart=500.0)
+    assert progress.heard_elsewhere(JOURNAL, 16, NOW + 4) == NOW + 3.25
+    assert progress.heard_elsewhere(JOURNAL, 13, NOW + 3) == NOW - 2, "put right since"
 
 
 def test_a_statement_was_published_after_the_canary_before_it_and_no_earlier_is_sure():
     """No clock of another pod is trusted: the statement may have been on its way for long."""
     progress = make_progress()
     progress.note("one", 11, NOW + 5, (0.0, 1.0))
+    speak_again(progress, "one")
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW - 1
     progress.note_proof(12, NOW + 4)
     progress.note("one", 12, NOW + 5, (0.0, 1.0))
+    speak_again(progress, "one")
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 5) == NOW + 3
 
 
@@ -100,6 +128,7 @@ def test_a_pod_that_has_been_silent_for_long_holds_no_client_any_more():
     late = NOW + SILENT_SECONDS
     progress.note_proof(12, late - 1)
     progress.note("one", 13, late - 1, (0.0, 0.0))
+    speak_again(progress, "one")
     assert progress.heard_elsewhere(JOURNAL, 14, late - 0.5) == late - 1 - MAX_LAG_SECONDS
     assert progress.heard_elsewhere(JOURNAL, 14, late) == late - 1
 
@@ -164,6 +193,7 @@ def test_what_was_said_before_it_listened_may_have_been_missed():
     # After the longest lag whoever was there before has spoken, or told its clients.
     progress.note_proof(13, NOW + 1 + MAX_LAG_SECONDS)
     progress.note("one", 13, NOW + 12, (0.0, 0.0))
+    speak_again(progress, "one")
     assert progress.heard_elsewhere(JOURNAL, 14, NOW + 12) == NOW + 11
 
 
@@ -180,6 +210,7 @@ def test_where_as_many_lives_speak_as_there_are_pods_none_was_missed():
     progress.count(2, NOW + 1)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW - MAX_LAG_SECONDS, "it may be from before"
     progress.note_proof(12, NOW + 1)
+    speak_again(progress, "one", "two")
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 2) == NOW
 
 
@@ -189,10 +220,10 @@ def test_who_does_not_hear_the_channel_is_not_counted_and_told_its_clients_a_mom
     progress.note_proof(1, NOW + 1)
     progress.note("one", 2, NOW + 1, (0.0, 0.0))
     progress.count(1, NOW + 1)
+    progress.note("one", 4, NOW + 10, (-9.0, 0.0))
     moment = NOW + 1.5 + CLOCK_DOUBT_SECONDS
     assert progress.heard_elsewhere(CHANNEL, 3, moment) == NOW + 1.5 - NAMED_SECONDS
     assert progress.heard_elsewhere(JOURNAL, 3, moment) == NOW + 1
-    progress.note("one", 4, NOW + 10, (-9.0, 0.0))
     assert progress.heard_elsewhere(CHANNEL, 5, NOW + 10.5) == NOW + 10, "it has spoken since"
 
 
@@ -213,6 +244,7 @@ def test_who_spoke_only_later_may_have_been_behind_before():
     progress.count(2, NOW + 2)
     assert progress.heard_elsewhere(JOURNAL, 12, NOW + 1.5) == NOW - MAX_LAG_SECONDS
     progress.note_proof(15, NOW + 2)
+    speak_again(progress, "one", "two")
     assert progress.heard_elsewhere(JOURNAL, 15, NOW + 2) == NOW - 7
 
 

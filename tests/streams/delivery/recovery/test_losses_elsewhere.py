@@ -31,7 +31,7 @@ def start(new: PurePod, *past: str) -> None:
 def test_a_client_that_came_back_to_a_young_pod_is_told_what_redis_lost_before(hands: HandClock):
     old, new = pods_of_different_age(hands)
     lost_at = hands.now - 2
-    old.recovery.redis_lost(lost_at)
+    old.recovery.journal_lost(lost_at)
     hands.turn(1)
     start(new, "1", "2")
     _, back = new.connect(last_event_id="1")
@@ -55,7 +55,7 @@ def test_a_client_that_came_back_to_a_young_pod_is_told_what_redis_lost_before(h
 
 def test_a_client_that_comes_back_later_is_told_at_once(hands: HandClock):
     old, new = pods_of_different_age(hands)
-    old.recovery.redis_lost(hands.now - 2)
+    old.recovery.journal_lost(hands.now - 2)
     hands.turn(1)
     start(new, "1", "2")
     talk(old, new)
@@ -71,7 +71,7 @@ def test_a_pod_that_was_there_takes_nothing_from_others(hands: HandClock):
     for pod in (one, two):
         pod.start()
         pod.live(3)
-    one.recovery.redis_lost(hands.now - 1)
+    one.recovery.journal_lost(hands.now - 1)
     talk(one, two)
     assert two.history.coverage[JOURNAL].missed_until < STARTED
 
@@ -79,7 +79,7 @@ def test_a_pod_that_was_there_takes_nothing_from_others(hands: HandClock):
 def test_pods_do_not_make_a_loss_longer_by_saying_it_to_each_other(hands: HandClock):
     old, new = pods_of_different_age(hands)
     other = PurePod(hands, "other")
-    old.recovery.redis_lost(hands.now - 2)
+    old.recovery.journal_lost(hands.now - 2)
     for pod in (new, other):
         start(pod)
     talk(old, new, other)
