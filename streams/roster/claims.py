@@ -91,7 +91,7 @@ class Claims:
         self.on_due()
 
     def anew(self, now: float) -> None:
-        """Claim everything again soon: Redis is another one, or has forgotten it."""
+        """Claim everything again soon: Redis is another one or has forgotten it, or messages to this pod were lost."""
         self._begin_again(now, ANEW_SECONDS)
 
     def _begin_again(self, now: float, seconds: float) -> None:

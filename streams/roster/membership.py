@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -45,6 +46,8 @@ class Membership:
     def __init__(self, life: str, pod_name: str, on_told: Callable[[Told], None]) -> None:
         self.unusable = 0
         self.hearing = False
+        # Called when the others are heard again: what they told this pod meanwhile is lost.
+        self.on_hearing: Callable[[], None] = _ignore
         self._life = life
         self._greeting = Told(life, pod_name)
         self._on_told = on_told
@@ -86,10 +89,15 @@ class Membership:
                     await layer.flush()
 
     async def _send(self, layer: Any) -> None:
+        greeted_at = -inf
         while True:
             self._due.clear()
             messages, self._outgoing = self._outgoing, []
-            for life, told in messages or [("", self._greeting)]:
+            # What goes to one life does not come back, however much of it there is.
+            if not messages or time.monotonic() - greeted_at >= GREET_SECONDS:
+                messages.append(("", self._greeting))
+                greeted_at = time.monotonic()
+            for life, told in messages:
                 await layer.group_send(group_of(life), msgspec.to_builtins(told))
             if time.monotonic() - self._heard_at > UNCONFIRMED_SECONDS:
                 raise Unconfirmed(f"what this pod sends has not come back for {UNCONFIRMED_SECONDS:g} s")
@@ -116,6 +124,7 @@ class Membership:
             self.hearing = True
             self._backoff.reset()
             logger.info("Hearing the other pods")
+            self.on_hearing()
 
     def _log_error(self, error: BaseException) -> None:
         if times := self._errors.due():
@@ -130,3 +139,7 @@ class Membership:
 def group_of(life: str) -> str:
     """Return the layer's group of one life, or of all pods."""
     return f"life-{life}" if life else ALL
+
+
+def _ignore() -> None:
+    pass

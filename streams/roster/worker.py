@@ -63,6 +63,7 @@ class Roster:
         self.claims = Claims(registry, life)
         self.claims.on_due = self._wake
         self.members = Membership(life, registry.pod_name, self._told)
+        self.members.on_hearing = lambda: self.claims.anew(time.monotonic())
         self.tracer = Tracer(registry, history, life, channel, trace_kept, self.members.tell)
         self.tracer.recorder.on_due = self._wake
         # All pods, as of the last beat.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from streams.roster.membership import UNCONFIRMED_SECONDS
 from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
@@ -22,6 +23,8 @@ CLIENTS = 24
 NAMES = [f"STORE{number % 4:03}-LANE{number:02}" for number in range(CLIENTS)]
 # A pod says that it lives every five seconds; what Redis lost it claims again within three.
 WHOLE_SECONDS = 10.0
+# It joins the others anew, and claims within three seconds.
+FOUND_SECONDS = 8.0
 # Fifteen seconds of silence, and as long as a lock lasts.
 TAKEN_OVER_SECONDS = 25.0
 
@@ -115,3 +118,25 @@ async def test_roster_after_redis_lost_all(pods: list[Pod], reader: RosterReader
         mortal_redis.start()
     await until_counts(reader, CLIENTS, 0, 0, 2, timeout=WHOLE_SECONDS)
     await close_all(streams)
+
+
+async def test_pod_that_stood_still_closes_what_is_no_longer_its_own(pods: list[Pod], reader: RosterReader):
+    """As soon as it hears the others again, and nothing else: who waited for it still has its stream."""
+    for pod in pods:
+        pod.wait_log("Hearing the other pods")
+    streams = await connect(pods)
+    await until_counts(reader, CLIENTS, 0, 0, 2, timeout=5)
+    moved, stayed = streams[0:12:2], streams[12::2]
+    with pods[0].standing_still():
+        elsewhere = [await open_stream(pods[1].port, name) for name in NAMES[0:12:2]]
+        # Longer than it takes a pod to see that it does not hear the others.
+        await asyncio.sleep(UNCONFIRMED_SECONDS + 0.5)
+    woke = time.monotonic()
+    for stream in moved:
+        # That it heard nothing for a while it may say before.
+        assert (await stream.rest())[-1].json()["reason"] == "evicted"
+    assert time.monotonic() - woke < FOUND_SECONDS
+    await until_counts(reader, CLIENTS, 0, 0, 2, timeout=5)
+    assert [pod.connections() for pod in pods] == [len(stayed), CLIENTS - len(stayed)]
+    assert not any(stream.closed for stream in stayed)
+    await close_all([*streams, *elsewhere])
