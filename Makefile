@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs simulate soak chaos coverage screenshots
+.PHONY: help run cluster test lint format bench docs simulate soak chaos scale coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,10 @@ soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 
 # SEED draws the same faults again; CHAOS=--calm breaks nothing and counts what is sent twice.
 chaos: .venv/.installed-dev ## Break pods, links and Redis at random for SECONDS=120, and fail when an event is lost in silence
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(CHAOS)
+
+# SCALE="--only killed --share 0.1" runs one scenario with a tenth of the clients.
+scale: .venv/.installed-dev ## Try what breaks with 5,000 clients, and measure 100,000 lanes: SCALE=--help lists the scenarios
+	$(BIN)/python -m tests.scale $(SCALE)
 
 coverage: .venv/.installed-dev ## Show that each pure module is wholly covered by its own test file
 	@$(BIN)/python -m tests.pure_coverage

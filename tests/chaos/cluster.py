@@ -16,19 +16,21 @@ PODS = 3
 # A failover takes no longer than this.
 PAUSE_MS = 10_000
 TRACEBACK = "Traceback (most recent call last)"
+Settings = dict[str, str | float]
 # What lanes do here is no duel, and what a pod forgets by itself would only hide what it loses.
-POD_SETTINGS: dict[str, str | float] = {"DRAIN_SECONDS": 0, "DUEL_LIMIT": 10_000, "HISTORY_PER_CLIENT": 5_000}
+POD_SETTINGS: Settings = {"DRAIN_SECONDS": 0, "DUEL_LIMIT": 10_000, "HISTORY_PER_CLIENT": 5_000}
 
 
 class Seat:
     """The place of one pod, which may be started again and again, each time with a log of its own."""
 
-    def __init__(self, number: int, link: PodLink, directory: Path) -> None:
+    def __init__(self, number: int, link: PodLink, directory: Path, settings: Settings) -> None:
         self.name = f"pod-{number + 1}"
         self.link = link
         self.lives = 0
         self.alive = False
         self._directory = directory
+        self._settings = settings
         self._pod: Pod | None = None
 
     @property
@@ -42,7 +44,7 @@ class Seat:
 
     def start(self) -> None:
         self.lives, self.alive = self.lives + 1, True
-        env = environment(REDIS_URL=f"redis://127.0.0.1:{self.link.port}", POD_NAME=self.name, **POD_SETTINGS)
+        env = environment(REDIS_URL=f"redis://127.0.0.1:{self.link.port}", POD_NAME=self.name, **self._settings)
         self._pod = Pod("streamworker", self._log(self.lives), env)
 
     def kill(self) -> None:
@@ -63,11 +65,12 @@ class Seat:
 class Cluster:
     """Redis, the proxies and the pods; use it as a context manager, which ends them all."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Settings = POD_SETTINGS) -> None:
         # Whatever was acknowledged is there after a restart.
         self.redis, self.standby = (RedisServer(appendonly="yes", appendfsync="always") for _ in range(2))
         self.seats: list[Seat] = []
         self._directory = directory
+        self._settings = settings
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -77,7 +80,7 @@ class Cluster:
             await asyncio.to_thread(self.redis.start)
             for number in range(PODS):
                 link = await self._stack.enter_async_context(PodLink(self.redis.port))
-                seat = Seat(number, link, self._directory)
+                seat = Seat(number, link, self._directory, self._settings)
                 self.seats.append(seat)
                 self._stack.callback(seat.kill)
                 seat.start()

@@ -15,7 +15,7 @@ CHANNEL = "events-to-store"
 
 def disagreements(cluster: Cluster, lanes: Iterable[str]) -> list[str]:
     """Return in words what is wrong of each lane now; nothing where all is as it should be."""
-    held = {seat.name: held_by(seat.pod.json("/admin/connections")) for seat in cluster.seats}
+    held = {seat.name: held_by(seat.pod.json("/admin/connections")) for seat in cluster.seats if seat.alive}
     listed, streams = on_the_roster(cluster.redis), Counter(name for names in held.values() for name in names)
     found = []
     for lane in lanes:
