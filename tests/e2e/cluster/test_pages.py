@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -16,7 +19,7 @@ from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
 from tests.support.operators import Operator
-from tests.support.pods import Pod
+from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import CHANNEL, RedisServer
 
 STORES = [f"STORE{number:03}" for number in range(1, 11)]
@@ -29,6 +32,10 @@ MISSING_SECONDS = 10
 OWN = ("state-title", "events-title", "ends-title")
 # When a pod was heard last, which one it is that is asked, and for how long lanes have been connected by now.
 FLEETING = ("pods-8", "pods-2", "lanes-10")
+# When an answer was made, and since when by then.
+FLEETING_FIELDS = ("asOf", "sentence")
+# A person at night waits for no longer.
+ANSWER_SECONDS = 1.0
 VOID = ("meta", "link", "input", "br", "img", "path", "polygon", "polyline")
 
 
@@ -115,7 +122,9 @@ async def until_said(pod: Pod, count: int) -> None:
         await asyncio.sleep(0.2)
 
 
-async def test_every_number_is_the_same_whichever_pod_is_asked(pods: list[Pod], reader: RosterReader):
+async def test_every_number_is_the_same_whichever_pod_is_asked(
+    pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer
+):
     streams: dict[str, EventStream] = {}
     for place, name in enumerate(NAMES):
         streams[name] = await open_stream(pods[place % 3].port, name)
@@ -156,7 +165,60 @@ async def test_every_number_is_the_same_whichever_pod_is_asked(pods: list[Pod], 
         else:
             assert client["state"] == ("missing" if name == MISSING else "offline")
             assert client["last_reason"] == "client-closed"
+    await api_says_the_same(pods)
+    await commands_say_the_same(pods, mortal_redis)
     await close_all(list(streams.values()))
+
+
+async def api_says_the_same(pods: list[Pod]) -> None:
+    """Whichever pod is asked; one call is enough for the night."""
+    lane = await said(pods, f"/clients/{MISSING}")
+    assert (lane["state"], lane["podName"], lane["lastReason"]) == ("missing", "pod-3", "client-closed")
+    assert lane["missingSince"] == lane["lastSeenAt"]
+    store = await said(pods, "/stores/STORE007")
+    assert (store["state"], store["lanes"], store["connected"], store["missing"]) == ("partial", 6, 5, [MISSING])
+    assert [each["clientName"] for each in store["clients"]] == LANES["STORE007"]
+    stores = (await said(pods, "/stores"))["stores"]
+    assert [each["store"] for each in stores] == STORES
+    assert sum(each["connected"] for each in stores) == 53
+    assert [each["store"] for each in (await said(pods, "/stores?state=dark"))["stores"]] == [DARK]
+    assert [each["clientName"] for each in (await said(pods, "/clients?state=missing"))["clients"]] == [MISSING]
+    connected = (await said(pods, "/clients?state=connected&limit=60"))["clients"]
+    assert Counter(each["podName"] for each in connected) == {"pod-1": 18, "pod-2": 18, "pod-3": 17}
+    trace = await said(pods, f"/clients/{MISSING}/trace")
+    assert [each["kind"] for each in trace["entries"]] == ["opened", "closed"]
+
+
+async def commands_say_the_same(pods: list[Pod], server: RedisServer) -> None:
+    """As the API does, to a person at a terminal who knows of no pod."""
+    env = environment(REDIS_URL=server.url)
+    commands = [["lane", MISSING], ["trace", MISSING], ["lanes", "--state", "missing"]]
+    done = await asyncio.gather(*(asyncio.to_thread(run_manage, *words, "--json", env=env) for words in commands))
+    lane, trace, lanes = ([json.loads(line) for line in each.stdout.splitlines()] for each in done)
+    answer = await said(pods, f"/clients/{MISSING}")
+    assert [one["client"] for one in lane] == [answer]
+    assert [one["clientName"] for one in lanes] == [MISSING]
+    entries = (await said(pods, f"/clients/{MISSING}/trace"))["entries"]
+    assert trace[:-1] == lane[0]["transitions"] == entries
+    assert trace[-1]["sentence"] == lane[0]["sentence"]
+    assert trace[-1]["sentence"].startswith("offline since ")
+
+
+async def said(pods: list[Pod], target: str) -> Any:
+    """Return what all pods answer within a second, without when each of them looked."""
+
+    def ask(pod: Pod) -> Any:
+        began = time.monotonic()
+        answer = pod.json(f"/api/v1{target}")
+        assert time.monotonic() - began < ANSWER_SECONDS
+        for name in FLEETING_FIELDS:
+            answer.pop(name, None)
+        return answer
+
+    answers = await asyncio.gather(*(asyncio.to_thread(ask, pod) for pod in pods))
+    for other in answers[1:]:
+        assert other == answers[0]
+    return answers[0]
 
 
 async def test_what_operators_do_works_from_any_pod(pods: list[Pod], reader: RosterReader):
