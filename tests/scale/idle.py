@@ -21,7 +21,7 @@ CONNECT_SECONDS = 120.0
 # Claims were made, stores summed up.
 SETTLE_SECONDS = 10.0
 ON_THE_ROSTER_SECONDS = 5.0
-POD_PERCENT = 15.0
+POD_PERCENT = 5.0
 
 
 class Spent(NamedTuple):

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from streams.roster.keys import prefix
+from streams.roster.tally.worker import LOCK_SECONDS, ROUND_SECONDS
 from tests.scale.fleet import names_of
 from tests.scale.ground import Ground
 from tests.scale.scenario import Run
@@ -20,10 +21,12 @@ FROZEN_SECONDS = 60.0
 # It joins the others anew, and claims all that it has within three seconds.
 CLOSED_SECONDS = 10.0
 BACK_SECONDS = 60.0
+LOCK_MS = round(1000 * LOCK_SECONDS)
+TAKEN_OVER_SECONDS = 2 * ROUND_SECONDS
 
 
 async def killed(run: Run) -> None:
-    """Kill the pod that has most of the clients; these stay away for a while, then come to the others."""
+    """Kill the pod that sums up and has most of the clients; these stay away for a while, then come to the others."""
     names = names_of(run.size * 7 // 5, 7)
     # Of each store five lanes are on the pod that is killed, and one on each other: no store is dark.
     homes = {name: max(0, number % 7 - 4) for number, name in enumerate(names)}
@@ -31,8 +34,8 @@ async def killed(run: Run) -> None:
         run.note("lanes, of them on the pod that is killed", sum(home == 0 for home in homes.values()))
         run.note("all clients connect and are on the roster", await ground.connect(), "s")
         await ground.expect_all()
-        count, led = sum(home == 0 for home in homes.values()), leads(ground, 0)
-        run.note("it is the pod that sums up", led)
+        count = sum(home == 0 for home in homes.values())
+        await asyncio.to_thread(let_sum_up, ground, 0)
         ground.most.clear()
         ground.fleet.coming.clear()
         ground.fleet.open_places.remove(0)
@@ -98,9 +101,11 @@ async def _agreed(ground: Ground, since: float) -> float:
     return time.monotonic() - since
 
 
-def leads(ground: Ground, place: int) -> bool:
-    """Say whether a pod is the one that sums up."""
+def let_sum_up(ground: Ground, place: int) -> None:
+    """Let a pod be the one that sums up, which is the worst one to lose."""
     client: Any = ground.cluster.redis.client
-    life = client.get(f"{prefix(CHANNEL)}lock") or b""
-    about = client.hget(f"{prefix(CHANNEL)}pods", life) or b""
-    return ground.cluster.seats[place].name.encode() in about
+    name = f'"podName":"{ground.cluster.seats[place].name}"'.encode()
+    (life,) = [life for life, about in client.hgetall(f"{prefix(CHANNEL)}pods").items() if name in about]
+    client.set(f"{prefix(CHANNEL)}lock", life, px=LOCK_MS)
+    time.sleep(TAKEN_OVER_SECONDS)
+    assert client.get(f"{prefix(CHANNEL)}lock") == life
