@@ -43,7 +43,7 @@ class Membership:
     """Keeps the pod among the others for as long as it lives; `on_told` takes what they say."""
 
     def __init__(self, life: str, pod_name: str, on_told: Callable[[Told], None]) -> None:
-        self.unusable = 0
+        self.unusable = self.errors = 0
         self.hearing = False
         self._life = life
         self._greeting = Told(life, pod_name)
@@ -52,7 +52,7 @@ class Membership:
         self._due = asyncio.Event()
         self._heard_at = 0.0
         self._backoff = Backoff(*RETRY_SECONDS)
-        self._errors = Sparingly()
+        self._errors_said = Sparingly()
 
     def tell(self, messages: list[tuple[str, Told]]) -> None:
         """Send messages soon, each to one life, or to all where that is an empty string."""
@@ -118,7 +118,8 @@ class Membership:
             logger.info("Hearing the other pods")
 
     def _log_error(self, error: BaseException) -> None:
-        if times := self._errors.due():
+        self.errors += 1
+        if times := self._errors_said.due():
             logger.warning(
                 "Cannot hear the other pods: %s (tries: %d). Until then a client that moves may have a stream on each "
                 "of two pods, for up to half a minute.",
