@@ -47,10 +47,10 @@ def met_nobody(entries: Sequence[TraceEntry], away_since: str | None = None) -> 
             ended_at = _at(entry)
         elif entry.kind is Kind.LEFT_OUT and not entry.fate:
             ended_at = inf
-        elif (
-            entry.fate == REMEMBERED and _at(entry) > min(inf if open_streams else ended_at, away_at) + CERTAIN_SECONDS
-        ):
-            found.add(id(entry))
+        elif entry.fate == REMEMBERED:
+            nobody_since = min(inf if open_streams else ended_at, away_at)
+            if _at(entry) > nobody_since + CERTAIN_SECONDS:
+                found.add(id(entry))
     return found
 
 
