@@ -5,6 +5,7 @@ Nothing of it is on the way of an event. What was not found out is counted apart
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections import Counter
@@ -108,9 +109,18 @@ class Watch:
             # Another pod has counted them.
             return Counter()
         self.unchecked += sum(events.values()) - sum(events[name] for name in names)
-        came = self._history.came_between(window.first, window.end, free, window.copies_from) if free else []
-        ahead = self._redis_clock.ahead
-        return count_unclaimed(((name, round(1000 * (at + ahead))) for name, at in came), free, window)
+        return await self._count(window, free)
+
+    async def _count(self, window: Window, free: dict[str, int]) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        names, ahead = list(free), self._redis_clock.ahead
+        for place in range(0, len(names), MAX_ASKED):
+            asked = names[place : place + MAX_ASKED]
+            came = self._history.came_between(window.first, window.end, asked, window.copies_from)
+            counts += count_unclaimed(((name, round(1000 * (at + ahead))) for name, at in came), free, window)
+            # It takes some milliseconds; events go out between two of them.
+            await asyncio.sleep(0)
+        return counts
 
     def _say(self, counts: Counter[str]) -> None:
         for name, count in self._named.due(counts, self._clock.monotonic()):
