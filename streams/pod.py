@@ -28,6 +28,7 @@ from streams.history.messages import History
 from streams.roster.lives import Life
 from streams.roster.reading.pod_reader import Reading
 from streams.roster.rebalance import Rebalance
+from streams.roster.tally.watch import Watch
 from streams.roster.tally.worker import Tally
 from streams.roster.worker import Roster
 from streams.tasks import TaskList
@@ -92,12 +93,20 @@ class Pod:
             primary=self.ingresses.primary,
             life_of_now=self._life,
         )
+        self.watch = Watch(
+            self.registry,
+            self.history,
+            self.roster.tracer.clock,
+            behind=lambda: self.ingresses.canary_age_seconds,
+            pods=lambda: 1 + self.ingresses.peers.count,
+        )
         self.tally = Tally(
             conf.redis_url,
             conf.redis_channel,
             self.ingresses.recovery.life,
             primary=self.ingresses.primary,
             missing_seconds=conf.missing_seconds,
+            watch=self.watch,
         )
         self.reading = Reading(conf.redis_url, conf.redis_channel, primary=self.ingresses.primary)
         self.ingresses.primary.connections += (self.roster, self.tally, self.reading)

@@ -41,7 +41,7 @@ class ClientPage:
         content = client_content(self.name, look.pod)
         lane = await look.fleet.reader.lane(self.name) if look.fleet else None
         entries = await look.timelines.trace(self.name) if look.fleet else []
-        add_timeline(content, entries)
+        add_timeline(content, entries, lane.last_seen_at if lane is not None and lane.life is None else None)
         connection = look.pod.registry.get(self.name)
         content.shown |= {"known": lane is not None, "alone": look.fleet is None, "ended": False}
         content.texts["store"] = store_label(store_of(self.name))
@@ -71,10 +71,13 @@ class ClientPage:
         return content
 
 
-def add_timeline(content: Content, entries: Sequence[TraceEntry]) -> None:
-    """Add what became of a client in the last day, newest first, and where its open stream comes from."""
+def add_timeline(content: Content, entries: Sequence[TraceEntry], away_since: str | None) -> None:
+    """Add what became of a client in the last day, newest first, and where its open stream comes from.
+
+    `away_since` is since when the roster has no connection of it.
+    """
     shown = entries[-ENTRIES_SHOWN:]
-    nobody = met_nobody(entries)
+    nobody = met_nobody(entries, away_since)
     rows = [entry_row(entry, number, nobody=id(entry) in nobody) for number, entry in enumerate(shown)]
     content.rows["timeline"] = rows[::-1]
     content.shown |= {"no_entry": not entries, "more_entries": len(entries) > len(shown)}

@@ -28,17 +28,17 @@ FATES = {
 }
 
 
-def met_nobody(entries: Sequence[TraceEntry]) -> set[int]:
+def met_nobody(entries: Sequence[TraceEntry], away_since: str | None = None) -> set[int]:
     """Return the ids of the events, as objects, of a trace, oldest first, that came when no stream was open.
 
     A pod that remembers an event cannot say so: it knows its own streams alone. Where a pod gave no answer, or
-    not all was recorded, nobody can.
+    not all was recorded, nobody can, but for what the roster says: `away_since` is since when nobody has the client.
     """
     found: set[int] = set()
     if any(entry.kind is Kind.UNANSWERED for entry in entries):
         return found
     open_streams: set[str] = set()
-    ended_at = inf
+    ended_at, away_at = inf, unix_seconds(away_since) or inf
     for entry in entries:
         if entry.kind is Kind.OPENED:
             open_streams.add(entry.stream)
@@ -47,8 +47,10 @@ def met_nobody(entries: Sequence[TraceEntry]) -> set[int]:
             ended_at = _at(entry)
         elif entry.kind is Kind.LEFT_OUT and not entry.fate:
             ended_at = inf
-        elif entry.fate == REMEMBERED and not open_streams and _at(entry) > ended_at + CERTAIN_SECONDS:
-            found.add(id(entry))
+        elif entry.fate == REMEMBERED:
+            nobody_since = min(inf if open_streams else ended_at, away_at)
+            if _at(entry) > nobody_since + CERTAIN_SECONDS:
+                found.add(id(entry))
     return found
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import blake2b
 
 from streams.history.coverage import Ingress
-from streams.history.memory import APART_SECONDS, Memory
+from streams.history.memory import APART_SECONDS, NO_CLIENT, Memory
 from streams.wire.events import decode_remembered
 
 
@@ -51,6 +51,36 @@ class Lookup(Memory):
         """Return the places and messages of a client's events with an id, oldest first."""
         indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
         return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
+
+    def counts_between(self, first: int, end: int) -> dict[str, int]:
+        """Return whose the events at places from one on and before another are, and how many of each."""
+        counts = Counter(self._owners[self._index_of(first) : self._index_of(end)])
+        del counts[NO_CLIENT]
+        names = self._chains.names
+        return {names[client]: count for client, count in counts.items()}
+
+    def came_between(self, first: int, end: int, names: Collection[str], copies_from: int) -> list[tuple[str, float]]:
+        """Return the names and moments of some clients' events at places from one on and before another.
+
+        Without those that came before, byte for byte, at a place from `copies_from` on.
+        """
+        found: list[tuple[str, float]] = []
+        owners, messages, begin = self._owners, self._messages, self._index_of(first)
+        numbers = self._chains.numbers
+        wanted = {numbers[name] for name in names if name in numbers}
+        had: set[tuple[int, bytes]] = set()
+        for index in range(self._index_of(copies_from), self._index_of(end)):
+            client = owners[index]
+            # Of an event that went before its turn nothing is left but the place.
+            if client in wanted and (message := messages[index]) and (event := (client, message)) not in had:
+                had.add(event)
+                if index >= begin:
+                    found.append((self._chains.names[client], self._moments[index]))
+        return found
+
+    def _index_of(self, place: int) -> int:
+        """Return the index of a place, or that of the first of which something is remembered."""
+        return max(place - self._base, self._first)
 
     def moment_at(self, place: int) -> float:
         """Return when the event at a place was published."""

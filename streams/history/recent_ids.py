@@ -27,12 +27,18 @@ class RecentIds:
         That is so where one was noted before, or comes twice. What is no string is no id.
         """
         newer, older = self.newer, self.older
-        count = len(newer) + len(event_ids)
         try:
-            newer.update(event_ids)
-            # Of most reads each is new, which two steps for all of them show.
-            known = len(newer) != count and len(newer) != count - event_ids.count(None)
-            known = known or (bool(older) and not older.isdisjoint(event_ids))
+            if len(event_ids) == 1:
+                # So are most reads where events come one by one.
+                event_id = event_ids[0]
+                known = event_id is not None and (event_id in newer or event_id in older)
+                newer.add(event_id)
+            else:
+                count = len(newer) + len(event_ids)
+                newer.update(event_ids)
+                # Of most reads each is new, which two steps for all of them show.
+                known = len(newer) != count and len(newer) != count - event_ids.count(None)
+                known = known or (bool(older) and not older.isdisjoint(event_ids))
         except TypeError:
             # JSON has values that have no hash.
             return self.note([event_id for event_id in event_ids if type(event_id) is str], now)

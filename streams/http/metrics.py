@@ -5,50 +5,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import platform
 import resource
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Literal, NamedTuple
 
-import django
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from streams import VERSION
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
+from streams.http.readings import (
+    Declared,
+    build,
+    cpu_seconds,
+    family,
+    of_all,
+    open_files,
+    resident_bytes,
+    roster_errors,
+)
 from streams.log_sink import dropped_lines
 from streams.pod import Pod
-from streams.vitals import DelayHistogram
 from streams.wire.complaints import Fault
-
-
-class Info(NamedTuple):
-    """Texts that stand in labels, each of a label of its own, beside the number 1."""
-
-    texts: Mapping[str, str]
-
-
-# A number, or one for each value of a label; None where this system does not tell it.
-Reading = float | Mapping[str, float] | DelayHistogram | Info | None
-
-
-class Declared(NamedTuple):
-    """One metric. The unit is in its name, of which a counter's lacks the `_total` that is in /metrics."""
-
-    name: str
-    kind: Literal["gauge", "counter", "histogram"]
-    help: str
-    read: Callable[[Pod], Reading]
-    label: str = ""
-
-    @property
-    def exposed(self) -> str:
-        """The name that stands in /metrics."""
-        return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
 def _closes(pod: Pod) -> Mapping[str, float]:
@@ -63,35 +41,12 @@ def _counted(fault: Fault) -> Callable[[Pod], float]:
     return lambda pod: pod.router.complaints.counts[fault]
 
 
-def _build(_pod: Pod) -> Info:
-    return Info({"version": VERSION, "python": platform.python_version(), "django": django.__version__})
-
-
-def _cpu_seconds(_pod: Pod) -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _resident_bytes(_pod: Pod) -> float | None:
-    with contextlib.suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    return None
-
-
-def _open_files(_pod: Pod) -> float | None:
-    # Linux 6.2 and later tell the number in one call. Listing 10,000 files stops the loop
-    # for 10 ms, so prometheus-client's own collector, which does, is not used.
-    with contextlib.suppress(OSError):
-        return Path("/proc/self/fd").stat().st_size or sum(1 for _ in Path("/proc/self/fd").iterdir())
-    return None
-
-
 METRICS = (
     Declared(
         "sse_build_info",
         "gauge",
         "Always 1; its labels tell pods of two versions apart while they are rolled out.",
-        _build,
+        build,
         "version, python, django",
     ),
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
@@ -222,6 +177,53 @@ METRICS = (
         "Other pods that have this one's `POD_NAME`; each is to have its own.",
         lambda pod: pod.ingresses.peers.namesakes,
     ),
+    Declared(
+        "sse_pods_alive",
+        "gauge",
+        "Pods that said within 15 s that they live. The same on each pod; nothing while Redis gives no answer.",
+        of_all(lambda cluster: cluster.pods_alive),
+    ),
+    Declared(
+        "sse_lanes_missing",
+        "gauge",
+        "Lanes that are expected and away for MISSING_SECONDS, but for those of dark stores. The same on each pod; "
+        "nothing while it is not known.",
+        of_all(lambda cluster: cluster.lanes_missing),
+    ),
+    Declared(
+        "sse_stores_dark",
+        "gauge",
+        "Stores that have expected lanes and none that is connected, as at night. The same on each pod; nothing while "
+        "it is not known.",
+        of_all(lambda cluster: cluster.stores_dark),
+    ),
+    Declared(
+        "sse_events_unclaimed",
+        "counter",
+        "Events that no pod delivered within some seconds, since no client was connected to a pod that gives a sign of "
+        "life. One pod counts each, so take the sum; none with HISTORY_SECONDS=0.",
+        lambda pod: pod.watch.unclaimed,
+    ),
+    Declared(
+        "sse_events_unchecked",
+        "counter",
+        "Events of which nobody knows whether they are unclaimed: too many clients had some within a second, or a pod "
+        "was silent. One pod counts each.",
+        lambda pod: pod.watch.unchecked,
+    ),
+    Declared(
+        "sse_roster_errors",
+        "counter",
+        "Failures of what the pod tells and asks the roster, by what failed; also while Redis is away.",
+        roster_errors,
+        "part",
+    ),
+    Declared(
+        "sse_trace_entries_lost",
+        "counter",
+        "Transitions and events of clients that are in no trace, since Redis was away for long or refused them.",
+        lambda pod: pod.roster.tracer.recorder.lost + pod.roster.tracer.refused,
+    ),
     Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),
     Declared(
         "sse_loop_lag_seconds",
@@ -248,9 +250,9 @@ METRICS = (
         lambda pod: pod.vitals.clock_steps,
     ),
     Declared("sse_start_time_seconds", "gauge", "Unix time of the pod's start.", lambda pod: pod.started_at),
-    Declared("process_cpu_seconds", "counter", "CPU seconds, user and system.", _cpu_seconds),
-    Declared("process_resident_memory_bytes", "gauge", "Resident memory.", _resident_bytes),
-    Declared("process_open_fds", "gauge", "Open files and sockets.", _open_files),
+    Declared("process_cpu_seconds", "counter", "CPU seconds, user and system.", cpu_seconds),
+    Declared("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes),
+    Declared("process_open_fds", "gauge", "Open files and sockets.", open_files),
     Declared(
         "process_max_fds",
         "gauge",
@@ -272,25 +274,7 @@ class PodCollector(Collector):
         for declared in METRICS:
             reading = declared.read(self._pod)
             if reading is not None:
-                yield _family(declared, reading)
-
-
-def _family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram | Info) -> Metric:
-    if isinstance(reading, Info):
-        info = GaugeMetricFamily(declared.name, declared.help, labels=list(reading.texts))
-        info.add_metric(list(reading.texts.values()), 1)
-        return info
-    if isinstance(reading, DelayHistogram):
-        histogram = HistogramMetricFamily(declared.name, declared.help)
-        histogram.add_metric([], reading.buckets(), reading.sum_seconds)
-        return histogram
-    family_of = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
-    if not isinstance(reading, Mapping):
-        return family_of(declared.name, declared.help, value=reading)
-    family = family_of(declared.name, declared.help, labels=[declared.label])
-    for value, number in reading.items():
-        family.add_metric([value], number)
-    return family
+                yield family(declared, reading)
 
 
 def render(pod: Pod) -> tuple[bytes, str]:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 BEAT_SECONDS = 5.0
+# For so long the last beat says how it is: one may be late.
+STALE_SECONDS = 2 * BEAT_SECONDS + 1.0
 # Three beats that did not come.
 LIFE_SECONDS = 15.0
 # Its clients have come back elsewhere, or are long missing.
 FORGET_SECONDS = 86_400.0
 
-# ARGV: the prefix of the keys, the life, and what it says of itself, as JSON.
+# The tally looks every second; from then on what it found last says nothing.
+SUMS_SECONDS = 30.0
+
+# ARGV: the prefix of the keys, the life, and what it says of itself, as JSON. The last of the answer is what the
+# tally found last: lanes that are missing, stores that are dark, and when that was.
 BEAT = """
 local time, key = redis.call('TIME'), ARGV[1] .. 'pods'
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HEXISTS', key, ARGV[2])
 redis.call('HSET', key, ARGV[2], string.format('%.0f', now) .. ' ' .. ARGV[3])
-return {now, known, redis.call('HGETALL', key)}
+local sums = redis.call('HMGET', ARGV[1] .. 'totals', 'missing', 'dark_stores')
+sums[3] = redis.call('HGET', ARGV[1] .. 'tally', 'at')
+return {now, known, redis.call('HGETALL', key), sums}
 """
 
 
@@ -52,6 +60,16 @@ class Heard(msgspec.Struct):
         return self.silent_seconds < LIFE_SECONDS
 
 
+class Cluster(NamedTuple):
+    """What a pod knows of the whole cluster, as of its last beat; None is what nobody knows now."""
+
+    pods_alive: int | None = None
+    lanes_missing: int | None = None
+    stores_dark: int | None = None
+
+
+NOTHING_KNOWN = Cluster()
+
 _life = msgspec.json.Decoder(Life)
 
 
@@ -67,3 +85,13 @@ def read_lives(now_ms: int, reply: list[Any]) -> list[Heard]:
         except (msgspec.DecodeError, ValueError):
             continue
     return found
+
+
+def read_cluster(now_ms: int, lives: list[Heard], sums: list[bytes | None]) -> Cluster:
+    """Read what a beat says of all pods and of the tally, at a moment by Redis' clock, in milliseconds."""
+    missing, dark, at = (int(each or 0) for each in sums)
+    alive = sum(heard.alive for heard in lives)
+    # None of them has looked at everything yet, or none looks any more.
+    if now_ms - at > 1000 * SUMS_SECONDS:
+        return Cluster(alive)
+    return Cluster(alive, missing, dark)

@@ -44,7 +44,7 @@ class Membership:
     """Keeps the pod among the others for as long as it lives; `on_told` takes what they say."""
 
     def __init__(self, life: str, pod_name: str, on_told: Callable[[Told], None]) -> None:
-        self.unusable = 0
+        self.unusable = self.errors = 0
         self.hearing = False
         # Called when the others are heard again: what they told this pod meanwhile is lost.
         self.on_hearing: Callable[[], None] = _ignore
@@ -55,7 +55,7 @@ class Membership:
         self._due = asyncio.Event()
         self._heard_at = 0.0
         self._backoff = Backoff(*RETRY_SECONDS)
-        self._errors = Sparingly()
+        self._errors_said = Sparingly()
 
     def tell(self, messages: list[tuple[str, Told]]) -> None:
         """Send messages soon, each to one life, or to all where that is an empty string."""
@@ -93,8 +93,9 @@ class Membership:
         while True:
             self._due.clear()
             messages, self._outgoing = self._outgoing, []
+            pause = GREET_SECONDS if self.hearing else GREET_SECONDS / 20
             # What goes to one life does not come back, however much of it there is.
-            if not messages or time.monotonic() - greeted_at >= GREET_SECONDS:
+            if not messages or time.monotonic() - greeted_at >= pause:
                 messages.append(("", self._greeting))
                 greeted_at = time.monotonic()
             for life, told in messages:
@@ -102,7 +103,7 @@ class Membership:
             if time.monotonic() - self._heard_at > UNCONFIRMED_SECONDS:
                 raise Unconfirmed(f"what this pod sends has not come back for {UNCONFIRMED_SECONDS:g} s")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GREET_SECONDS if self.hearing else GREET_SECONDS / 20):
+                async with asyncio.timeout(pause):
                     await self._due.wait()
 
     async def _receive(self, layer: Any, channel: str) -> None:
@@ -127,7 +128,8 @@ class Membership:
             self.on_hearing()
 
     def _log_error(self, error: BaseException) -> None:
-        if times := self._errors.due():
+        self.errors += 1
+        if times := self._errors_said.due():
             logger.warning(
                 "Cannot hear the other pods: %s (tries: %d). Until then a client that moves may have a stream on each "
                 "of two pods, for up to half a minute.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from streams.roster.lives import BEAT_SECONDS, Heard
+from streams.roster.lives import STALE_SECONDS, Heard
 
 logger = logging.getLogger("sse.registry")
 
@@ -19,8 +19,6 @@ SENT_SHARE = 0.005
 LEAST_CONNECTIONS = 100
 # Clients are still on their way to a pod that has just come.
 YOUNG_SECONDS = 30.0
-# One beat may be late.
-STALE_SECONDS = 2 * BEAT_SECONDS + 1.0
 
 
 class Rebalance:

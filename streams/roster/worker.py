@@ -21,7 +21,17 @@ from streams.history.messages import History
 from streams.logs import Sparingly
 from streams.roster.claims import Claims
 from streams.roster.keys import prefix
-from streams.roster.lives import BEAT, BEAT_SECONDS, Heard, Life, read_lives
+from streams.roster.lives import (
+    BEAT,
+    BEAT_SECONDS,
+    NOTHING_KNOWN,
+    STALE_SECONDS,
+    Cluster,
+    Heard,
+    Life,
+    read_cluster,
+    read_lives,
+)
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
 from streams.roster.script import SCRIPT, read_answer
@@ -70,6 +80,7 @@ class Roster:
         self.lives: list[Heard] = []
         # The moment of that beat, in monotonic seconds.
         self.lives_at = -inf
+        self._cluster = NOTHING_KNOWN
         self.errors = 0
         self.channel = channel
         self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
@@ -83,6 +94,11 @@ class Roster:
         self._leaving = False
         self._backoff = Backoff(*RETRY_SECONDS)
         self._said = Sparingly()
+
+    @property
+    def cluster(self) -> Cluster:
+        """What this pod knows of the whole cluster: nothing while Redis does not answer it."""
+        return self._cluster if time.monotonic() - self.lives_at < STALE_SECONDS else NOTHING_KNOWN
 
     def opened(self, connection: Connection) -> None:
         """Claim the name of a connection that has just opened."""
@@ -178,9 +194,10 @@ class Roster:
 
     async def _beat(self, client: redis.asyncio.Redis, script: Any) -> None:
         about, asked = msgspec.json.encode(self._life_of_now()), time.monotonic()
-        now_ms, known, lives = await script(args=[self._prefix, self.claims.life, about])
+        now_ms, known, lives, sums = await script(args=[self._prefix, self.claims.life, about])
         self.claims.clocked(now_ms / 1000, asked, time.monotonic())
         self.lives, self.lives_at = read_lives(now_ms, lives), asked
+        self._cluster = read_cluster(now_ms, self.lives, sums)
         await self.tracer.learn(client, sum(heard.alive for heard in self.lives))
         history = self._primary.side.history
         if not known or history != self._history:

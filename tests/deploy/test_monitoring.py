@@ -17,6 +17,8 @@ from tests.support.pods import ROOT, Pod
 HERE = Path(__file__).parent
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 PACKAGE = "the package prometheus"
+# The second is of days, in long steps.
+RULE_TESTS = ("alerts_test.yml", "alerts_week_test.yml")
 NAME = re.compile(r"\b(?:sse|process|python)_[a-z_]+\b")
 PARTS = ("_bucket", "_count", "_sum")
 # What the client library adds to a counter or a histogram beside its values.
@@ -65,9 +67,10 @@ def test_promtool_accepts_the_configuration():
 def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path):
     promtool = tool("promtool", PACKAGE)
     shutil.copy(RULES, tmp_path)
-    shutil.copy(HERE / "alerts_test.yml", tmp_path)
-    run(promtool, "test", "rules", "alerts_test.yml", cwd=tmp_path)
-    tests = (HERE / "alerts_test.yml").read_text()
+    for name in RULE_TESTS:
+        shutil.copy(HERE / name, tmp_path)
+    run(promtool, "test", "rules", *RULE_TESTS, cwd=tmp_path)
+    tests = "".join((HERE / name).read_text() for name in RULE_TESTS)
     assert [alert["alert"] for alert in alerts() if alert["alert"] not in tests] == []
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,6 +29,9 @@ CONNECT_SECONDS = 120.0
 AGREED_SECONDS = 40.0
 PAGE = 1_000
 SAME_TRIES = 20
+# Of the looks, and the metric of the alert SSELaneMissing.
+METRICS_EACH = 8
+MISSING_METRIC = "sse_lanes_missing"
 
 
 class Ground:
@@ -64,6 +69,11 @@ class Ground:
                 assert waited < timeout, f"waited {timeout:g} s for {what}; {self.fleet.connected} devices, {totals}"
                 await asyncio.sleep(LOOK_SECONDS)
         return time.monotonic() - began
+
+    @property
+    def most_missing(self) -> int:
+        """The most lanes that counted as missing, by the sums or by the metric."""
+        return max(self.most["missing"], self.most[MISSING_METRIC])
 
     async def totals(self, reader: RosterReader) -> Totals:
         """Read the sums of all stores, or none while Redis is away."""
@@ -166,8 +176,22 @@ async def standing(
 
 
 async def look_on(ground: Ground) -> None:
-    """Look at the sums again and again until cancelled, so that `most` knows of all that was to be seen."""
-    while True:
+    """Look at the sums, and at what pods tell Prometheus, again and again until cancelled: `most` knows what was seen."""
+    for number in itertools.count():
         async with ground.reader() as reader:
             await ground.totals(reader)
+        if number % METRICS_EACH == 0:
+            seats = [ground.cluster.seats[place] for place in ground.fleet.open_places]
+            shown = await asyncio.to_thread(missing_in_metrics, seats)
+            ground.most[MISSING_METRIC] = max(ground.most[MISSING_METRIC], *shown, 0)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def missing_in_metrics(seats: list[Seat]) -> list[int]:
+    """Return how many lanes are missing, by the metric that the alert is for; a pod may not know it, or be gone."""
+    found: list[int] = []
+    for seat in seats:
+        with contextlib.suppress(OSError, AssertionError):
+            text = seat.pod.fetch("/metrics", timeout=5).body.decode()
+            found += map(int, re.findall(rf"(?m)^{MISSING_METRIC} (\d+)$", text))
+    return found

@@ -50,7 +50,7 @@ async def killed(run: Run) -> None:
         run.note("all are connected elsewhere after they may come back", seconds, "s")
         run.note("the roster agrees with the pods", await ground.agree(), "s")
         run.note("all pods list each lane where it is", await ground.right_on_all(), "s")
-        run.note("lanes that counted as missing at any time", ground.most["missing"], at_most=0)
+        run.note("lanes that counted as missing at any time, for an alert too", ground.most_missing, at_most=0)
         run.note("stores that counted as dark at any time", ground.most["dark_stores"], at_most=0)
         run.note("lanes more than there are, at any time", ground.most["lanes"] - len(names), at_most=0)
 
@@ -93,7 +93,7 @@ async def frozen(run: Run) -> None:
         run.note("who stayed and lost its stream", sum(device.connects > 1 for device in stay), at_most=0)
         await ground.right_on_all()
         run.note("all pods list each lane where it is", time.monotonic() - woke, "s")
-        run.note("lanes that counted as missing at any time", ground.most["missing"], at_most=0)
+        run.note("lanes that counted as missing at any time, for an alert too", ground.most_missing, at_most=0)
 
 
 async def _agreed(ground: Ground, since: float) -> float:

@@ -44,7 +44,7 @@ async def mended(run: Run, ground: Ground, at_most: float) -> None:
     run.note(f"of {len(ground.fleet.left_open)} streams that clients left in silence are open", open_still, at_most=0)
     await ground.right_on_all()
     run.note("all pods list each lane where it is", time.monotonic() - began, "s", at_most=at_most)
-    run.note("lanes that counted as missing at any time", ground.most["missing"], at_most=0)
+    run.note("lanes that counted as missing at any time, for an alert too", ground.most_missing, at_most=0)
 
 
 async def move_some(ground: Ground) -> None:

@@ -45,6 +45,12 @@ class RedisClock:
         self._stepped = False
         self.short_seconds = min(self.short_seconds, doubt)
 
+    def hidden_seconds(self, redis_time: float, asked: float, answered: float) -> float:
+        """Return by how much Redis' clock may have been set forward unseen: an answer that is late hides it."""
+        if redis_time - answered >= self.ahead_seconds - CLOCK_DRIFT_SECONDS:
+            return 0.0
+        return max(0.0, redis_time - asked - self.ahead_seconds)
+
     def behind_seconds(self, redis_time: float, answered: float) -> float:
         """Return by how much an answer was late, or Redis' clock was set back; 0 where that is little."""
         behind = self.ahead_seconds - (redis_time - answered)

@@ -68,6 +68,8 @@ class JournalCursor:
         self._marked: list[Loss] = []
         # By how much moments may be too early, as its clock was set back by little, or the last answer was late.
         self.early_seconds = 0.0
+        # By how much they are taken for earlier, as the last answer was late.
+        self._hidden_seconds = 0.0
         # Redis' own id for its process, which tells a restart from a mere lost link.
         self._run_id = ""
         # When it started at the latest, and when it had taken the last entry that it kept from before.
@@ -130,6 +132,8 @@ class JournalCursor:
         # Where it was set back by more, moments are taken from the read before.
         self.early_seconds = 0.0 if self._clock.is_step(behind, asked, answered) else behind
         self._clock.compare(redis_time, asked, answered)
+        self._hidden_seconds = self._clock.hidden_seconds(redis_time, asked, answered)
+        self.early_seconds = max(self.early_seconds, self._hidden_seconds)
         # While the one before is there, none between it and those that were read can be gone.
         lost = self._position is not None and not held
         count, past, proven_before = self._count, not self.caught_up, self.proven_at
@@ -239,7 +243,7 @@ class JournalCursor:
         if entry_id is None:
             return
         # Those before it were read with it, or earlier.
-        moment = self._redis_moment(entry_id) - self._clock.short_seconds
+        moment = self._redis_moment(entry_id) - max(self._clock.short_seconds, self._hidden_seconds)
         # A moment to come shows that Redis' clock was set back, and proves nothing.
         if self.caught_up and moment <= answered:
             self.proven_at = max(self.proven_at, moment)
@@ -263,7 +267,7 @@ class JournalCursor:
         if moment > now + CLOCK_STEP_SECONDS:
             # Kept for a while, and older than anything that may be missing.
             moment = now - self._history_seconds * 0.9
-        moment = min(max(self._unread_since, moment), now)
+        moment = min(max(self._unread_since, moment - self._hidden_seconds), now)
         # What counts on from it may be no younger than it is now.
         self._last_moment = (milliseconds, moment)
         if off:

@@ -44,7 +44,8 @@ METRICS_HEAD = """\
 `make docs` writes this page from `streams/http/metrics.py`, `CloseReason` and `GapReason`.
 
 `GET /metrics` on every pod answers in Prometheus' text format. Scrape the pods and not the front door. Sum over pods
-for clients, deliveries and bytes; take the maximum of what is received or unusable, since every pod receives all of it.
+for clients, deliveries and bytes; take the maximum of what is received or unusable, since every pod receives all of it,
+and of `sse_pods_alive`, `sse_lanes_missing` and `sse_stores_dark`, which all pods read from the same keys in Redis.
 """
 PROBLEMS_HEAD = """\
 # Problems

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from streams.roster.keys import SEPARATOR
 from streams.roster.lives import LIFE_SECONDS
 from streams.roster.script import DAYS, Said
 
@@ -57,6 +58,20 @@ for number, key in ipairs({here, seen, known}) do
 end
 return {now, tally, pods, found}
 """
+)
+
+# ARGV: names. Of each who has it, and how its last connection ended.
+READ_CLAIMS = (
+    HEAD
+    + """
+local found = {}
+for place = 2, #ARGV do
+  local name = ARGV[place]
+  local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
+  found[place - 1] = {redis.call('HGET', here .. store, name), redis.call('HGET', seen .. store, name)}
+end
+return {now, tally, pods, found}
+""".replace("SEPARATOR", f"%{SEPARATOR}")
 )
 
 # ARGV: a part of a name in small letters, then stores. Those of them that are large, or have such a lane.

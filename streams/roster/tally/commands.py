@@ -7,12 +7,15 @@ from typing import Any
 
 import redis.asyncio
 
-from streams.roster.reading.queries import READ_STORES, Held, Tallied, read_held, read_tallied
+from streams.roster.reading.queries import READ_CLAIMS, READ_STORES, Held, Tallied, read_held, read_tallied
 from streams.roster.reading.states import Gone, Summary, View, read_summary, view_of
 from streams.roster.tally import scripts
+from streams.roster.tally.unclaimed import Claim
 
 MAX_MARKED = 1_000
 MAX_READ = 500
+# Pods that take turns come to agree within this.
+ANSWERED_MS = 60_000
 
 
 class Commands:
@@ -31,6 +34,8 @@ class Commands:
                 scripts.TAKE,
                 scripts.WRITE,
                 scripts.CLEAN,
+                scripts.ANSWER_FOR,
+                READ_CLAIMS,
                 READ_STORES,
             )
         }
@@ -116,3 +121,18 @@ class Commands:
         """Bury and forget what is gone, unless it has changed since it was read."""
         for place in range(0, len(gone), MAX_MARKED):
             await self._run(scripts.CLEAN, store, *(word for each in gone[place : place + MAX_MARKED] for word in each))
+
+    async def read_claims(self, names: list[str]) -> tuple[View, Tallied, dict[str, Claim]]:
+        """Read who has each of some clients."""
+        now, tally, pods, found = await self._scripts[READ_CLAIMS](args=[self._prefix, *names])
+        tallied = read_tallied(tally)
+        claims = {name: Claim(*map(_text, claim)) for name, claim in zip(names, found, strict=True)}
+        return view_of(now, tallied, pods), tallied, claims
+
+    async def answer_for(self, since: int, until: int) -> bool:
+        """Say whether this pod, and no other, answers for what came between two moments by Redis' clock, in ms."""
+        return bool(await self._run(scripts.ANSWER_FOR, since, until, ANSWERED_MS))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

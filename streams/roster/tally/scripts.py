@@ -189,3 +189,17 @@ redis.call('SADD', prefix .. 'dirty', store)
 return 1
 """
 )
+
+# ARGV: a moment, a later one, and for how many ms that is kept. Whether nobody has answered yet for what came in
+# between; whoever asks does from now on.
+ANSWER_FOR = (
+    LED
+    + """
+local answered = redis.call('GET', prefix .. 'answered')
+if answered and tonumber(answered) > tonumber(ARGV[3]) then
+  return 0
+end
+redis.call('SET', prefix .. 'answered', ARGV[4], 'PX', ARGV[5])
+return 1
+"""
+)

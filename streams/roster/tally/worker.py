@@ -22,6 +22,7 @@ from streams.roster.lives import FORGET_SECONDS
 from streams.roster.reading.states import Summary, View, look
 from streams.roster.tally.commands import Commands
 from streams.roster.tally.decisions import Look, decide, differences, due_at, looked, rows
+from streams.roster.tally.watch import Watch
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
@@ -41,12 +42,22 @@ FORGET_LIFE_MS = round(1000 * FORGET_SECONDS) + 3_600_000
 class Tally:
     """Does its part for as long as the pod lives: it looks at what changed, or waits for its turn to."""
 
-    def __init__(self, url: str, channel: str, life: str, *, primary: Primary, missing_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        channel: str,
+        life: str,
+        *,
+        primary: Primary,
+        missing_seconds: float,
+        watch: Watch | None = None,
+    ) -> None:
         # Whether this pod is the one that does it.
         self.leading = False
         self.errors = 0
         self._url, self._prefix, self._life = url, prefix(channel), life
         self._primary = primary
+        self._watch = watch
         self._missing_ms = round(1000 * missing_seconds)
         self._leaving = False
         # When large stores were last looked at, and how many lanes they had.
@@ -81,6 +92,7 @@ class Tally:
         try:
             while not self._leaving:
                 done = await self.round(run, lambda: self._primary.side.history)
+                await self._look_on(run)
                 self._backoff.reset()
                 await asyncio.sleep(ROUND_SECONDS if done else 0)
         finally:
@@ -89,6 +101,14 @@ class Tally:
                 with contextlib.suppress(*LINK_ERRORS):
                     async with asyncio.timeout(RESIGN_SECONDS):
                         await run.resign()
+
+    async def _look_on(self, run: Commands) -> None:
+        if self._watch is not None:
+            self._watch.tick()
+            if self.leading:
+                await self._watch.look(run)
+            else:
+                self._watch.forget()
 
     async def round(self, run: Commands, history: Callable[[], str]) -> bool:
         """Look at what is to be looked at, for a second or so, if it is this pod's turn; say whether that was all.

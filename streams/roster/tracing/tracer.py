@@ -42,7 +42,7 @@ class Tracer:
     ) -> None:
         self.recorder = Recorder(registry.pod_name, life, kept)
         self.clock = RedisClock()
-        self.refused = 0
+        self.refused = self.errors = 0
         self._registry, self._life, self._channel, self._kept, self._tell = registry, life, channel, kept, tell
         self._witness = Witness(registry, history, life)
         self._questions = Questions(self._ask)
@@ -108,6 +108,7 @@ class Tracer:
                 raise
             # Claims go on, whatever Redis has against these.
             self.refused += len(taken)
+            self.errors += 1
             if times := self._said.due():
                 logger.warning("The recorder's entries are lost: Redis refuses them (%s; batches: %d)", error, times)
         return True

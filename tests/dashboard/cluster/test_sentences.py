@@ -121,5 +121,15 @@ def test_met_nobody_is_not_known_where_something_is_missing():
     assert events_that_met_nobody(*ended, remembered(8), TraceEntry(Kind.UNANSWERED, "pod-2", at(9))) == []
 
 
+def test_met_nobody_since_the_roster_has_no_connection():
+    """Also where nothing is recorded any more, such as on the second day."""
+    entries = [remembered(1), remembered(3), remembered(5)]
+    assert [entry.event_id for entry in entries if id(entry) in met_nobody(entries, at(3))] == ["evt-5"]
+    left_out = [TraceEntry(Kind.LEFT_OUT, "pod-2", at(4)), remembered(8)]
+    assert met_nobody(left_out, at(3)) == {id(left_out[1])}
+    silent = [remembered(8), TraceEntry(Kind.UNANSWERED, "pod-2", at(9))]
+    assert met_nobody(silent, at(3)) == set(), "the pod that is silent may have it by now"
+
+
 def test_an_event_that_met_nobody_says_so():
     assert entry_row(remembered(5), 1, nobody=True)[3] == "evt-5: nobody was connected."

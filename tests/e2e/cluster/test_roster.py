@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer
+from tests.support.waiting import eventually
 
 CLIENTS = 24
 NAMES = [f"STORE{number % 4:03}-LANE{number:02}" for number in range(CLIENTS)]
@@ -140,3 +142,35 @@ async def test_pod_that_stood_still_closes_what_is_no_longer_its_own(pods: list[
     assert [pod.connections() for pod in pods] == [len(stayed), CLIENTS - len(stayed)]
     assert not any(stream.closed for stream in stayed)
     await close_all([*streams, *elsewhere])
+
+
+NUMBERS = ("pods_alive", "lanes_missing", "stores_dark")
+Numbers = tuple[float | None, ...]
+
+
+def numbers(pods: list[Pod]) -> list[Numbers]:
+    """Return what each pod shows of the cluster, None for what has no line."""
+    found: list[Numbers] = []
+    for pod in pods:
+        text = pod.fetch("/metrics").body.decode()
+        lines = dict(re.findall(r"(?m)^sse_(\w+) (\S+)$", text))
+        assert all(f"# TYPE sse_{name} gauge" in text for name in NUMBERS)
+        found.append(tuple(float(lines[name]) if name in lines else None for name in NUMBERS))
+    return found
+
+
+async def test_roster_in_metrics(pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer):
+    """Every pod shows the same numbers, and none where nobody knows them."""
+    streams = await connect(pods)
+    await until_counts(reader, CLIENTS, 0, 0, 2, timeout=5)
+    mortal_redis.client.hincrby(f"{CHANNEL}:roster:totals", "missing", 3)
+    mortal_redis.client.hincrby(f"{CHANNEL}:roster:totals", "dark_stores", 2)
+    await eventually("the numbers", lambda: numbers(pods) == [(2, 3, 2)] * 2)
+    errors = 'sse_roster_errors_total{part="claims"}'
+    assert [pod.metric(errors) for pod in pods] == [0, 0]
+    mortal_redis.stop()
+    await eventually("no numbers", lambda: numbers(pods) == [(None, None, None)] * 2)
+    assert all(pod.metric(errors) > 0 for pod in pods)
+    mortal_redis.start()
+    await eventually("numbers again", lambda: numbers(pods) == [(2, 0, 0)] * 2, timeout=20)
+    await close_all(streams)

@@ -137,3 +137,50 @@ def test_digest_is_the_same_for_every_pod_of_every_version():
     """Pods of two versions compare theirs while one replaces the other."""
     assert digest(b'{"clientName":"a"}') == "695709cedbc85df3"
     assert digest(b'{"clientName":"b"}') != digest(b'{"clientName":"a"}')
+
+
+def test_counts_between_two_places():
+    history = make_history()
+    fill(history, "a/1", "a/2", name="a")
+    first = history.end
+    fill(history, "a/3", "a/4", name="a")
+    fill(history, "b/1", name="b")
+    history.extend(["no name"], [b"{}"], STARTED, CHANNEL)
+    assert history.counts_between(first, history.end) == {"a": 2, "b": 1}
+    assert history.counts_between(first, first) == {}
+
+
+def test_counts_between_leaves_out_what_is_forgotten():
+    history = make_history()
+    fill(history, "a/1", name="a")
+    fill(history, "b/1", name="b", now=STARTED + SECONDS)
+    history.expire(STARTED + SECONDS)
+    assert history.counts_between(0, history.end) == {"b": 1}
+    assert history.counts_between(0, 1) == {}
+
+
+def test_came_between_gives_the_events_of_some_clients():
+    history = make_history(per_client=2)
+    fill(history, "a/0", name="a", now=STARTED)
+    first = history.end
+    fill(history, "a/1", "a/2", "a/3", name="a", now=STARTED + 10)
+    fill(history, "b/1", name="b", now=STARTED + 20, ingress=JOURNAL)
+    fill(history, "c/1", name="c", now=STARTED + 30)
+    came = history.came_between(first, history.end, {"a", "b", "nobody"}, 0)
+    # The client's oldest event had to go before its turn.
+    assert came == [("a", STARTED + 11), ("a", STARTED + 12), ("b", STARTED + 20)]
+    assert history.came_between(history.end, history.end, {"a", "b"}, 0) == []
+
+
+def test_came_between_takes_copies_for_one_event():
+    """Publishers that try again, or use both ingresses, publish one event."""
+    history = make_history()
+    fill(history, "a/1", name="a", now=STARTED)
+    fill(history, "a/2", name="a", now=STARTED + 5)
+    first = history.end
+    fill(history, "a/1", "a/2", "a/3", name="a", now=STARTED + 10)
+    fill(history, "a/3", name="a", now=STARTED + 12, ingress=JOURNAL)
+    fill(history, "a/3", name="b", now=STARTED + 13)
+    fill(history, "a/4", name="a", now=STARTED + 14)
+    came = history.came_between(first, history.end - 1, {"a", "b"}, 1)
+    assert came == [("a", STARTED + 10), ("a", STARTED + 12), ("b", STARTED + 13)]

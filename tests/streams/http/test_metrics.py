@@ -12,8 +12,11 @@ from streams import VERSION
 from streams.conf import read_settings
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
-from streams.http.metrics import METRICS, Declared, render
+from streams.http.metrics import METRICS, render
+from streams.http.readings import Declared
 from streams.pod import Pod
+from streams.roster.lives import Cluster
+from streams.roster.worker import Roster
 from tests.streams.builders import connect
 
 
@@ -75,6 +78,39 @@ def test_render_reads_the_pod(local_pod: Pod):
     assert [sample.value for sample in shown["sse_connections"].samples] == [1]
     assert [sample.value for sample in shown["sse_connects"].samples] == [2]
     assert values(shown["sse_closes"])["operator"] == 1
+
+
+def numbers(local_pod: Pod) -> dict[str, list[float]]:
+    shown = families(local_pod)
+    names = ("sse_pods_alive", "sse_lanes_missing", "sse_stores_dark")
+    return {name: [sample.value for sample in shown[name].samples] for name in names}
+
+
+def test_render_has_no_line_for_what_nobody_knows(local_pod: Pod, monkeypatch: pytest.MonkeyPatch):
+    """A 0 would be taken for all is well."""
+    assert numbers(local_pod) == {"sse_pods_alive": [], "sse_lanes_missing": [], "sse_stores_dark": []}
+    monkeypatch.setattr(Roster, "cluster", Cluster(3))
+    assert numbers(local_pod) == {"sse_pods_alive": [3], "sse_lanes_missing": [], "sse_stores_dark": []}
+    monkeypatch.setattr(Roster, "cluster", Cluster(3, 0, 2))
+    assert numbers(local_pod) == {"sse_pods_alive": [3], "sse_lanes_missing": [0], "sse_stores_dark": [2]}
+
+
+def test_render_shows_which_part_of_the_roster_fails(local_pod: Pod):
+    local_pod.tally.errors = 4
+    samples = families(local_pod)["sse_roster_errors"].samples
+    assert {sample.labels["part"]: sample.value for sample in samples} == {
+        "claims": 0,
+        "members": 0,
+        "recorder": 0,
+        "tally": 4,
+        "unclaimed": 0,
+    }
+
+
+def test_render_counts_all_entries_that_no_trace_has(local_pod: Pod):
+    local_pod.roster.tracer.recorder.lost, local_pod.roster.tracer.refused = 2, 3
+    (sample,) = families(local_pod)["sse_trace_entries_lost"].samples
+    assert sample.value == 5
 
 
 def test_render_shows_delays_as_a_histogram(local_pod: Pod):

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.roster.lives import BEAT_SECONDS, LIFE_SECONDS, Heard, Life
+from streams.roster.lives import BEAT_SECONDS, LIFE_SECONDS, STALE_SECONDS, Heard, Life
 from streams.roster.rebalance import (
     BEGIN_SHARE,
     END_SHARE,
     LEAST_CONNECTIONS,
     SENT_SHARE,
-    STALE_SECONDS,
     YOUNG_SECONDS,
     Rebalance,
 )

@@ -97,3 +97,11 @@ def test_is_behind_where_an_answer_is_late_or_the_clock_was_set_back():
     clock.set(AHEAD, 0.0, 0.0)
     assert clock.behind_seconds(AHEAD + 5.0, 5.05) == 0
     assert clock.behind_seconds(AHEAD + 5.0, 5.25) == pytest.approx(0.25)
+
+
+def test_what_an_answer_that_is_late_may_hide_is_no_more_than_it_took():
+    clock = RedisClock()
+    clock.set(AHEAD, 0.0, 0.0)
+    assert clock.hidden_seconds(AHEAD + 5.0, 4.0, 5.0) == 0, "it came at once"
+    assert clock.hidden_seconds(AHEAD + 5.0, 4.75, 5.5) == 0.25
+    assert clock.hidden_seconds(AHEAD + 5.0, 5.25, 5.5) == 0, "the clock was set back"

@@ -82,6 +82,20 @@ def test_a_clock_that_was_set_forward_is_known_no_better_than_by_its_first_answe
     assert journal.tells(lost_at)
 
 
+def test_an_answer_that_comes_late_may_hide_that_the_clock_was_set_forward(journal: Journal):
+    """What comes behind an entry counts as published later than it was, and is lost in silence with the journal."""
+    journal.ahead += 0.5
+    lost_at = journal.hands.turn(1)
+    journal.add(*(str(number) for number in range(MIN_READ_COUNT + 1)))
+    journal.read(late=2)
+    assert journal.moments["0"] <= lost_at <= journal.moments["0"] + journal.cursor.early_seconds
+    journal.clear()
+    journal.hands.turn(1)
+    journal.read()
+    assert journal.got[-1] == str(MIN_READ_COUNT - 1)
+    assert journal.tells(lost_at)
+
+
 def test_an_id_that_redis_could_only_count_on_from_proves_nothing(journal: Journal):
     """After its clock was set back Redis goes on from the last id until the clock has passed it."""
     journal.ahead -= 5

@@ -108,7 +108,7 @@ async def test_tracer_drops_what_redis_refuses(registry: Registry, room: Room, c
     for _ in range(2):
         room.recorder.opened(connection)
         assert await room.tracer.write(refusing(redis.ResponseError("OOM")))
-    assert room.tracer.refused == 2
+    assert (room.tracer.refused, room.tracer.errors) == (2, 2)
     assert [record.message for record in caplog.records if "entries are lost" in record.message] == [
         "The recorder's entries are lost: Redis refuses them (OOM; batches: 1)"
     ]
