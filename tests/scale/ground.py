@@ -29,7 +29,7 @@ CONNECT_SECONDS = 120.0
 AGREED_SECONDS = 40.0
 PAGE = 1_000
 SAME_TRIES = 20
-# Of the looks, and the metric of the alert SSELaneMissing.
+# Of the looks, and the metric of the alert SSELanesMissing.
 METRICS_EACH = 8
 MISSING_METRIC = "sse_lanes_missing"
 
@@ -176,7 +176,7 @@ async def standing(
 
 
 async def look_on(ground: Ground) -> None:
-    """Look at the sums, and at what pods tell Prometheus, again and again until cancelled: `most` knows what was seen."""
+    """Look at the sums, and at what pods tell Prometheus, until cancelled, so that `most` knows what was to be seen."""
     for number in itertools.count():
         async with ground.reader() as reader:
             await ground.totals(reader)
