@@ -84,11 +84,18 @@ def store_headline(store: Store, missing: Sequence[Lane], now: str) -> str:
     there = f"{formats.count(store.connected)} of {counted(store.lanes, 'lane')} connected"
     match store.state:
         case StoreState.DARK:
-            return f"Dark: none of its lanes is connected, of which {formats.count(store.expected)} are expected."
+            when = f" since {since(store.dark_since, now)}" if store.dark_since else ""
+            return f"Dark{when}: {_away(store)}."
         case StoreState.PARTIAL:
             return f"{there}; {missing_text(store.missing, missing, now)}."
         case StoreState.COMPLETE:
             return f"{there}; no lane that is expected is missing."
+
+
+def _away(store: Store) -> str:
+    if store.lanes == 1:
+        return "its only lane is not connected"
+    return f"none of its {counted(store.lanes, 'lane')} is connected, {formats.count(store.expected)} of them expected"
 
 
 def missing_text(names: Sequence[str], missing: Sequence[Lane], now: str) -> str:

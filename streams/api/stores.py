@@ -42,7 +42,7 @@ class Pods(msgspec.Struct, rename="camel", omit_defaults=True):
     next_cursor: str | None = None
 
 
-class StorePage(Store, rename="camel", omit_defaults=True):
+class StorePage(Store, kw_only=True, rename="camel", omit_defaults=True):
     """A store as it is now, and a page of its lanes in the order of their names."""
 
     clients: list[Client]

@@ -11,7 +11,8 @@ from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
 from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
 from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_hash
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
-from streams.roster.reading.states import lane_of, look, read_summary, store_of_summary
+from streams.roster.reading.shown import lane_of, store_of_summary
+from streams.roster.reading.states import look, read_summary
 from streams.roster.script import Said
 from streams.wire.timestamps import iso, now_iso
 
@@ -46,11 +47,11 @@ class RosterReader:
 
     async def lane(self, name: str) -> Lane | None:
         """Return one lane as it is now, or None where the name was never seen."""
-        ((store, view, _summary, held),) = await self._reads.stores([store_of(name)])
+        ((store, view, summary, held),) = await self._reads.stores([store_of(name)])
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
         else:
-            lanes = look(held, view).lanes
+            lanes = look(held, view, summary).lanes
         return next((lane_of(lane, view) for lane in lanes if lane.name == name), None)
 
     async def lanes(
@@ -106,7 +107,7 @@ class RosterReader:
         if held is None:
             page = await self.lanes(store=store, limit=LARGE)
             return (store_of_summary(store, summary), page.clients) if summary else None
-        now = look(held, view)
+        now = look(held, view, summary)
         shown = [lane_of(lane, view) for lane in sorted(now.lanes)]
         return (store_of_summary(store, now.summary), shown) if shown else None
 

@@ -106,8 +106,9 @@ class Reads:
         now, tally, pods, (written, *hashes) = await self.run(READ_LANES, store, *names)
         view, summary = view_of(now, read_tallied(tally), pods), read_summary(written)
         held = Held(*(read_fields(names, reply) for reply in hashes))
-        said, dark = (summary.said, summary.state is StoreState.DARK) if summary else (False, False)
-        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+        said, opened = (summary.said, summary.opened) if summary else (False, 0)
+        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
+        dark = summary is not None and summary.state is StoreState.DARK
         return view, list(map(in_the_dark, lanes)) if dark else lanes
 
     async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
@@ -149,7 +150,7 @@ class Reads:
     async def _look(
         self, stores: list[str], position: Position, state: LaneState | None, q: str
     ) -> AsyncGenerator[Step]:
-        for store, view, _summary, held in await self.stores(stores):
+        for store, view, summary, held in await self.stores(stores):
             after = position.name if store == position.store else ""
             if held is None:
                 async for step in self._look_at_large(store, view, after, q):
@@ -162,7 +163,9 @@ class Reads:
                     here = set(connected(held, view))
                     matching = [name for name in matching if (name in here) is (state is LaneState.CONNECTED)]
                 # A name is looked at for less than a lane.
-                yield Step(look_for(matching, held, view), view, store + DONE, len(matching) + len(names) // NAMES)
+                yield Step(
+                    look_for(matching, held, view, summary), view, store + DONE, len(matching) + len(names) // NAMES
+                )
 
     async def _look_at_large(self, store: str, view: View, after: str, q: str) -> AsyncGenerator[Step]:
         key, lowest = f"{self._prefix}large:{store}", f"({after}" if after else "-"

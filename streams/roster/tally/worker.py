@@ -132,7 +132,7 @@ class Tally:
             if held is None:
                 looks.append(await self._look_at_large(run, store, history, before, view))
             else:
-                looks.append(looked(store, before, look(held, view), view.now))
+                looks.append(looked(store, before, look(held, view, before), view.now))
         await run.write(differences(looks), rows(looks))
         for each in looks:
             if each.now is not None and each.now.gone:
@@ -143,6 +143,6 @@ class Tally:
         if view.now < (due := due_at(looked_at, lanes)):
             return Look(store, before, None, due)
         held = await run.read_large(store, history)
-        found = look(held, view)
+        found = look(held, view, before)
         self._large[store] = (view.now, found.summary.lanes)
         return looked(store, before, found, view.now)

@@ -88,5 +88,12 @@ def test_store_headline():
     two = store(StoreState.PARTIAL, "STORE007-LANE03", "STORE007-LANE04")
     assert store_headline(two, [], NOW) == f"{there}; LANE03, LANE04 are missing."
     assert store_headline(store(StoreState.COMPLETE), [], NOW) == f"{there}; no lane that is expected is missing."
-    dark = "Dark: none of its lanes is connected, of which 5 are expected."
-    assert store_headline(store(StoreState.DARK), [], NOW) == dark
+
+
+def test_store_headline_of_a_dark_store():
+    """It says since when, where that is known; a store of one lane has no others that could be there."""
+    dark = Store("STORE007", StoreState.DARK, 6, 5, 0, 6, 0, [], TODAY)
+    said = "Dark since 02:31 UTC: none of its 6 lanes is connected, 5 of them expected."
+    assert store_headline(dark, [], NOW) == said
+    only = Store("STORE007", StoreState.DARK, 1, 1, 0, 1, 0, [])
+    assert store_headline(only, [], NOW) == "Dark: its only lane is not connected."

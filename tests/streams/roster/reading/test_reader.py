@@ -67,7 +67,7 @@ async def test_lane(fleet: Fleet):
 async def test_lane_is_as_of_now(fleet: Fleet):
     """Without the tally, which may be a second late."""
     await night_and_day(fleet)
-    await fleet.connect("two", "STORE00003-LANE01")
+    await fleet.connect("two", "STORE00003-LANE01", ago=2 * MINUTE)
     assert (await found(fleet, "STORE00003-LANE01")).life == "two"
     assert (await found(fleet, "STORE00003-LANE02")).state is LaneState.MISSING
     await fleet.beat("two", ago=20)
@@ -125,7 +125,7 @@ async def test_lane_of_a_large_store(fleet: Fleet):
     await fleet.mark()
     await fleet.round()
     assert (await found(fleet, names[7])).state is LaneState.OFFLINE
-    await fleet.connect("one", names[0])
+    await fleet.connect("one", names[0], ago=2 * MINUTE)
     await fleet.mark()
     await fleet.round()
     assert (await found(fleet, names[0])).state is LaneState.CONNECTED
