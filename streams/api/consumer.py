@@ -40,6 +40,8 @@ MAX_AT_ONCE = 16
 # For its turn and for Redis.
 ANSWER_SECONDS = 10.0
 OTHER_SITE = "A page of another site may change nothing; a script sends Authorization: Bearer with ADMIN_TOKEN's value."
+NO_ANSWER = "Redis gives no answer to this pod."
+REFUSES = "Redis refuses what this pod asks; its log says why."
 RETRY_AFTER = (b"Retry-After", b"2")
 HEADERS: Headers = [(b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff")]
 # What fails where Redis does; TimeoutError is an OSError.
@@ -123,7 +125,8 @@ class ApiConsumer:
             if times := self._errors.due():
                 logger.warning("The API cannot ask Redis: %s (times: %d)", error or "no answer in time", times)
             doubt = "" if method in SAFE_METHODS else " It may have been done; to ask again is safe."
-            detail = f"Redis gives no answer to this pod.{doubt}"
+            what = REFUSES if isinstance(error, redis.ResponseError) else NO_ANSWER
+            detail = f"{what}{doubt}"
             raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
 
     def _note(self, caller: Caller | None, scope: dict[str, Any], answer: Answer) -> None:

@@ -59,6 +59,8 @@ class AskingCommand(BaseCommand):
 
         try:
             return asyncio.run(run())
+        except redis.ResponseError as error:
+            raise CommandError(f"{redis_place(conf.redis_url)} refuses this: {error}.", returncode=1) from None
         except (redis.RedisError, OSError) as error:
             why = str(error) or "it took too long"
             sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."

@@ -90,7 +90,10 @@ class Lanes(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Stores(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of stores in the order of their names; the last where there is no `next_cursor`."""
+    """A page of stores in the order of their names; the last where there is no `next_cursor`.
+
+    It may hold fewer than were asked for.
+    """
 
     stores: list[Store]
     as_of: str

@@ -20,6 +20,7 @@ from streams.roster.reading.queries import (
     Held,
     read_fields,
     read_held,
+    read_names,
     read_tallied,
 )
 from streams.roster.reading.states import (
@@ -94,7 +95,7 @@ class Reads:
 
     async def stores(self, stores: Sequence[str]) -> list[tuple[str, View, Summary | None, Held | None]]:
         """Read stores: of each how it is looked at, its sum if it has one, and what is held, None of a large one."""
-        now, tally, pods, found = await self.run(READ_STORES, *stores)
+        now, tally, pods, found, _foreign = await self.run(READ_STORES, *stores)
         view = view_of(now, read_tallied(tally), pods)
         return [
             (store, view, read_summary(summary), read_held(hashes) if hashes else None)
@@ -145,7 +146,7 @@ class Reads:
         return [store] if not position.started or (position.name and position.store == store) else []
 
     async def _search(self, stores: list[str], q: str) -> list[str]:
-        return [store.decode() for store in await self.run(FIND_STORES, q, *stores)] if q else stores
+        return read_names(await self.run(FIND_STORES, q, *stores)) if q else stores
 
     async def _look(
         self, stores: list[str], position: Position, state: LaneState | None, q: str
@@ -180,4 +181,4 @@ class Reads:
 
     async def _range(self, key: str, lowest: str, count: int) -> list[str]:
         found: list[Any] = await self._client.zrangebylex(key, lowest, "+", 0, count)
-        return [member.decode() for member in found]
+        return read_names(found)
