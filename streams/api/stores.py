@@ -12,12 +12,15 @@ from streams.api.pages import MAX_LIMIT, Client, PageQuery, StoresQuery, client_
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
 from streams.errors import InvalidName
 from streams.roster.keys import store_of
+from streams.roster.lives import Heard
 from streams.roster.reading.lanes import Lane, Store
 from streams.roster.reading.reader import RosterReader
 from streams.wire.events import valid_name
 
 # Of a pod that Redis has not heard for 15 seconds.
 SILENT = "silent"
+# In a cursor, between when a life began and its name.
+BEHIND = "."
 # In a line of log.
 LANES_NAMED = 10
 
@@ -35,7 +38,7 @@ class PodSaid(msgspec.Struct, rename="camel"):
 
 
 class Pods(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of pods: all runs of the last day, those first that are there."""
+    """A page of pods: all runs of the last day, those first that began last."""
 
     pods: list[PodSaid]
     as_of: str
@@ -66,10 +69,11 @@ class ExpectedSaid(msgspec.Struct):
 async def pods(call: Call) -> Answer:
     """GET /pods."""
     asked: PageQuery = call.query
-    heard = await call.pod.reading.reader.pods()
-    order = [each.life for each in heard]
-    begin = order.index(asked.cursor) + 1 if asked.cursor in order else len(order) if asked.cursor else 0
-    page = heard[begin : begin + asked.limit]
+    # In an order that stays as it is while pods come and go.
+    heard = sorted(await call.pod.reading.reader.pods(), key=_began, reverse=True)
+    began, _, life = asked.cursor.rpartition(BEHIND)
+    left = [each for each in heard if not asked.cursor or _began(each) < (began, life)]
+    page = left[: asked.limit]
     said = [
         PodSaid(
             each.says.pod_name,
@@ -82,8 +86,12 @@ async def pods(call: Call) -> Answer:
         )
         for each in page
     ]
-    more = begin + asked.limit < len(heard)
-    return Answer(Pods(said, call.now, page[-1].life if more else None))
+    cursor = BEHIND.join(_began(page[-1])) if len(left) > asked.limit else None
+    return Answer(Pods(said, call.now, cursor))
+
+
+def _began(heard: Heard) -> tuple[str, str]:
+    return heard.says.started_at, heard.life
 
 
 async def stores(call: Call) -> Answer:
