@@ -120,7 +120,7 @@ async def pod_of(name: str) -> str | None:
 
 
 async def lane_of(name: str) -> Lane | None:
-    """Return what Redis says of a client; None where it was never seen, or Redis gives no answer."""
+    """Return what Redis says of a client; None where it is not known, or Redis gives no answer."""
     fleet = (await get_board().look()).fleet
     with contextlib.suppress(*LINK_ERRORS):
         return await fleet.reader.lane(name) if fleet else None

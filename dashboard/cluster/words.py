@@ -59,7 +59,7 @@ def ended(lane: Lane) -> str:
 def lane_headline(lane: Lane | None, own_life: str) -> str:
     """Say where a lane is; `own_life` is that of the pod that says so, to which it is not connected."""
     if lane is None:
-        return "No client of this name was ever seen."
+        return "No client of this name is known."
     pod = lane.pod_name or "a pod"
     match lane.state:
         case LaneState.CONNECTED if lane.life == own_life:

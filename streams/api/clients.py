@@ -55,7 +55,7 @@ async def retire(call: Call) -> Answer:
 
 
 async def known_lane(pod: Pod, name: str) -> Lane:
-    """Return a lane; raises Problem for one that was never seen."""
+    """Return a lane; raises Problem for one that is not known."""
     reader = pod.reading.reader
     lane = await reader.lane(name) or lane_here(pod, name)
     if lane is None:
@@ -73,5 +73,5 @@ def lane_here(pod: Pod, name: str) -> Lane | None:
 
 
 def never_seen(name: str, similar: list[str]) -> Problem:
-    """Return the problem of a name that no pod has seen."""
-    return Problem(ProblemKind.NOT_FOUND, f"No client {name} was ever seen.{did_you_mean(similar)}")
+    """Return the problem of a name that is not known."""
+    return Problem(ProblemKind.NOT_FOUND, f"No client {name} is known.{did_you_mean(similar)}")

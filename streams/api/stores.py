@@ -106,7 +106,7 @@ async def store(call: Call) -> Answer:
     asked: PageQuery = call.query
     found = await call.pod.reading.reader.store(call.name)
     if found is None:
-        raise Problem(ProblemKind.NOT_FOUND, f"No client of a store {call.name} was ever seen.")
+        raise Problem(ProblemKind.NOT_FOUND, f"No client of a store {call.name} is known.")
     summary, lanes = found
     clients, cursor = await _page(call.pod.reading.reader, summary, lanes, asked)
     shown = [client_of(lane) for lane in clients]

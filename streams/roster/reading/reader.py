@@ -47,7 +47,7 @@ class RosterReader:
         return Totals(**{field: counts.get(field, 0) for field in Totals.__struct_fields__})
 
     async def lane(self, name: str) -> Lane | None:
-        """Return one lane as it is now, or None where the name was never seen."""
+        """Return one lane as it is now, or None where the name is not known."""
         ((store, view, summary, held),) = await self._reads.stores([store_of(name)])
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
@@ -102,7 +102,7 @@ class RosterReader:
         return Stores(shown, as_of, page[-1] + DONE if page and len(names) > limit else None)
 
     async def store(self, store: str) -> tuple[Store, list[Lane]] | None:
-        """Return a store as it is now and its lanes in the order of their names, or None where none was ever seen.
+        """Return a store as it is now and its lanes in the order of their names, or None where none is known.
 
         Of a store with more than 1,000 lanes it is the first 1,000, which lanes() goes on from, and the
         sum is as of when the tally last looked.

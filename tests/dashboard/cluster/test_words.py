@@ -63,7 +63,7 @@ def test_lane_headline(state: LaneState, said: str):
 
 
 def test_lane_headline_of_what_redis_does_not_know_yet():
-    assert lane_headline(None, "one") == "No client of this name was ever seen."
+    assert lane_headline(None, "one") == "No client of this name is known."
     assert lane_headline(lane(LaneState.CONNECTED), "two") == "Its connection to pod-2 has just begun or ended."
     assert lane_headline(Lane("kiosk", LaneState.UNKNOWN), "one").startswith("Unknown: a pod, to which")
     assert lane_headline(Lane("kiosk", LaneState.OFFLINE), "one") == "Not connected."

@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.core.management.base import CommandError
 
-from streams.management.asking import AskingCommand, client_name, entry_line
+from streams.management.asking import AskingCommand, client_name, entry_line, store_name
 from streams.management.commands.lane import meaning
 from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
@@ -19,6 +19,13 @@ def test_client_name():
     assert client_name("STORE001-LANE01") == "STORE001-LANE01"
     with pytest.raises(argparse.ArgumentTypeError, match="NAME must be 1 to 128 characters"):
         client_name("a b")
+
+
+def test_store_name():
+    assert [store_name("STORE001"), store_name("")] == ["STORE001", ""]
+    for wrong in ("a b", "STORE001-LANE01", "a" * 128):
+        with pytest.raises(argparse.ArgumentTypeError, match="STORE must be what stands before the first -"):
+            store_name(wrong)
 
 
 def test_entry_line_says_what_is_known_and_no_more():
