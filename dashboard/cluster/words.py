@@ -69,6 +69,8 @@ def lane_headline(lane: Lane | None, own_life: str) -> str:
         case LaneState.UNKNOWN:
             return f"Unknown: {pod}, to which it was connected, is not heard."
         case LaneState.MISSING:
+            if not lane.missing_since:
+                return "Missing: it is expected, and no connection of it is known."
             return f"Missing: it is expected, and not connected. {ended(lane)}".rstrip()
         case LaneState.OFFLINE:
             return f"Not connected. {ended(lane)}".rstrip()

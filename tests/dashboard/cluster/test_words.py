@@ -59,7 +59,7 @@ def test_since_leaves_out_today():
     ],
 )
 def test_lane_headline(state: LaneState, said: str):
-    assert lane_headline(lane(state, last_reason="dead-peer"), "one") == said
+    assert lane_headline(lane(state, last_reason="dead-peer", missing_since=BEFORE), "one") == said
 
 
 def test_lane_headline_of_what_redis_does_not_know_yet():
@@ -67,6 +67,8 @@ def test_lane_headline_of_what_redis_does_not_know_yet():
     assert lane_headline(lane(LaneState.CONNECTED), "two") == "Its connection to pod-2 has just begun or ended."
     assert lane_headline(Lane("kiosk", LaneState.UNKNOWN), "one").startswith("Unknown: a pod, to which")
     assert lane_headline(Lane("kiosk", LaneState.OFFLINE), "one") == "Not connected."
+    never = "Missing: it is expected, and no connection of it is known."
+    assert lane_headline(Lane("kiosk", LaneState.MISSING), "one") == never
 
 
 def test_ended_of_a_lost_pod():
