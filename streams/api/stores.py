@@ -10,6 +10,7 @@ from msgspec import Meta
 from streams.api.calls import Answer, Call, Change
 from streams.api.pages import MAX_LIMIT, Client, PageQuery, StoresQuery, client_of
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
+from streams.audit import expects
 from streams.errors import InvalidName
 from streams.roster.keys import store_of
 from streams.roster.lives import Heard
@@ -21,8 +22,6 @@ from streams.wire.events import valid_name
 SILENT = "silent"
 # In a cursor, between when a life began and its name.
 BEHIND = "."
-# In a line of log.
-LANES_NAMED = 10
 
 
 class PodSaid(msgspec.Struct, rename="camel"):
@@ -131,10 +130,7 @@ async def expect(call: Call) -> Answer:
     asked: Expected = call.body
     lanes = sorted(set(checked_lanes(call.name, asked.lanes)))
     await call.pod.reading.reader.expect(call.name, lanes)
-    named = ", ".join(lanes[:LANES_NAMED]) + ("…" if len(lanes) > LANES_NAMED else "")
-    said = f"{len(lanes)}, {named}" if lanes else "those that connect"
-    change = Change(f"said which lanes the store {call.name or '(none)'} has: {said}")
-    return Answer(ExpectedSaid(call.name, lanes), change=change)
+    return Answer(ExpectedSaid(call.name, lanes), change=Change(expects(call.name, lanes)))
 
 
 def checked_lanes(store: str, lanes: list[str]) -> list[str]:

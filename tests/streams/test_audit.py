@@ -1,0 +1,12 @@
+"""Sentences about what was changed."""
+
+from __future__ import annotations
+
+from streams.audit import LANES_NAMED, expects
+
+
+def test_expects_names_the_first_lanes():
+    lanes = [f"A-{number}" for number in range(LANES_NAMED + 1)]
+    assert expects("A", lanes[:2]) == "said which lanes the store A has: 2, A-0, A-1"
+    assert expects("A", lanes).endswith("A-9…")
+    assert expects("", []) == "said which lanes the store (none) has: those that connect"
