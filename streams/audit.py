@@ -20,9 +20,9 @@ def note_change(who: str, sentence: str, address: str, client_name: str = "") ->
     logger.info("%s %s", quoted(who), sentence, extra={"fields": fields})
 
 
-def closed(name: str) -> str:
-    """Return the sentence about a stream that was ended."""
-    return f"closed the stream of {name}"
+def closed(name: str, state: str = "connected") -> str:
+    """Return the sentence about a stream that was ended, or that was to be, by the state of its lane before."""
+    return f"closed the stream of {name}" if state == "connected" else f"asked for the end of {name}, which was {state}"
 
 
 def retired(name: str) -> str:

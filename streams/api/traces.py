@@ -52,7 +52,7 @@ async def close(call: Call) -> Answer:
         lane = await known_lane(call.pod, call.name)
         closing = Closing(lane.client_name, lane.state, lane.pod_name)
     call.pod.roster.close_everywhere([call.name])
-    return Answer(closing, HTTPStatus.ACCEPTED, Change(closed(call.name), call.name))
+    return Answer(closing, HTTPStatus.ACCEPTED, Change(closed(call.name, closing.state), call.name))
 
 
 async def traced(call: Call) -> Answer:

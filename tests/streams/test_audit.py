@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from streams.audit import LANES_NAMED, expects
+from streams.audit import LANES_NAMED, closed, expects
+
+
+def test_closed_claims_no_more_than_is_known():
+    assert closed("A-1") == "closed the stream of A-1"
+    assert closed("A-1", "offline") == "asked for the end of A-1, which was offline"
 
 
 def test_expects_names_the_first_lanes():
