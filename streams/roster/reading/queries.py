@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.roster.lives import LIFE_SECONDS
+from streams.roster.reading.foreign import READ
 from streams.roster.script import DAYS, Said
 
 DAY_MS = 86_400_000
@@ -19,24 +20,6 @@ SAID = {str(said): said for said in Said}
 # A store with more lanes is large: it is read in parts, and its lanes are in an index of their own.
 LARGE = 1_000
 
-# What somebody else wrote under a key of the roster reads as nothing, so that the other stores are read.
-READ = """
-local foreign = {}
-local function read(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
-  if type(reply) ~= 'table' or not reply.err then
-    return reply
-  end
-  if not string.find(reply.err, 'WRONGTYPE', 1, true) then
-    error(reply.err)
-  end
-  foreign[#foreign + 1] = key
-  return {}
-end
-local function size_of(key)
-  return tonumber(read('HLEN', key)) or 0
-end
-"""
 # ARGV of all scripts begins with the prefix of the keys.
 # What stands at the head of most answers: the time, what the tally holds, and the pods' lives.
 HEAD = """
