@@ -14,7 +14,8 @@ from django.shortcuts import redirect, render
 
 from dashboard.cluster.words import counted
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, operators_only, page
+from dashboard.rendering import is_name, no_such_client, note, operators_only, page
+from streams.audit import closed
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
 from streams.errors import PublishError
@@ -41,6 +42,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
         return page(request, "dashboard/disconnect.html", context)
     here = board.pod.registry.get(name) is not None
     board.pod.roster.close_everywhere([name])
+    await note(request, closed(name), name)
     done = "was disconnected" if here else f"is being disconnected by {pod_name}"
     messages.success(request, f"{name} {done}. A client that is up comes back by itself.")
     return redirect("dashboard:client", name)
@@ -66,6 +68,7 @@ async def send(request: HttpRequest, name: str) -> HttpResponse:
         return page(request, "dashboard/send.html", {**context, "error": str(error)}, status=422)
     except ValueError as error:
         return page(request, "dashboard/send.html", {**context, "error": f"data is not JSON: {error}"}, status=422)
+    await note(request, f"sent {name} a test event, {action} {receipt.event_id}", name)
     tell = messages.success if await pod_of(name) else messages.warning
     tell(request, f"{action} {receipt.event_id} was published: {await handed_to(receipt, name)}.")
     return redirect("dashboard:client", name)
@@ -120,7 +123,7 @@ async def pod_of(name: str) -> str | None:
 
 
 async def lane_of(name: str) -> Lane | None:
-    """Return what Redis says of a client; None where it was never seen, or Redis gives no answer."""
+    """Return what Redis says of a client; None where it is not known, or Redis gives no answer."""
     fleet = (await get_board().look()).fleet
     with contextlib.suppress(*LINK_ERRORS):
         return await fleet.reader.lane(name) if fleet else None

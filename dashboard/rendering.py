@@ -14,8 +14,10 @@ from django.urls import reverse
 
 from dashboard.live.board import get_board
 from streams import VERSION
-from streams.auth.access import may_look
+from streams.audit import note_change
+from streams.auth.access import may_look, who_asks
 from streams.errors import InvalidName
+from streams.http.stream_request import client_address
 from streams.http.views import not_found
 from streams.wire.events import valid_name
 from streams.wire.timestamps import now_iso
@@ -48,6 +50,13 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
         "has_permission": request.user.is_authenticated,
     }
     return render(request, template, {**shared, **context}, status=status)
+
+
+async def note(request: HttpRequest, sentence: str, client_name: str = "") -> None:
+    """Write down what an operator has changed, as the API does."""
+    if (caller := await who_asks(request)) is not None:
+        # Served by nothing but ASGI.
+        note_change(caller.name, sentence, client_address(getattr(request, "scope", {})), client_name)
 
 
 async def no_such_client(request: HttpRequest) -> HttpResponse:

@@ -19,6 +19,7 @@ pages: list[URLPattern] = [
     path("admin/stores", cluster.stores, name="stores"),
     path("admin/stores/<str:name>", cluster.store, name="store"),
     path("admin/stores/<str:name>/expected", store_actions.expected, name="expected"),
+    path("admin/clients", cluster.clients),
     path("admin/clients/<str:name>", cluster.client, name="client"),
     path("admin/clients/<str:name>/retire", store_actions.retire, name="retire"),
     path("admin/clients/<str:name>/disconnect", actions.disconnect, name="disconnect"),
@@ -30,7 +31,7 @@ slashed: list[URLPattern] = [
     path(f"{address}/", views.without_slash)
     for address in (
         *("admin", "admin/pod", "admin/pods/<str:name>", "admin/stores", "admin/stores/<str:name>"),
-        *("admin/connections", "admin/client/<str:name>", "admin/clients/<str:name>"),
+        *("admin/connections", "admin/client/<str:name>", "admin/clients", "admin/clients/<str:name>"),
     )
 ]
 

@@ -12,7 +12,8 @@ from dashboard.cluster.look import Look, reader_of
 from dashboard.cluster.views import is_store
 from dashboard.cluster.words import NAMELESS, counted, named, short, store_address, store_label
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, operators_only, page
+from dashboard.rendering import is_name, no_such_client, note, operators_only, page
+from streams.audit import expects, retired
 from streams.broker.clients import LINK_ERRORS
 from streams.http.views import refuse_method
 from streams.roster.keys import SEPARATOR, store_of
@@ -60,6 +61,7 @@ async def expected(request: HttpRequest, name: str) -> HttpResponse:
         await reader_of(look.pod).expect(store, names)
     except LINK_ERRORS:
         return page(request, "dashboard/expected.html", {**context, "lanes": typed, "error": NO_ANSWER}, status=503)
+    await note(request, expects(store, names))
     said = f"{counted(len(names), 'lane')} of {store_label(store)} {'is' if len(names) == 1 else 'are'} expected now."
     messages.success(request, said if names else f"Which lanes of {store_label(store)} are expected is learned again.")
     return redirect("dashboard:store", name)
@@ -81,6 +83,7 @@ async def retire(request: HttpRequest, name: str) -> HttpResponse:
     except LINK_ERRORS:
         return page(request, "dashboard/retire.html", {**context, "error": NO_ANSWER}, status=503)
     if known:
+        await note(request, retired(name), name)
         messages.success(request, f"{name} is retired. One that connects again is known again.")
     else:
         messages.warning(request, f"{name} was not known.")

@@ -43,7 +43,7 @@ class ClientPage:
         entries = await look.timelines.trace(self.name) if look.fleet else []
         add_timeline(content, entries, lane.last_seen_at if lane is not None and lane.life is None else None)
         connection = look.pod.registry.get(self.name)
-        content.shown |= {"known": lane is not None, "alone": look.fleet is None, "ended": False}
+        content.shown |= {"known": lane is not None, "alone": look.fleet is None, "ended": False, "state_since": False}
         content.texts["store"] = store_label(store_of(self.name))
         if lane is not None:
             content.texts |= lane_texts(lane)
@@ -65,6 +65,7 @@ class ClientPage:
         else:
             content.texts["headline"] = lane_headline(lane, look.life)
             content.levels.setdefault("client", "quiet")
+        content.shown["state_since"] = bool(content.texts.get("state_since"))
         content.shown["anywhere"] = connected = content.levels["client"] == "good"
         if connected:
             content.shown["similar"] = False

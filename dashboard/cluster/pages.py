@@ -111,7 +111,7 @@ class StorePage:
         reader = look.fleet.reader
         found = await reader.store(self.store)
         if found is None:
-            texts = {"headline": "No lane of this store was ever seen."}
+            texts = {"headline": "No lane of this store is known."}
             return Content(texts, shown={"alone": False, "known": False, "next": False}, levels={"store": "quiet"})
         store, lanes = found
         page = await reader.lanes(store=self.store, cursor=self.cursor, limit=LANES_PER_PAGE)

@@ -47,7 +47,10 @@ def pod_row(heard: Heard, own_life: str) -> Row:
 
 
 def store_row(store: Store, missing: Iterable[Lane] = ()) -> Row:
-    """Write one row of a table of stores; `missing` are its missing lanes, of which it needs none."""
+    """Write one row of a table of stores; `missing` are its missing lanes, of which it needs none.
+
+    It ends with the moment since when the first of them is away, or since when the store is dark.
+    """
     moments = [lane.missing_since for lane in missing if lane.missing_since]
     return [
         store.store,
@@ -58,7 +61,7 @@ def store_row(store: Store, missing: Iterable[Lane] = ()) -> Row:
         formats.count(store.expected),
         named([short(name) for name in store.missing]),
         formats.count(store.unknown),
-        min(moments, default=""),
+        store.dark_since or min(moments, default=""),
     ]
 
 

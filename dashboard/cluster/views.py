@@ -68,6 +68,11 @@ async def stores(request: HttpRequest) -> HttpResponse:
     return page(request, "dashboard/stores.html", {**context, **content.as_dict()})
 
 
+async def clients(_request: HttpRequest) -> HttpResponse:
+    """Lead whoever shortens a client's address to where clients are found."""
+    return redirect("dashboard:stores")
+
+
 @operators_only
 async def store(request: HttpRequest, name: str) -> HttpResponse:
     """Show one store and a page of its lanes."""

@@ -59,7 +59,7 @@ def ended(lane: Lane) -> str:
 def lane_headline(lane: Lane | None, own_life: str) -> str:
     """Say where a lane is; `own_life` is that of the pod that says so, to which it is not connected."""
     if lane is None:
-        return "No client of this name was ever seen."
+        return "No client of this name is known."
     pod = lane.pod_name or "a pod"
     match lane.state:
         case LaneState.CONNECTED if lane.life == own_life:
@@ -69,6 +69,8 @@ def lane_headline(lane: Lane | None, own_life: str) -> str:
         case LaneState.UNKNOWN:
             return f"Unknown: {pod}, to which it was connected, is not heard."
         case LaneState.MISSING:
+            if not lane.missing_since:
+                return "Missing: it is expected, and no connection of it is known."
             return f"Missing: it is expected, and not connected. {ended(lane)}".rstrip()
         case LaneState.OFFLINE:
             return f"Not connected. {ended(lane)}".rstrip()
@@ -84,11 +86,18 @@ def store_headline(store: Store, missing: Sequence[Lane], now: str) -> str:
     there = f"{formats.count(store.connected)} of {counted(store.lanes, 'lane')} connected"
     match store.state:
         case StoreState.DARK:
-            return f"Dark: none of its lanes is connected, of which {formats.count(store.expected)} are expected."
+            when = f" since {since(store.dark_since, now)}" if store.dark_since else ""
+            return f"Dark{when}: {_away(store)}."
         case StoreState.PARTIAL:
             return f"{there}; {missing_text(store.missing, missing, now)}."
         case StoreState.COMPLETE:
             return f"{there}; no lane that is expected is missing."
+
+
+def _away(store: Store) -> str:
+    if store.lanes == 1:
+        return "its only lane is not connected"
+    return f"none of its {counted(store.lanes, 'lane')} is connected, {formats.count(store.expected)} of them expected"
 
 
 def missing_text(names: Sequence[str], missing: Sequence[Lane], now: str) -> str:

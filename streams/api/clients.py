@@ -10,6 +10,7 @@ from streams.api.calls import Answer, Call, Change
 from streams.api.pages import Client, ClientsQuery, client_of
 from streams.api.problems import Problem, ProblemKind
 from streams.api.similar import did_you_mean, similar_names
+from streams.audit import retired
 from streams.http.holders import held_stream
 from streams.pod import Pod
 from streams.roster.reading.lanes import Lane, LaneState
@@ -51,11 +52,11 @@ async def retire(call: Call) -> Answer:
     reader = call.pod.reading.reader
     if not await reader.retire(call.name):
         raise never_seen(call.name, await similar_names(reader, call.name))
-    return Answer(None, HTTPStatus.NO_CONTENT, Change(f"retired {call.name}", call.name))
+    return Answer(None, HTTPStatus.NO_CONTENT, Change(retired(call.name), call.name))
 
 
 async def known_lane(pod: Pod, name: str) -> Lane:
-    """Return a lane; raises Problem for one that was never seen."""
+    """Return a lane; raises Problem for one that is not known."""
     reader = pod.reading.reader
     lane = await reader.lane(name) or lane_here(pod, name)
     if lane is None:
@@ -73,5 +74,5 @@ def lane_here(pod: Pod, name: str) -> Lane | None:
 
 
 def never_seen(name: str, similar: list[str]) -> Problem:
-    """Return the problem of a name that no pod has seen."""
-    return Problem(ProblemKind.NOT_FOUND, f"No client {name} was ever seen.{did_you_mean(similar)}")
+    """Return the problem of a name that is not known."""
+    return Problem(ProblemKind.NOT_FOUND, f"No client {name} is known.{did_you_mean(similar)}")

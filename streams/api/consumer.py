@@ -21,6 +21,7 @@ from streams.api.fields import checked_name, read_body, read_query
 from streams.api.problems import PROBLEM_TYPE, Problem, ProblemKind
 from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
+from streams.audit import note_change
 from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
 from streams.delivery.connection import Headers
 from streams.http.answers import SERVICE_FAILED, send_answer
@@ -28,18 +29,19 @@ from streams.http.consumers import Receive
 from streams.http.cors import may_change
 from streams.http.stream_request import client_address, header_of
 from streams.http.target import path_below
-from streams.logs import Sparingly, quoted
+from streams.logs import Sparingly
 from streams.pod import Pod
 from streams.transport.writer import Send
 
 logger = logging.getLogger("sse.server")
-audit = logging.getLogger("sse.audit")
 
 # How many requests ask Redis at one moment; others wait for their turn.
 MAX_AT_ONCE = 16
 # For its turn and for Redis.
 ANSWER_SECONDS = 10.0
 OTHER_SITE = "A page of another site may change nothing; a script sends Authorization: Bearer with ADMIN_TOKEN's value."
+NO_ANSWER = "Redis gives no answer to this pod."
+REFUSES = "Redis refuses what this pod asks; its log says why."
 RETRY_AFTER = (b"Retry-After", b"2")
 HEADERS: Headers = [(b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff")]
 # What fails where Redis does; TimeoutError is an OSError.
@@ -123,16 +125,14 @@ class ApiConsumer:
             if times := self._errors.due():
                 logger.warning("The API cannot ask Redis: %s (times: %d)", error or "no answer in time", times)
             doubt = "" if method in SAFE_METHODS else " It may have been done; to ask again is safe."
-            detail = f"Redis gives no answer to this pod.{doubt}"
+            what = REFUSES if isinstance(error, redis.ResponseError) else NO_ANSWER
+            detail = f"{what}{doubt}"
             raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
 
     def _note(self, caller: Caller | None, scope: dict[str, Any], answer: Answer) -> None:
         if caller is None or answer.change is None:
             return
-        fields = {"address": client_address(scope)}
-        if answer.change.client_name:
-            fields["clientName"] = answer.change.client_name
-        audit.info("%s %s", quoted(caller.name), answer.change.sentence, extra={"fields": fields})
+        note_change(caller.name, answer.change.sentence, client_address(scope), answer.change.client_name)
 
 
 def problem_answer(problem: Problem, scope: dict[str, Any]) -> tuple[int, Headers, bytes]:

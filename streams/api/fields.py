@@ -91,7 +91,7 @@ def _wrong(said: str) -> Problem:
         return problem_of(
             ProblemKind.UNKNOWN_FIELD, [Fault(f"{pointer}/{name}", f"There is no field {unknown[1]!a} here.")]
         )
-    where = pointer.removeprefix("#/") or "The body"
+    where = pointer.removeprefix("#").removeprefix("/") or "The body"
     return problem_of(ProblemKind.INVALID_REQUEST, [Fault(pointer, f"{where}: {message}.")])
 
 

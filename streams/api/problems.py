@@ -63,7 +63,7 @@ class ProblemKind(Enum):
         404,
         "There is nothing of this name",
         (
-            "The path leads nowhere, or no pod has ever seen a client or store of this name. Names are case-sensitive; "
+            "The path leads nowhere, or no client or store of this name is known. Names are case-sensitive; "
             "`detail` says which may be meant."
         ),
     )

@@ -1,4 +1,4 @@
-"""Which names a person may have meant who asks for one that was never seen."""
+"""Which names a person may have meant who asks for one that is not known."""
 
 from __future__ import annotations
 

@@ -10,16 +10,18 @@ from msgspec import Meta
 from streams.api.calls import Answer, Call, Change
 from streams.api.pages import MAX_LIMIT, Client, PageQuery, StoresQuery, client_of
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
+from streams.audit import expects
 from streams.errors import InvalidName
 from streams.roster.keys import store_of
+from streams.roster.lives import Heard
 from streams.roster.reading.lanes import Lane, Store
 from streams.roster.reading.reader import RosterReader
 from streams.wire.events import valid_name
 
 # Of a pod that Redis has not heard for 15 seconds.
 SILENT = "silent"
-# In a line of log.
-LANES_NAMED = 10
+# In a cursor, between when a life began and its name.
+BEHIND = "."
 
 
 class PodSaid(msgspec.Struct, rename="camel"):
@@ -35,14 +37,14 @@ class PodSaid(msgspec.Struct, rename="camel"):
 
 
 class Pods(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of pods: all runs of the last day, those first that are there."""
+    """A page of pods: all runs of the last day, those first that began last."""
 
     pods: list[PodSaid]
     as_of: str
     next_cursor: str | None = None
 
 
-class StorePage(Store, rename="camel", omit_defaults=True):
+class StorePage(Store, kw_only=True, rename="camel", omit_defaults=True):
     """A store as it is now, and a page of its lanes in the order of their names."""
 
     clients: list[Client]
@@ -66,10 +68,11 @@ class ExpectedSaid(msgspec.Struct):
 async def pods(call: Call) -> Answer:
     """GET /pods."""
     asked: PageQuery = call.query
-    heard = await call.pod.reading.reader.pods()
-    order = [each.life for each in heard]
-    begin = order.index(asked.cursor) + 1 if asked.cursor in order else len(order) if asked.cursor else 0
-    page = heard[begin : begin + asked.limit]
+    # In an order that stays as it is while pods come and go.
+    heard = sorted(await call.pod.reading.reader.pods(), key=_began, reverse=True)
+    began, _, life = asked.cursor.rpartition(BEHIND)
+    left = [each for each in heard if not asked.cursor or _began(each) < (began, life)]
+    page = left[: asked.limit]
     said = [
         PodSaid(
             each.says.pod_name,
@@ -82,8 +85,12 @@ async def pods(call: Call) -> Answer:
         )
         for each in page
     ]
-    more = begin + asked.limit < len(heard)
-    return Answer(Pods(said, call.now, page[-1].life if more else None))
+    cursor = BEHIND.join(_began(page[-1])) if len(left) > asked.limit else None
+    return Answer(Pods(said, call.now, cursor))
+
+
+def _began(heard: Heard) -> tuple[str, str]:
+    return heard.says.started_at, heard.life
 
 
 async def stores(call: Call) -> Answer:
@@ -98,7 +105,7 @@ async def store(call: Call) -> Answer:
     asked: PageQuery = call.query
     found = await call.pod.reading.reader.store(call.name)
     if found is None:
-        raise Problem(ProblemKind.NOT_FOUND, f"No client of a store {call.name} was ever seen.")
+        raise Problem(ProblemKind.NOT_FOUND, f"No client of a store {call.name} is known.")
     summary, lanes = found
     clients, cursor = await _page(call.pod.reading.reader, summary, lanes, asked)
     shown = [client_of(lane) for lane in clients]
@@ -123,10 +130,7 @@ async def expect(call: Call) -> Answer:
     asked: Expected = call.body
     lanes = sorted(set(checked_lanes(call.name, asked.lanes)))
     await call.pod.reading.reader.expect(call.name, lanes)
-    named = ", ".join(lanes[:LANES_NAMED]) + ("…" if len(lanes) > LANES_NAMED else "")
-    said = f"{len(lanes)}, {named}" if lanes else "those that connect"
-    change = Change(f"said which lanes the store {call.name or '(none)'} has: {said}")
-    return Answer(ExpectedSaid(call.name, lanes), change=change)
+    return Answer(ExpectedSaid(call.name, lanes), change=Change(expects(call.name, lanes)))
 
 
 def checked_lanes(store: str, lanes: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from streams.api.calls import Answer, Call, Change
 from streams.api.clients import known_lane
+from streams.audit import closed
 from streams.roster.reading.lanes import LaneState
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
@@ -51,7 +52,7 @@ async def close(call: Call) -> Answer:
         lane = await known_lane(call.pod, call.name)
         closing = Closing(lane.client_name, lane.state, lane.pod_name)
     call.pod.roster.close_everywhere([call.name])
-    return Answer(closing, HTTPStatus.ACCEPTED, Change(f"closed the stream of {call.name}", call.name))
+    return Answer(closing, HTTPStatus.ACCEPTED, Change(closed(call.name, closing.state), call.name))
 
 
 async def traced(call: Call) -> Answer:

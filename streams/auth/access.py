@@ -37,9 +37,14 @@ async def caller_of(authorization: str, find_user: Callable[[], Awaitable[Any]])
     return Caller(user.get_username(), has_session=True) if user.is_active and user.is_staff else None
 
 
+async def who_asks(request: HttpRequest) -> Caller | None:
+    """Return the staff user that a request comes from, or the script that holds ADMIN_TOKEN; None for a stranger."""
+    return await caller_of(request.headers.get("Authorization", ""), request.auser)
+
+
 async def may_look(request: HttpRequest) -> bool:
-    """Say whether a request comes from a staff user, or from a script that holds ADMIN_TOKEN."""
-    return await caller_of(request.headers.get("Authorization", ""), request.auser) is not None
+    """Say whether a request comes from somebody who may look."""
+    return await who_asks(request) is not None
 
 
 def has_token(authorization: str, admin_token: str) -> bool:

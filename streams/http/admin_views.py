@@ -144,7 +144,7 @@ def _not_found(pod: Pod, name: str, elsewhere: str, lane: Lane | None) -> HttpRe
 def where(lane: Lane | None) -> str:
     """Say where a client is that is not on this pod."""
     if lane is None:
-        return " No pod has ever seen it."
+        return " No pod knows of it."
     since = f" since {lane.since}" if lane.since else ""
     if lane.state is LaneState.CONNECTED:
         return f" It is on {lane.pod_name}{since}."

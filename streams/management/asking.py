@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from streams.api.fields import STORE, STORE_RULE
 from streams.api.similar import did_you_mean, similar_names
 from streams.broker.clients import async_client
 from streams.conf import StreamSettings, redis_place
@@ -26,7 +27,7 @@ from streams.wire.events import valid_name
 T = TypeVar("T")
 
 UNSEEN_STATUS = 3
-EXIT_STATUS = "exit status: 0 it is told, 1 Redis cannot be reached, 2 wrong arguments, 3 never seen"
+EXIT_STATUS = "exit status: 0 it is told, 1 Redis cannot be reached, 2 wrong arguments, 3 not known"
 # Names of pods and clients may be longer; the others keep their column then.
 WIDTH = 24
 COLOURS = {LaneState.CONNECTED: "SUCCESS", LaneState.UNKNOWN: "WARNING", LaneState.MISSING: "ERROR"}
@@ -59,6 +60,8 @@ class AskingCommand(BaseCommand):
 
         try:
             return asyncio.run(run())
+        except redis.ResponseError as error:
+            raise CommandError(f"{redis_place(conf.redis_url)} refuses this: {error}.", returncode=1) from None
         except (redis.RedisError, OSError) as error:
             why = str(error) or "it took too long"
             sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."
@@ -82,10 +85,17 @@ def client_name(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error).replace("clientName", "NAME", 1)) from None
 
 
+def store_name(text: str) -> str:
+    """Read an argument that names a store."""
+    if not STORE.match(text):
+        raise argparse.ArgumentTypeError(f"STORE must be {STORE_RULE}.")
+    return text
+
+
 async def fail_unseen(reader: RosterReader, name: str) -> NoReturn:
-    """Say that a client was never seen, and which one may have been meant."""
+    """Say that a client is not known, and which one may have been meant."""
     similar = did_you_mean(await similar_names(reader, name))
-    raise CommandError(f"No client {name} was ever seen.{similar}", returncode=UNSEEN_STATUS)
+    raise CommandError(f"No client {name} is known.{similar}", returncode=UNSEEN_STATUS)
 
 
 def entry_line(entry: TraceEntry) -> str:

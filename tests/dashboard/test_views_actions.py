@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -29,6 +30,24 @@ async def test_disconnect_asks_first_and_then_ends_the_connection(
     assert "was disconnected" in text(await async_client.get(response["Location"]))
     await async_client.post(path)
     assert "is not connected" in text(await async_client.get(response["Location"]))
+
+
+async def test_what_is_done_to_a_client_is_written_down(
+    local_pod: Pod,
+    async_client: AsyncClient,
+    connect: Connect,
+    published: list[tuple[Any, ...]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As the API does; a connection that was gone is none that was closed."""
+    caplog.set_level(logging.INFO, "sse.audit")
+    connect("STORE001-LANE01")
+    for action in ("send", "disconnect", "disconnect"):
+        await async_client.post(f"/admin/clients/STORE001-LANE01/{action}", {"action": "alert"})
+    assert [record.getMessage() for record in caplog.records if record.name == "sse.audit"] == [
+        "anybody sent STORE001-LANE01 a test event, alert evt-1",
+        "anybody closed the stream of STORE001-LANE01",
+    ]
 
 
 async def test_an_action_needs_its_csrf_token(local_pod: Pod, connect: Connect) -> None:

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from streams.api.pages import MAX_LIMIT, client_of
 from streams.api.similar import did_you_mean, similar_stores
-from streams.management.asking import UNSEEN_STATUS, WIDTH, AskingCommand
+from streams.management.asking import UNSEEN_STATUS, WIDTH, AskingCommand, store_name
 from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.reading.reader import RosterReader
 
@@ -27,7 +27,8 @@ class Command(AskingCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take what the API takes."""
-        parser.add_argument("--store", metavar="STORE", help="only this store; '' is that of names without a hyphen")
+        help_store = "only this store; '' is that of names without a hyphen"
+        parser.add_argument("--store", metavar="STORE", type=store_name, help=help_store)
         parser.add_argument("--state", choices=list(map(str, LaneState)), help="only lanes in this state")
         parser.add_argument("--json", action="store_true", help="one JSON object for each lane on standard output")
 
@@ -47,7 +48,7 @@ class Command(AskingCommand):
                 cursor = page.next_cursor
             if not count and store is not None and await reader.store(store) is None:
                 near = did_you_mean(await similar_stores(reader, store))
-                raise CommandError(f"No lane of a store {store} was ever seen.{near}", returncode=UNSEEN_STATUS)
+                raise CommandError(f"No lane of a store {store} is known.{near}", returncode=UNSEEN_STATUS)
             return count
 
         count = self.ask(list_lanes)

@@ -31,7 +31,7 @@ class Lane(msgspec.Struct, rename="camel", omit_defaults=True):
     """One lane. Times are ISO 8601 by Redis' clock.
 
     `since` is when it got into its state, `last_seen_at` when its last connection ended, for `last_reason`.
-    `missing_since` is since when a missing lane is away, MISSING_SECONDS before it was called missing.
+    `missing_since` is since when a missing lane is away, MISSING_SECONDS or more before it was called missing.
     `pod_name` is the pod that has it, or had it last. A moment that nobody knows is left out.
     """
 
@@ -46,10 +46,10 @@ class Lane(msgspec.Struct, rename="camel", omit_defaults=True):
     missing_since: str | None = None
 
 
-class Store(msgspec.Struct, rename="camel"):
+class Store(msgspec.Struct, rename="camel", omit_defaults=True):
     """One store: its state, and how many of its lanes are in which; of the missing the first 1,000 names.
 
-    A lane is counted once, in the state that it is in.
+    A lane is counted once, in the state that it is in. `dark_since` is when the last lane of a dark one went.
     """
 
     store: str
@@ -60,6 +60,7 @@ class Store(msgspec.Struct, rename="camel"):
     offline: int
     unknown: int
     missing: list[str]
+    dark_since: str | None = None
 
 
 class Totals(msgspec.Struct, rename="camel"):
@@ -89,7 +90,10 @@ class Lanes(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Stores(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of stores in the order of their names; the last where there is no `next_cursor`."""
+    """A page of stores in the order of their names; the last where there is no `next_cursor`.
+
+    It may hold fewer than were asked for.
+    """
 
     stores: list[Store]
     as_of: str

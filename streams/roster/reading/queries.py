@@ -5,10 +5,13 @@ Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are cou
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.roster.keys import SEPARATOR
 from streams.roster.lives import LIFE_SECONDS
+from streams.roster.reading.foreign import READ
 from streams.roster.script import DAYS, Said
 
 DAY_MS = 86_400_000
@@ -29,32 +32,34 @@ local here = prefix .. 'here:' .. (redis.call('HGET', prefix .. 'tally', 'histor
 local seen, known, summaries = prefix .. 'seen:', prefix .. 'known:', prefix .. 'summary'
 """
 
-# ARGV: stores. Of each its summary and its three hashes, which are left out of a large one.
+# ARGV: stores. Of each its summary and its three hashes, which are left out of a large one; then foreign keys.
 READ_STORES = (
-    HEAD
+    READ
+    + HEAD
     + """
 local found = {}
 for place = 2, #ARGV do
   local store = ARGV[place]
-  local read = {redis.call('HGET', summaries, store)}
-  if redis.call('HLEN', known .. store) <= LARGE then
+  local parts = {redis.call('HGET', summaries, store)}
+  if size_of(known .. store) <= LARGE then
     for number, key in ipairs({here, seen, known}) do
-      read[number + 1] = redis.call('HGETALL', key .. store)
+      parts[number + 1] = read('HGETALL', key .. store)
     end
   end
-  found[#found + 1] = read
+  found[#found + 1] = parts
 end
-return {now, tally, pods, found}
+return {now, tally, pods, found, foreign}
 """.replace("LARGE", str(LARGE))
 )
 
 # ARGV: a store, then names of its lanes. The store's summary, and of each name what three hashes hold.
 READ_LANES = (
-    HEAD
+    READ
+    + HEAD
     + """
 local store, found = ARGV[2], {redis.call('HGET', summaries, ARGV[2])}
 for number, key in ipairs({here, seen, known}) do
-  found[number + 1] = redis.call('HMGET', key .. store, unpack(ARGV, 3))
+  found[number + 1] = read('HMGET', key .. store, unpack(ARGV, 3))
 end
 return {now, tally, pods, found}
 """
@@ -75,15 +80,17 @@ return {now, tally, pods, found}
 )
 
 # ARGV: a part of a name in small letters, then stores. Those of them that are large, or have such a lane.
-FIND_STORES = """
+FIND_STORES = (
+    READ
+    + """
 local found = {}
 for place = 3, #ARGV do
   local store = ARGV[place]
   local key = ARGV[1] .. 'known:' .. store
-  if redis.call('HLEN', key) > LARGE then
+  if size_of(key) > LARGE then
     found[#found + 1] = store
   else
-    for _, name in ipairs(redis.call('HKEYS', key)) do
+    for _, name in ipairs(read('HKEYS', key)) do
       if string.find(string.lower(name), ARGV[2], 1, true) then
         found[#found + 1] = store
         break
@@ -93,6 +100,7 @@ for place = 3, #ARGV do
 end
 return found
 """.replace("LARGE", str(LARGE))
+)
 
 READ_TOTALS = HEAD + "return {now, tally, pods, redis.call('HGETALL', prefix .. 'totals')}"
 
@@ -207,18 +215,18 @@ def read_tallied(reply: list[bytes]) -> Tallied:
     fields = read_hash(reply)
     return Tallied(
         fields.get("history"),
-        int(fields.get("began", 0)),
+        read_count(fields.get("began")) or 0,
         fields.get("coming"),
-        int(fields.get("coming_since", 0)),
-        int(fields["missing_ms"]) if "missing_ms" in fields else None,
-        int(fields.get("at", 0)),
+        read_count(fields.get("coming_since")) or 0,
+        read_count(fields.get("missing_ms")),
+        read_count(fields.get("at")) or 0,
         frozenset(fields.get("alive", "").split()),
     )
 
 
 def read_hash(reply: list[bytes]) -> dict[str, str]:
     """Read what HGETALL says."""
-    words = [word.decode() for word in reply]
+    words = [word.decode(errors="replace") for word in reply]
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
@@ -229,7 +237,25 @@ def read_held(reply: list[list[bytes]]) -> Held:
 
 def read_fields(names: list[str], reply: list[bytes | None]) -> dict[str, str]:
     """Read what HMGET says of names."""
-    return {name: value.decode() for name, value in zip(names, reply, strict=True) if value is not None}
+    found = zip(names, reply or [None] * len(names), strict=True)
+    return {name: value.decode(errors="replace") for name, value in found if value is not None}
+
+
+def read_names(members: Iterable[bytes]) -> list[str]:
+    """Read members of an index; without what is no text, which nobody of ours wrote and no cursor can go on from."""
+    found = []
+    for member in members:
+        with contextlib.suppress(UnicodeDecodeError):
+            found.append(member.decode())
+    return found
+
+
+def read_count(written: str | bytes | None) -> int | None:
+    """Read a number; None where there is none."""
+    try:
+        return int(written or "")
+    except ValueError:
+        return None
 
 
 def read_entry(written: str | None) -> Entry | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from typing import Any
 
 import redis.asyncio
 
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
 from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
-from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_hash
+from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_count, read_hash, read_names
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
-from streams.roster.reading.states import lane_of, look, read_summary, store_of_summary
+from streams.roster.reading.shown import lane_of, store_of_summary
+from streams.roster.reading.states import look, read_summary
 from streams.roster.script import Said
 from streams.wire.timestamps import iso, now_iso
 
@@ -40,17 +42,17 @@ class RosterReader:
     async def totals(self) -> Totals:
         """Return the sums of all stores, as of when the tally last looked."""
         now, _tally, pods, reply = await self._reads.run(READ_TOTALS)
-        counts = {field: int(count) for field, count in read_hash(reply).items()}
+        counts = {field: read_count(count) or 0 for field, count in read_hash(reply).items()}
         counts["pods"] = sum(heard.alive for heard in read_lives(now, pods))
         return Totals(**{field: counts.get(field, 0) for field in Totals.__struct_fields__})
 
     async def lane(self, name: str) -> Lane | None:
-        """Return one lane as it is now, or None where the name was never seen."""
-        ((store, view, _summary, held),) = await self._reads.stores([store_of(name)])
+        """Return one lane as it is now, or None where the name is not known."""
+        ((store, view, summary, held),) = await self._reads.stores([store_of(name)])
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
         else:
-            lanes = look(held, view).lanes
+            lanes = look(held, view, summary).lanes
         return next((lane_of(lane, view) for lane in lanes if lane.name == name), None)
 
     async def lanes(
@@ -87,17 +89,20 @@ class RosterReader:
         as_of = await self._as_of()
         index = f"by:{state}" if state else "stores"
         names, summaries = await self._reads.summaries(index, position_of(cursor).lowest, limit + 1, q.lower())
-        found = {name.decode(): read_summary(summary) for name, summary in zip(names, summaries, strict=True)}
+        written = dict(zip(names, summaries, strict=True))
+        found = {name: read_summary(written[name.encode()]) for name in read_names(names)}
+        page = list(found)[:limit]
         # Those that the tally has not seen yet.
-        unseen = [name for name, summary in found.items() if summary is None]
+        unseen = [name for name in page if found[name] is None]
         for place in range(0, len(unseen), MAX_STORES):
             for name, view, _summary, held in await self._reads.stores(unseen[place : place + MAX_STORES]):
                 found[name] = look(held, view).summary if held else None
-        shown = [store_of_summary(name, summary) for name, summary in found.items() if summary]
-        return Stores(shown[:limit], as_of, shown[limit - 1].store + DONE if len(shown) > limit else None)
+        # One that has just lost its last lane is none any more.
+        shown = [store_of_summary(name, summary) for name in page if (summary := found[name]) and summary.lanes]
+        return Stores(shown, as_of, page[-1] + DONE if page and len(names) > limit else None)
 
     async def store(self, store: str) -> tuple[Store, list[Lane]] | None:
-        """Return a store as it is now and its lanes in the order of their names, or None where none was ever seen.
+        """Return a store as it is now and its lanes in the order of their names, or None where none is known.
 
         Of a store with more than 1,000 lanes it is the first 1,000, which lanes() goes on from, and the
         sum is as of when the tally last looked.
@@ -106,7 +111,7 @@ class RosterReader:
         if held is None:
             page = await self.lanes(store=store, limit=LARGE)
             return (store_of_summary(store, summary), page.clients) if summary else None
-        now = look(held, view)
+        now = look(held, view, summary)
         shown = [lane_of(lane, view) for lane in sorted(now.lanes)]
         return (store_of_summary(store, now.summary), shown) if shown else None
 
@@ -119,7 +124,8 @@ class RosterReader:
         if strangers := [name for name in names if store_of(name) != store]:
             raise ValueError(f"{strangers[0]} is no lane of the store {store!r}")
         known = self._client.hscan_iter(f"{self._prefix}known:{store}", count=LARGE)
-        said = {name.decode() async for name, value in known if value.endswith(f" {Said.EXPECTED}".encode())}
+        expected = f" {Said.EXPECTED}".encode()
+        said = {name.decode(errors="replace") async for name, value in known if value.endswith(expected)}
         await self._reads.run(EXPECT, store, len(names), *names, *said.difference(names))
 
     async def retire(self, name: str) -> bool:
@@ -127,5 +133,6 @@ class RosterReader:
         return bool(await self._reads.run(RETIRE, store_of(name), name))
 
     async def _as_of(self) -> str:
-        at = await self._client.hget(self._prefix + "tally", "at")
-        return iso(int(at) / 1000) if at else now_iso()
+        written: Any = await self._client.hget(self._prefix + "tally", "at")
+        at = read_count(written)
+        return iso(at / 1000) if at else now_iso()

@@ -20,6 +20,7 @@ from streams.roster.reading.queries import (
     Held,
     read_fields,
     read_held,
+    read_names,
     read_tallied,
 )
 from streams.roster.reading.states import (
@@ -94,7 +95,7 @@ class Reads:
 
     async def stores(self, stores: Sequence[str]) -> list[tuple[str, View, Summary | None, Held | None]]:
         """Read stores: of each how it is looked at, its sum if it has one, and what is held, None of a large one."""
-        now, tally, pods, found = await self.run(READ_STORES, *stores)
+        now, tally, pods, found, _foreign = await self.run(READ_STORES, *stores)
         view = view_of(now, read_tallied(tally), pods)
         return [
             (store, view, read_summary(summary), read_held(hashes) if hashes else None)
@@ -106,8 +107,9 @@ class Reads:
         now, tally, pods, (written, *hashes) = await self.run(READ_LANES, store, *names)
         view, summary = view_of(now, read_tallied(tally), pods), read_summary(written)
         held = Held(*(read_fields(names, reply) for reply in hashes))
-        said, dark = (summary.said, summary.state is StoreState.DARK) if summary else (False, False)
-        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+        said, opened = (summary.said, summary.opened) if summary else (False, 0)
+        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
+        dark = summary is not None and summary.state is StoreState.DARK
         return view, list(map(in_the_dark, lanes)) if dark else lanes
 
     async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
@@ -144,12 +146,12 @@ class Reads:
         return [store] if not position.started or (position.name and position.store == store) else []
 
     async def _search(self, stores: list[str], q: str) -> list[str]:
-        return [store.decode() for store in await self.run(FIND_STORES, q, *stores)] if q else stores
+        return read_names(await self.run(FIND_STORES, q, *stores)) if q else stores
 
     async def _look(
         self, stores: list[str], position: Position, state: LaneState | None, q: str
     ) -> AsyncGenerator[Step]:
-        for store, view, _summary, held in await self.stores(stores):
+        for store, view, summary, held in await self.stores(stores):
             after = position.name if store == position.store else ""
             if held is None:
                 async for step in self._look_at_large(store, view, after, q):
@@ -162,7 +164,9 @@ class Reads:
                     here = set(connected(held, view))
                     matching = [name for name in matching if (name in here) is (state is LaneState.CONNECTED)]
                 # A name is looked at for less than a lane.
-                yield Step(look_for(matching, held, view), view, store + DONE, len(matching) + len(names) // NAMES)
+                yield Step(
+                    look_for(matching, held, view, summary), view, store + DONE, len(matching) + len(names) // NAMES
+                )
 
     async def _look_at_large(self, store: str, view: View, after: str, q: str) -> AsyncGenerator[Step]:
         key, lowest = f"{self._prefix}large:{store}", f"({after}" if after else "-"
@@ -177,4 +181,4 @@ class Reads:
 
     async def _range(self, key: str, lowest: str, count: int) -> list[str]:
         found: list[Any] = await self._client.zrangebylex(key, lowest, "+", 0, count)
-        return [member.decode() for member in found]
+        return read_names(found)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
-from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
+from streams.roster.reading.lanes import LaneState, StoreState
 from streams.roster.reading.queries import (
     DAY_MS,
     Ended,
@@ -25,7 +25,6 @@ from streams.roster.reading.queries import (
     read_known,
 )
 from streams.roster.script import DAYS, Said
-from streams.wire.timestamps import iso
 
 LIFE_MS = round(1000 * LIFE_SECONDS)
 # A dead pod's entries are taken for ended then.
@@ -92,7 +91,11 @@ class LaneNow(NamedTuple):
 
 
 class Summary(msgspec.Struct, array_like=True, frozen=True):
-    """One store at a moment; `missing_named` are the first MAX_NAMED of the missing, `said` is that of Held."""
+    """One store at a moment; `missing_named` are the first MAX_NAMED of the missing, `said` is that of Held.
+
+    `dark_since` is when the last lane of a dark store went. `opened` is when the first came after all were away
+    for MISSING_SECONDS, or 0: who is not there yet has as long from then on.
+    """
 
     state: StoreState
     lanes: int
@@ -103,6 +106,8 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     missing: int
     said: bool
     missing_named: list[str]
+    dark_since: int = 0
+    opened: int = 0
 
 
 _summary = msgspec.json.Decoder(Summary)
@@ -139,11 +144,11 @@ class StoreNow(NamedTuple):
     gone: list[Gone]
 
 
-def look(held: Held, view: View) -> StoreNow:
-    """Look at all lanes of a store."""
+def look(held: Held, view: View, before: Summary | None = None) -> StoreNow:
+    """Look at all lanes of a store; `before` is what the last look found."""
     names = held.known.keys() | held.here.keys()
-    said = held.said
-    lanes = [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+    said, opened = held.said, opened_at(held, view, before)
+    lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
     expected = sum(lane.expected for lane in lanes)
     there = sum(lane.state is LaneState.CONNECTED for lane in lanes)
     # Night, or the store's line.
@@ -161,22 +166,34 @@ def look(held: Held, view: View) -> StoreNow:
         missing=len(missing),
         said=said,
         missing_named=sorted(missing)[:MAX_NAMED],
+        dark_since=max(lane.away for lane in lanes) if dark else 0,
+        opened=opened,
     )
     again = min((lane.again for lane in lanes if lane.again), default=0)
     away = names.difference(lane.name for lane in lanes if lane.state is LaneState.CONNECTED)
     return StoreNow(lanes, summary, again, [gone for name in away if (gone := _gone(name, held, view)) is not None])
 
 
-def look_for(names: Iterable[str], held: Held, view: View) -> list[LaneNow]:
-    """Look at some lanes of a store of which all is held, in this order.
+def opened_at(held: Held, view: View, before: Summary | None) -> int:
+    """Return when a store opened, as Summary has it; one that was dark for a moment only has not opened again."""
+    if before is None:
+        return 0
+    if before.state is not StoreState.DARK or view.missing_ms is None:
+        return before.opened
+    first = min((entry.opened for name in connected(held, view) if (entry := read_entry(held.here[name]))), default=0)
+    return first if first - before.dark_since >= view.missing_ms else before.opened
+
+
+def look_for(names: Iterable[str], held: Held, view: View, before: Summary | None = None) -> list[LaneNow]:
+    """Look at some lanes of a store of which all is held, in this order; `before` is that of look().
 
     It is quicker than look() where any lane is connected.
     """
     if not any(connected(held, view)):
-        lanes = {lane.name: lane for lane in look(held, view).lanes}
+        lanes = {lane.name: lane for lane in look(held, view, before).lanes}
         return [lanes[name] for name in names if name in lanes]
-    said = held.said
-    return [lane for name in names if (lane := look_at(name, held, view, said=said)) is not None]
+    said, opened = held.said, opened_at(held, view, before)
+    return [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
 
 
 def connected(held: Held, view: View) -> Iterator[str]:
@@ -191,8 +208,11 @@ def in_the_dark(lane: LaneNow) -> LaneNow:
     return lane._replace(state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
 
 
-def look_at(name: str, held: Held, view: View, *, said: bool) -> LaneNow | None:
-    """Look at one lane, of a store that is not dark; None where it is not known. `said` is that of all its lanes."""
+def look_at(name: str, held: Held, view: View, *, said: bool, opened: int = 0) -> LaneNow | None:
+    """Look at one lane, of a store that is not dark; None where it is not known.
+
+    `said` is that of all its lanes, and `opened` that of its store's Summary.
+    """
     entry, known = read_entry(held.here.get(name)), read_known(held.known.get(name))
     if known is not None and known.said is Said.RETIRED:
         known = None
@@ -208,7 +228,7 @@ def look_at(name: str, held: Held, view: View, *, said: bool) -> LaneNow | None:
         return LaneNow(name, LaneState.CONNECTED, expected, entry.opened, 0, again, entry, ended)
     # Redis may have been another one that it was in until then.
     away = max(last, view.began)
-    missing_at = away + view.missing_ms if expected and view.missing_ms is not None else 0
+    missing_at = max(away, opened) + view.missing_ms if expected and view.missing_ms is not None else 0
     again = _again_when_away(known, entry, last, days if expected and not said else 0, view.day)
     if missing_at and view.now >= missing_at:
         since = missing_at if last else 0
@@ -259,39 +279,3 @@ def _gone(name: str, held: Held, view: View) -> Gone | None:
         is_known_then = f"{view.day} {days_at(known, entry, last, view.day)} {known.said}"
         return Gone(name, written, is_known, seen, is_known_then)
     return Gone(name, written, is_known, seen, is_known)
-
-
-def lane_of(lane: LaneNow, view: View) -> Lane:
-    """Return a lane as it is shown."""
-    entry, ended = lane.entry, lane.ended
-    beat = view.pods.get(entry.life) if entry else None
-    return Lane(
-        lane.name,
-        lane.state,
-        expected=lane.expected,
-        pod_name=(beat.pod_name if beat else "") or ended.pod_name or None,
-        life=entry.life if entry else None,
-        since=moment(lane.since),
-        last_seen_at=moment(ended.at),
-        last_reason=ended.reason or None,
-        missing_since=moment(lane.away) if lane.state is LaneState.MISSING else None,
-    )
-
-
-def store_of_summary(store: str, summary: Summary) -> Store:
-    """Return a store as it is shown."""
-    return Store(
-        store,
-        summary.state,
-        lanes=summary.lanes,
-        expected=summary.expected,
-        connected=summary.connected,
-        offline=summary.offline,
-        unknown=summary.unknown,
-        missing=summary.missing_named,
-    )
-
-
-def moment(ms: int) -> str | None:
-    """Write a moment as it is shown."""
-    return iso(ms / 1000) if ms else None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+import redis
 import redis.asyncio
 
 from streams.roster.reading.queries import READ_CLAIMS, READ_STORES, Held, Tallied, read_held, read_tallied
@@ -24,6 +27,8 @@ class Commands:
     def __init__(self, client: redis.asyncio.Redis, prefix: str, life: str, *, lock_seconds: float) -> None:
         self._client, self._prefix, self._life = client, prefix, life
         self._lock_ms = round(1000 * lock_seconds)
+        # Keys of the roster under which somebody else has written; they count as empty.
+        self.foreign: set[str] = set()
         self._scripts = {
             text: client.register_script(text)
             for text in (
@@ -77,11 +82,12 @@ class Commands:
     async def mark_life(self, life: str) -> None:
         """Have all stores looked at in which a life has claimed."""
         marked: set[bytes] = set()
-        async for store in self._client.sscan_iter(f"{self._prefix}of:{life}", count=MAX_MARKED):
-            marked.add(store)
-            if len(marked) == MAX_MARKED:
-                await self._client.sadd(self._prefix + "dirty", *marked)
-                marked.clear()
+        with self._skipping(key := f"{self._prefix}of:{life}"):
+            async for store in self._client.sscan_iter(key, count=MAX_MARKED):
+                marked.add(store)
+                if len(marked) == MAX_MARKED:
+                    await self._client.sadd(self._prefix + "dirty", *marked)
+                    marked.clear()
         if marked:
             await self._client.sadd(self._prefix + "dirty", *marked)
 
@@ -90,11 +96,12 @@ class Commands:
 
     async def take(self, count: int) -> list[str]:
         """Take stores that are to be looked at; write() says that they were."""
-        return [store.decode() for store in await self._run(scripts.TAKE, self._lock_ms, count)]
+        return [store.decode(errors="replace") for store in await self._run(scripts.TAKE, self._lock_ms, count)]
 
     async def read_stores(self, stores: list[str]) -> tuple[View, list[tuple[str, Summary | None, Held | None]]]:
         """Read stores: each with its summary, if it has one, and what is held of it, or None for a large one."""
-        now, tally, pods, found = await self._scripts[READ_STORES](args=[self._prefix, *stores])
+        now, tally, pods, found, foreign = await self._scripts[READ_STORES](args=[self._prefix, *stores])
+        self.foreign.update(key.decode(errors="replace") for key in foreign)
         return view_of(now, read_tallied(tally), pods), [
             (store, read_summary(summary), read_held(hashes) if hashes else None)
             for store, (summary, *hashes) in zip(stores, found, strict=True)
@@ -105,13 +112,26 @@ class Commands:
         keys = (f"here:{history}:", "seen:", "known:")
         held = Held(*[await self._read_hash(self._prefix + key + store) for key in keys])
         names = sorted(held.known)
-        for place in range(0, len(names), MAX_MARKED):
-            await self._client.zadd(f"{self._prefix}large:{store}", dict.fromkeys(names[place : place + MAX_MARKED], 0))
+        with self._skipping(key := f"{self._prefix}large:{store}"):
+            for place in range(0, len(names), MAX_MARKED):
+                await self._client.zadd(key, dict.fromkeys(names[place : place + MAX_MARKED], 0))
         return held
 
     async def _read_hash(self, key: str) -> dict[str, str]:
-        fields = self._client.hscan_iter(key, count=MAX_READ)
-        return {name.decode(): value.decode() async for name, value in fields}
+        found: dict[str, str] = {}
+        with self._skipping(key):
+            async for name, value in self._client.hscan_iter(key, count=MAX_READ):
+                found[name.decode(errors="replace")] = value.decode(errors="replace")
+        return found
+
+    @contextlib.contextmanager
+    def _skipping(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            self.foreign.add(key)
 
     async def write(self, differences: list[int], rows: list[str | bytes | int]) -> None:
         """Write what was found in stores; does nothing where another pod has the lock."""

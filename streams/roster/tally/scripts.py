@@ -142,7 +142,7 @@ for place = place, #ARGV, 5 do
     else
       redis.call('HDEL', prefix .. 'summary', store)
       -- A lane may have come meanwhile.
-      if redis.call('HLEN', prefix .. 'known:' .. store) + redis.call('HLEN', here .. store) == 0 then
+      if redis.call('EXISTS', prefix .. 'known:' .. store, here .. store) == 0 then
         redis.call('ZREM', prefix .. 'stores', store)
       end
     end
@@ -169,6 +169,13 @@ CLEAN = (
 local store = ARGV[3]
 local here = prefix .. 'here:' .. (redis.call('HGET', prefix .. 'tally', 'history') or '') .. ':' .. store
 local seen, known = prefix .. 'seen:' .. store, prefix .. 'known:' .. store
+for _, key in ipairs({here, seen, known}) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'hash' and kind ~= 'none' then
+    -- Somebody else wrote it.
+    return 0
+  end
+end
 for place = 4, #ARGV, 5 do
   local name, entry, was_known, ended, is_known = unpack(ARGV, place, place + 4)
   if entry ~= '' then

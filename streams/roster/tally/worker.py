@@ -16,7 +16,7 @@ import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.primary import Primary
-from streams.logs import Sparingly
+from streams.logs import Sparingly, quoted
 from streams.roster.keys import prefix
 from streams.roster.lives import FORGET_SECONDS
 from streams.roster.reading.states import Summary, View, look
@@ -35,6 +35,8 @@ REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.5, 2.0)
 # At once, so that events go out between two of them.
 MAX_STORES = 50
+# In a line of log.
+FOREIGN_NAMED = 3
 # Its entries are buried by then.
 FORGET_LIFE_MS = round(1000 * FORGET_SECONDS) + 3_600_000
 
@@ -63,7 +65,7 @@ class Tally:
         # When large stores were last looked at, and how many lanes they had.
         self._large: dict[str, tuple[int, int]] = {}
         self._backoff = Backoff(*RETRY_SECONDS)
-        self._said = Sparingly()
+        self._said, self._foreign_said = Sparingly(), Sparingly()
 
     def drop(self, _reason: str) -> None:
         """Connect anew before the next round."""
@@ -147,22 +149,35 @@ class Tally:
 
     async def _look(self, run: Commands, history: str, stores: list[str]) -> None:
         view, found = await run.read_stores(stores)
+        self._tell_foreign(run)
         looks = []
         for store, before, held in found:
             if held is None:
                 looks.append(await self._look_at_large(run, store, history, before, view))
             else:
-                looks.append(looked(store, before, look(held, view), view.now))
+                looks.append(looked(store, before, look(held, view, before), view.now))
         await run.write(differences(looks), rows(looks))
         for each in looks:
             if each.now is not None and each.now.gone:
                 await run.clean(each.store, each.now.gone)
+
+    def _tell_foreign(self, run: Commands) -> None:
+        if not run.foreign:
+            return
+        if self._foreign_said.due():
+            keys = ", ".join(sorted(run.foreign)[:FOREIGN_NAMED])
+            logger.warning(
+                "Under keys of the roster somebody else has written; they count as empty. Delete them: %s (keys: %d)",
+                quoted(keys),
+                len(run.foreign),
+            )
+        run.foreign.clear()
 
     async def _look_at_large(self, run: Commands, store: str, history: str, before: Summary | None, view: View) -> Look:
         looked_at, lanes = self._large.get(store, (0, 0))
         if view.now < (due := due_at(looked_at, lanes)):
             return Look(store, before, None, due)
         held = await run.read_large(store, history)
-        found = look(held, view)
+        found = look(held, view, before)
         self._large[store] = (view.now, found.summary.lanes)
         return looked(store, before, found, view.now)

@@ -111,7 +111,7 @@ def test_a_client_of_another_pod_is_seen_and_disconnected(
     assert "pod-3" in browser.one(".question").text
     browser.one("button.danger").click()
     assert "is being disconnected by pod-3" in browser.wait_texts(".messagelist li")[0]
-    wait_until("its end", lambda: headline(browser) == "Not connected. Somebody disconnected it from the dashboard.")
+    wait_until("its end", lambda: headline(browser) == "Not connected. An operator disconnected it.")
     wait_until("how it was", lambda: browser.texts("[data-rows=timeline] th")[:1] == ["closed"], SOON)
     clients.connect(name)
     wait_until("its return", lambda: headline(browser) == "Connected to pod-3.", SOON)

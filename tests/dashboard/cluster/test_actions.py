@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -34,6 +35,26 @@ async def test_which_lanes_are_expected_is_asked_confirmed_and_said(fleet: Fleet
     assert await expected(fleet) == [f"STORE00002-LANE0{number}" for number in (2, 3, 4)]
     html = text(await async_client.get("/admin/stores/STORE00002"))
     assert "3 lanes of STORE00002 are expected now." in html
+
+
+async def test_what_is_said_of_lanes_is_written_down(
+    fleet: Fleet, async_client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the API does: who, what, and of which client; not what was only asked."""
+    caplog.set_level(logging.INFO, "sse.audit")
+    await night_and_day(fleet)
+    await async_client.post(PATH, {"lanes": "LANE02"})
+    await async_client.get("/admin/clients/STORE00002-LANE02/retire")
+    assert caplog.messages == []
+    await async_client.post(PATH, {"lanes": "LANE02", "confirmed": "yes"})
+    await async_client.post("/admin/clients/STORE00002-LANE02/retire")
+    assert caplog.messages == [
+        "anybody said which lanes the store STORE00002 has: 1, STORE00002-LANE02",
+        "anybody retired STORE00002-LANE02",
+    ]
+    fields = caplog.records[1].fields  # type: ignore[attr-defined]
+    assert fields["clientName"] == "STORE00002-LANE02"
+    assert fields["address"].startswith("127.0.0.1")
 
 
 async def test_no_lane_at_all_is_learning_again(fleet: Fleet, async_client: AsyncClient) -> None:

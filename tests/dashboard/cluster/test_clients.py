@@ -64,7 +64,7 @@ async def test_client_has_a_time_line_newest_first(board: Board, fleet: Fleet):
 async def test_client_that_was_never_seen(board: Board, fleet: Fleet):
     await night_and_day(fleet)
     found = await content(board, "STORE00404-LANE01")
-    assert found.texts["headline"] == "No client of this name was ever seen."
+    assert found.texts["headline"] == "No client of this name is known."
     assert (found.levels, found.shown["known"]) == ({"client": "quiet"}, False)
 
 

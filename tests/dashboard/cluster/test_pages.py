@@ -117,7 +117,7 @@ async def test_store_page(board: Board, fleet: Fleet):
     assert (await content_of(StorePage(DARK), look)).levels == {"store": "quiet"}
     assert column(await content_of(StorePage(""), look), "lanes", 1) == ["alone"]
     nowhere = await content_of(StorePage("STORE404"), look)
-    assert (nowhere.shown["known"], nowhere.texts["headline"]) == (False, "No lane of this store was ever seen.")
+    assert (nowhere.shown["known"], nowhere.texts["headline"]) == (False, "No lane of this store is known.")
 
 
 async def test_store_page_by_page(board: Board, fleet: Fleet, monkeypatch: pytest.MonkeyPatch):

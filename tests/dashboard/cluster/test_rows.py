@@ -41,14 +41,14 @@ def test_store_row():
     assert store_row(nameless)[:4] == ["", "without a store", "-", "complete"]
 
 
-def test_attention_rows_say_since_when_the_first_lane_is_away():
+def test_attention_rows_say_since_when_the_first_lane_is_away_or_the_store_dark():
     missing = [
         Lane("STORE007-LANE03", LaneState.MISSING, missing_since=LATER),
         Lane("STORE007-LANE04", LaneState.MISSING, missing_since=AT),
         Lane("STORE007-LANE05", LaneState.MISSING),
     ]
-    dark = Store("STORE008", StoreState.DARK, 6, 6, 0, 6, 0, [])
-    assert [row[-1] for row in attention_rows([PARTIAL, dark], missing)] == [AT, ""]
+    dark = Store("STORE008", StoreState.DARK, 6, 6, 0, 6, 0, [], LATER)
+    assert [row[-1] for row in attention_rows([PARTIAL, dark], missing)] == [AT, LATER]
 
 
 def test_lane_row():

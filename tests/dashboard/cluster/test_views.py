@@ -55,6 +55,24 @@ async def test_the_search_finds_stores_and_leads_to_clients(fleet: Fleet, async_
     assert (response.status_code, response["Location"]) == (302, "/admin/clients/STORE00001-LANE01")
 
 
+@pytest.mark.parametrize(
+    ("path", "leads_to"), [("/admin/clients", "/admin/stores"), ("/admin/clients/", "/admin/clients")]
+)
+async def test_a_clients_address_without_its_name_leads_to_the_search(
+    local_pod: Any, async_client: AsyncClient, path: str, leads_to: str
+) -> None:
+    response = await async_client.get(path)
+    assert response.headers["Location"] == leads_to
+
+
+async def test_a_client_that_never_was_there_is_away_since_no_moment(fleet: Fleet, async_client: AsyncClient) -> None:
+    await night_and_day(fleet)
+    await fleet.reader.expect("STORE00001", ["STORE00001-LANE01", "STORE00001-LANE09"])
+    hidden = r'<span data-shown="state_since"\s+hidden>since'
+    assert re.search(hidden, text(await async_client.get("/admin/clients/STORE00001-LANE09")))
+    assert not re.search(hidden, text(await async_client.get("/admin/clients/STORE00001-LANE01")))
+
+
 async def test_a_store_without_a_name_has_a_page(fleet: Fleet, async_client: AsyncClient) -> None:
     await night_and_day(fleet)
     assert 'href="/admin/stores/-"' in text(await async_client.get("/admin/stores"))

@@ -59,14 +59,16 @@ def test_since_leaves_out_today():
     ],
 )
 def test_lane_headline(state: LaneState, said: str):
-    assert lane_headline(lane(state, last_reason="dead-peer"), "one") == said
+    assert lane_headline(lane(state, last_reason="dead-peer", missing_since=BEFORE), "one") == said
 
 
 def test_lane_headline_of_what_redis_does_not_know_yet():
-    assert lane_headline(None, "one") == "No client of this name was ever seen."
+    assert lane_headline(None, "one") == "No client of this name is known."
     assert lane_headline(lane(LaneState.CONNECTED), "two") == "Its connection to pod-2 has just begun or ended."
     assert lane_headline(Lane("kiosk", LaneState.UNKNOWN), "one").startswith("Unknown: a pod, to which")
     assert lane_headline(Lane("kiosk", LaneState.OFFLINE), "one") == "Not connected."
+    never = "Missing: it is expected, and no connection of it is known."
+    assert lane_headline(Lane("kiosk", LaneState.MISSING), "one") == never
 
 
 def test_ended_of_a_lost_pod():
@@ -88,5 +90,12 @@ def test_store_headline():
     two = store(StoreState.PARTIAL, "STORE007-LANE03", "STORE007-LANE04")
     assert store_headline(two, [], NOW) == f"{there}; LANE03, LANE04 are missing."
     assert store_headline(store(StoreState.COMPLETE), [], NOW) == f"{there}; no lane that is expected is missing."
-    dark = "Dark: none of its lanes is connected, of which 5 are expected."
-    assert store_headline(store(StoreState.DARK), [], NOW) == dark
+
+
+def test_store_headline_of_a_dark_store():
+    """It says since when, where that is known; a store of one lane has no others that could be there."""
+    dark = Store("STORE007", StoreState.DARK, 6, 5, 0, 6, 0, [], TODAY)
+    said = "Dark since 02:31 UTC: none of its 6 lanes is connected, 5 of them expected."
+    assert store_headline(dark, [], NOW) == said
+    only = Store("STORE007", StoreState.DARK, 1, 1, 0, 1, 0, [])
+    assert store_headline(only, [], NOW) == "Dark: its only lane is not connected."

@@ -121,10 +121,10 @@ async def test_name_that_was_never_seen(shop: Shop, command: str):
     for name, meant in (("store001-lane01", f" Did you mean {NAMES[0]}?"), ("NOBODY", "")):
         done = shop.run(command, name)
         assert (done.returncode, done.stdout) == (3, "")
-        assert done.stderr == f"CommandError: No client {name} was ever seen.{meant}\n"
+        assert done.stderr == f"CommandError: No client {name} is known.{meant}\n"
     done = shop.run("lanes", "--store", "STORE01")
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("CommandError: No lane of a store STORE01 was ever seen. Did you mean STORE00")
+    assert done.stderr.startswith("CommandError: No lane of a store STORE01 is known. Did you mean STORE00")
 
 
 @pytest.mark.parametrize("arguments", [["lanes"], ["lane", "A"], ["trace", "A"]])

@@ -156,7 +156,7 @@ async def test_every_number_is_the_same_whichever_pod_is_asked(
     assert cells(lanes_shown, "lanes-3") == ["connected", "connected", "missing", "connected", "connected", "connected"]
     assert dict(lanes_shown)["headline"].startswith("5 of 6 lanes connected; LANE03 is missing since ")
     dark = await same(pods, f"/admin/stores/{DARK}")
-    assert dict(dark)["headline"].startswith("Dark: none of its lanes is connected")
+    assert re.match(r"Dark since \d\d:\d\d UTC: none of its 6 lanes is connected", dict(dark)["headline"])
 
     for place, name in enumerate(NAMES):
         client = dict(await same(pods, f"/admin/clients/{name}"))

@@ -70,5 +70,5 @@ def test_one_pod_of_several_does_not_pass_for_all(start_pod: StartPod, redis_ser
     )
     wait_until("the pods to hear each other", lambda: first.metric("sse_pods") == second.metric("sse_pods") == 2)
     assert "This is pod-a alone, one of several pods: other clients are connected to pod-b." in page(first)
-    assert first.json("/admin/client/X")["error"] == "Client X is not on this pod. No pod has ever seen it."
+    assert first.json("/admin/client/X")["error"] == "Client X is not on this pod. No pod knows of it."
     assert NAMED_TWICE not in first.log + second.log

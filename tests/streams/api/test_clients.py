@@ -60,7 +60,7 @@ async def test_client_that_was_never_seen(api: Api, fleet: Fleet, name: str, mea
     for method in ("GET", "DELETE"):
         asked = await api.ask(f"/clients/{name}", method)
         assert (asked.status, asked.problem) == (404, "not-found")
-        assert asked.said["detail"] == f"No client {name} was ever seen.{meant}"
+        assert asked.said["detail"] == f"No client {name} is known.{meant}"
 
 
 async def test_retire(api: Api, fleet: Fleet):

@@ -210,6 +210,19 @@ async def test_redis_that_gives_no_answer(api: Api, monkeypatch: pytest.MonkeyPa
     assert "may have been done" in (await api.ask("/clients/A", "DELETE")).said["detail"]
 
 
+async def test_redis_that_refuses(api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    """It does give an answer, and the log has it."""
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise redis.ResponseError("WRONGTYPE of a key")
+
+    monkeypatch.setattr(api.pod.reading.reader, "pods", fail)
+    asked = await api.ask("/pods")
+    assert (asked.status, asked.problem) == (503, "redis-unavailable")
+    assert asked.said["detail"] == "Redis refuses what this pod asks; its log says why."
+    assert "WRONGTYPE of a key" in caplog.text
+
+
 async def test_redis_that_stands_still(api: Api, monkeypatch: pytest.MonkeyPatch):
     """Those that wait for their turn are told, too."""
 

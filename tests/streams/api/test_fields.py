@@ -135,6 +135,20 @@ def test_read_body_that_cannot_be_meant(body: bytes, kind: ProblemKind, pointer:
     assert (found.value.kind, found.value.faults[0].pointer) == (kind, pointer)
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{}", "The body: Object missing required field `inner`."),
+        (b'{"inner": []}', "inner: Expected `object`, got `array`."),
+    ],
+)
+def test_read_body_says_where(body: bytes, detail: str):
+    """In words, also of the whole."""
+    with pytest.raises(Problem) as found:
+        read_body(body, Body)
+    assert found.value.detail == detail
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b'{"inner": {}} x', b'"\xff"', b'{"\xff": 1}', b"[" * 100_000])
 def test_read_body_that_is_no_json(body: bytes):
     with pytest.raises(Problem) as found:

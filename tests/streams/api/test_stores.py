@@ -29,7 +29,7 @@ async def test_pods(api: Api, fleet: Fleet):
     await fleet.beat("b", ago=HOUR)
     said = (await api.ask("/pods")).said
     assert said.keys() == {"pods", "asOf"}
-    there, silent = said["pods"]
+    silent, there = said["pods"]
     assert there.pop("heardAgoMs") < 5000
     assert there == {
         "podName": "pod-of-a",
@@ -44,13 +44,28 @@ async def test_pods(api: Api, fleet: Fleet):
 
 
 async def test_pods_in_pages(api: Api, fleet: Fleet):
-    await fleet.beat(*"edcba")
+    """Those that began last come first."""
+    for number, life in enumerate("caebd"):
+        await fleet.beat(life, started_at=f"2026-01-05T12:00:00.{number // 2:03}Z")
     assert [[pod["life"] for pod in page] for page in await pages(api, "/pods", "pods", 2)] == [
-        ["a", "b"],
-        ["c", "d"],
-        ["e"],
+        ["d", "e"],
+        ["b", "c"],
+        ["a"],
     ]
-    assert (await api.ask("/pods?cursor=gone")).said["pods"] == []
+
+
+async def test_pods_in_pages_while_they_go(api: Api, fleet: Fleet):
+    """One that is not heard any more, or is forgotten, leaves the others on their pages."""
+    await fleet.beat(*"abc")
+    first = (await api.ask("/pods?limit=1")).said
+    assert [pod["life"] for pod in first["pods"]] == ["c"]
+    await fleet.beat("c", ago=HOUR)
+    second = (await api.ask(f"/pods?limit=1&cursor={first['nextCursor']}")).said
+    assert [pod["life"] for pod in second["pods"]] == ["b"]
+    await fleet.client.hdel(fleet.prefix + "pods", "b")
+    third = (await api.ask(f"/pods?limit=1&cursor={second['nextCursor']}")).said
+    assert [pod["life"] for pod in third["pods"]] == ["a"]
+    assert "nextCursor" not in third
 
 
 async def test_stores(api: Api, fleet: Fleet):

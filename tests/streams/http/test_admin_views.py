@@ -13,7 +13,7 @@ SINCE, NOW = "2026-01-05T12:00:00.000Z", "2026-01-05T12:01:30.500Z"
 @pytest.mark.parametrize(
     ("lane", "sentence"),
     [
-        (None, " No pod has ever seen it."),
+        (None, " No pod knows of it."),
         (Lane("A", LaneState.CONNECTED, pod_name="pod-2", since=SINCE), f" It is on pod-2 since {SINCE}."),
         (
             Lane("A", LaneState.UNKNOWN, pod_name="pod-2", since=SINCE),

@@ -47,9 +47,9 @@ class Fleet:
         seconds, microseconds = await self.client.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
-    async def beat(self, *lives: str, ago: float = 0) -> None:
+    async def beat(self, *lives: str, ago: float = 0, started_at: str = "") -> None:
         for life in lives:
-            about = msgspec.json.encode(Life(f"pod-of-{life}", "1.0.0", ""))
+            about = msgspec.json.encode(Life(f"pod-of-{life}", "1.0.0", started_at))
             await self._beat(args=[self.prefix, life, about])
             if ago:
                 heard = await self.now_ms() - round(1000 * ago)

@@ -12,12 +12,14 @@ from streams.roster.reading.queries import (
     Known,
     Tallied,
     days_at,
+    read_count,
     read_ended,
     read_entry,
     read_fields,
     read_hash,
     read_held,
     read_known,
+    read_names,
     read_tallied,
 )
 from streams.roster.script import Said
@@ -28,6 +30,21 @@ DAY_MS = 86_400_000
 
 def test_read_hash():
     assert read_hash([b"a", b"1", b"b", b"2"]) == {"a": "1", "b": "2"}
+
+
+def test_read_hash_of_no_text():
+    """It is left to be what nobody is called."""
+    assert read_hash([b"\xff", b"1"]) == {"\ufffd": "1"}
+
+
+def test_read_names():
+    """What is no text is left out."""
+    assert read_names([b"a", b"\xff", b"b"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("written", "count"), [("7", 7), (b"7", 7), ("", None), (None, None), ("x", None)])
+def test_read_count(written: str | bytes | None, count: int | None):
+    assert read_count(written) == count
 
 
 def test_read_held():
@@ -43,6 +60,8 @@ def test_said(known: str, said: bool):
 def test_read_fields():
     """Names of which nothing is held are left out."""
     assert read_fields(["a", "b"], [None, b"2"]) == {"b": "2"}
+    # A foreign key.
+    assert read_fields(["a", "b"], []) == {}
 
 
 def test_read_tallied():

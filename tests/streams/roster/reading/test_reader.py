@@ -67,7 +67,7 @@ async def test_lane(fleet: Fleet):
 async def test_lane_is_as_of_now(fleet: Fleet):
     """Without the tally, which may be a second late."""
     await night_and_day(fleet)
-    await fleet.connect("two", "STORE00003-LANE01")
+    await fleet.connect("two", "STORE00003-LANE01", ago=2 * MINUTE)
     assert (await found(fleet, "STORE00003-LANE01")).life == "two"
     assert (await found(fleet, "STORE00003-LANE02")).state is LaneState.MISSING
     await fleet.beat("two", ago=20)
@@ -125,7 +125,7 @@ async def test_lane_of_a_large_store(fleet: Fleet):
     await fleet.mark()
     await fleet.round()
     assert (await found(fleet, names[7])).state is LaneState.OFFLINE
-    await fleet.connect("one", names[0])
+    await fleet.connect("one", names[0], ago=2 * MINUTE)
     await fleet.mark()
     await fleet.round()
     assert (await found(fleet, names[0])).state is LaneState.CONNECTED
@@ -227,3 +227,21 @@ async def test_retire_a_lane_whose_pod_died(fleet: Fleet):
 
 async def test_retire_a_stranger(fleet: Fleet):
     assert not await fleet.reader.retire("STORE00001-LANE01")
+
+
+async def test_stores_with_one_that_has_no_lane_on_a_page(fleet: Fleet):
+    """A page that holds fewer stores than it has names leads on all the same."""
+    await fleet.beat("one")
+    await fleet.connect("one", *lanes_of([1, 2, 3, 4], 1))
+    await fleet.round()
+    assert await fleet.reader.retire("STORE00002-LANE01")
+    await fleet.end("one", "STORE00002-LANE01")
+    await fleet.client.hdel(fleet.prefix + "summary", "STORE00002")
+    found, cursor = [], ""
+    for _page in range(4):
+        page = await fleet.reader.stores(cursor=cursor, limit=1)
+        found += [store.store for store in page.stores]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert found == ["STORE00001", "STORE00003", "STORE00004"]
