@@ -5,6 +5,7 @@ Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are cou
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from streams.roster.lives import LIFE_SECONDS
@@ -14,6 +15,8 @@ DAY_MS = 86_400_000
 ALL_DAYS: int = 2**DAYS - 1
 # Quicker than Said(…), which each lane would cost.
 SAID = {str(said): said for said in Said}
+# Ends what is known of a lane that somebody said is expected.
+EXPECTED_END = f" {Said.EXPECTED}"
 # A store with more lanes is large: it is read in parts, and its lanes are in an index of their own.
 LARGE = 1_000
 
@@ -149,6 +152,9 @@ class Ended(NamedTuple):
     pod_name: str = ""
 
 
+NEVER = Ended()
+
+
 class Known(NamedTuple):
     """On which of the DAYS until a day a lane was there: the lowest bit is that day, the next the one before."""
 
@@ -167,7 +173,7 @@ class Held(NamedTuple):
     @property
     def said(self) -> bool:
         """Say whether somebody said which lanes this store has."""
-        return any(known.endswith(f" {Said.EXPECTED}") for known in self.known.values())
+        return any(known.endswith(EXPECTED_END) for known in self.known.values())
 
 
 class Tallied(NamedTuple):
@@ -226,6 +232,8 @@ def read_entry(written: str | None) -> Entry | None:
         return None
 
 
+# What is known of a lane is what is known of thousands of others.
+@functools.lru_cache(maxsize=1024)
 def read_known(written: str | None) -> Known | None:
     """Read what is known of a lane; None as read_entry()."""
     try:
@@ -237,18 +245,24 @@ def read_known(written: str | None) -> Known | None:
 
 def read_ended(written: str | None) -> Ended:
     """Read how a lane's last connection ended."""
+    if not written:
+        return NEVER
     try:
-        at, reason, pod_name = (written or "").split(" ", 2)
+        at, reason, pod_name = written.split(" ", 2)
         return Ended(int(at), reason, pod_name)
     except ValueError:
-        return Ended()
+        return NEVER
 
 
 def days_at(known: Known, entry: Entry | None, last: int, day: int) -> int:
     """Return on which of the DAYS until a day a lane was there, as bits; it had its entry until a moment, `last`."""
-    days = known.days << min(DAYS, max(0, day - known.day))
+    days = known.days if known.day >= day else known.days << min(DAYS, day - known.day)
     if entry is not None:
-        newest = max(0, day - last // DAY_MS)
-        oldest = min(DAYS, max(newest, day - entry.opened // DAY_MS))
-        days |= (2 << oldest) - (1 << newest) if newest < DAYS else 0
+        # min() and max() would cost as much as the rest.
+        newest, oldest = day - last // DAY_MS, day - entry.opened // DAY_MS
+        if newest <= 0 and oldest <= 0:
+            days |= 1
+        elif newest < DAYS:
+            newest = max(0, newest)
+            days |= (2 << min(DAYS, max(newest, oldest))) - (1 << newest)
     return days & ALL_DAYS
