@@ -225,8 +225,10 @@ def read_fields(names: list[str], reply: list[bytes | None]) -> dict[str, str]:
 
 def read_entry(written: str | None) -> Entry | None:
     """Read who holds a lane; None where nobody does, or in what is of another version."""
+    if not written:
+        return None
     try:
-        life, number, opened = (written or "").split(" ")
+        life, number, opened = written.split(" ")
         return Entry(life, int(number), int(opened))
     except ValueError:
         return None
