@@ -168,7 +168,7 @@ async def test_visitor_says_that_it_cannot_hear_the_pods(
     visitor: Visitor, settings: Any, monkeypatch: pytest.MonkeyPatch
 ):
     move_layer(settings, "redis://127.0.0.1:1")
-    monkeypatch.setattr("streams.roster.trace.JOIN_SECONDS", 0.2)
+    monkeypatch.setattr("streams.roster.tracing.trace.JOIN_SECONDS", 0.2)
     with pytest.raises(TimeoutError):
         async with visitor.present():
             pass
