@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+import msgspec
+
 from streams.roster.lives import LIFE_SECONDS
 from streams.roster.script import DAYS, Said
 
@@ -136,7 +138,7 @@ return 1
 )
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Who holds a lane."""
 
     life: str

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
 from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
@@ -74,7 +75,7 @@ def view_of(now: int, tallied: Tallied, pods: list[bytes]) -> View:
     return View(now, tallied.began, tallied.missing_ms, beats)
 
 
-class LaneNow(NamedTuple):
+class LaneNow(msgspec.Struct, frozen=True, gc=False, order=True):
     """One lane at a moment.
 
     `since` is when it got into its state, `away` since when it is not connected; `again` is when its state
@@ -188,7 +189,7 @@ def in_the_dark(lane: LaneNow) -> LaneNow:
     """Return a lane of a store that has lanes to expect and none that is connected: it is not missing."""
     if lane.state is not LaneState.MISSING:
         return lane
-    return lane._replace(state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
+    return replace(lane, state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
 
 
 def look_at(name: str, held: Held, view: View, *, said: bool) -> LaneNow | None:
