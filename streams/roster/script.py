@@ -82,26 +82,30 @@ end
 local midnight = day * 86400000
 -- All is claimed again within half a minute, and touched in one minute of each hour.
 local touching = time[1] % 3600 < 60
-local found, touched, written = {}, {}, {}
--- Looked at when the life ends. It is gone two days after its last claim.
-local dirty, stores_of_life = prefix .. 'dirty', prefix .. 'of:' .. life
+local found, touched = {}, {}
+local here_of, known_of, mine_of = prefix .. 'here:' .. history .. ':', prefix .. 'known:', life .. ' '
+local dirty, claimed, new = {}, {}, {}
+-- By what is known of a lane, which is the same of many: what is known of it when it is there today.
+local there_today = {}
 
-local function entry_of(number, opened)
-  return life .. ' ' .. number .. ' ' .. string.format('%.0f', opened)
+local function touch(here, store)
+  if not touched[store] then
+    touched[store] = true
+    -- Only one that is new has no time to live; to ask is cheaper than to set it.
+    if touching or redis.call('HLEN', here) == 1 then
+      redis.call('EXPIRE', here, HERE_SECONDS)
+    end
+  end
 end
 
--- A connection of a lane has been there from a moment on, until now.
-local function note_days(store, name, opened)
-  local key, bits = prefix .. 'known:' .. store, 1
-  if opened < midnight then
-    bits = 2 ^ math.min(DAYS, day - math.floor(opened / 86400000) + 1) - 1
+local function mark(stores, store)
+  if not stores[store] then
+    stores[store] = true
+    stores[#stores + 1] = store
   end
-  local known = redis.call('HGET', key, name)
-  if not known then
-    redis.call('HSET', key, name, day .. ' ' .. bits .. ' LEARNED')
-    redis.call('ZADD', prefix .. 'stores', 0, store)
-    return
-  end
+end
+
+local function with_days(known, bits)
   local last, days, said = string.match(known, '^(%d+) (%d+) (%d)$')
   last, days = tonumber(last), tonumber(days)
   if said == 'RETIRED' then
@@ -109,63 +113,101 @@ local function note_days(store, name, opened)
   elseif last < day then
     days = bit.lshift(days, math.min(DAYS, day - last))
   end
-  local noted = math.max(last, day) .. ' ' .. bit.band(bit.bor(days, bits), ALL_DAYS) .. ' ' .. said
+  return math.max(last, day) .. ' ' .. bit.band(bit.bor(days, bits), ALL_DAYS) .. ' ' .. said
+end
+
+-- A connection of a lane has been there from a moment on, until now.
+local function note_days(store, name, opened)
+  local key, bits = known_of .. store, 1
+  if opened < midnight then
+    bits = 2 ^ math.min(DAYS, day - math.floor(opened / 86400000) + 1) - 1
+  end
+  local known = redis.call('HGET', key, name)
+  if not known then
+    redis.call('HSET', key, name, day .. ' ' .. bits .. ' LEARNED')
+    new[#new + 1] = 0
+    new[#new + 1] = store
+    return
+  end
+  local noted = bits == 1 and there_today[known]
+  if not noted then
+    noted = with_days(known, bits)
+    if bits == 1 then
+      there_today[known] = noted
+    end
+  end
   if noted ~= known then
     redis.call('HSET', key, name, noted)
   end
 end
 
 local place = -1
-for kind, name, number, word in string.gmatch(ARGV[6], '(%l) (%S+) (%d+) (%S+)\\n') do
+for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARATOR]*)[^ ]*) ([^ ]+) ([^\\n]+)\\n') do
   place = place + 1
-  local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
-  local here = prefix .. 'here:' .. history .. ':' .. store
+  if store == name then
+    store = ''
+  end
+  local here, mine = here_of .. store, mine_of .. number .. ' '
   local entry = redis.call('HGET', here, name)
   local holder, held, since
-  if entry then
+  if entry and string.sub(entry, 1, #mine) == mine then
+    holder, held, since = life, number, tonumber(string.sub(entry, #mine + 1)) or 0
+  elseif entry then
     holder, held, since = string.match(entry, '^(%S+) (%d+) (%d+)$')
+    since = tonumber(since)
   end
-  local mine = holder == life and held == number
+  local is_mine = holder == life and held == number
   if kind == 'r' then
-    if mine or not holder then
-      if mine then
+    if is_mine or not holder then
+      if is_mine then
         redis.call('HDEL', here, name)
+        -- A hash without lanes is gone, and the next is new.
+        touched[store] = nil
       end
-      if not mine or tonumber(since) < midnight then
-        note_days(store, name, tonumber(since) or now)
+      if not is_mine or since < midnight then
+        note_days(store, name, since or now)
       end
-      redis.call('HSET', prefix .. 'seen:' .. store, name, string.format('%.0f', now) .. ' ' .. word .. ' ' .. pod)
-      redis.call('SADD', dirty, store)
+      redis.call('HSET', prefix .. 'seen:' .. store, name, now .. ' ' .. word .. ' ' .. pod)
+      mark(dirty, store)
     end
   else
     local opened = now - waited - tonumber(word)
-    if mine then
-      if math.abs(tonumber(since) - opened) > CORRECT_MS then
-        redis.call('HSET', here, name, entry_of(number, opened))
+    if is_mine then
+      if math.abs(since - opened) > CORRECT_MS then
+        redis.call('HSET', here, name, mine .. opened)
       end
     elseif kind == 'c' and holder == life and tonumber(held) > tonumber(number) then
       -- A newer connection of this pod has claimed it meanwhile.
-    elseif kind == 'c' and holder and holder ~= life and tonumber(since) > opened and tonumber(since) <= now then
+    elseif kind == 'c' and holder and holder ~= life and since > opened and since <= now then
       -- One of a time to come is from before Redis' clock was set back.
       found[#found + 1] = {place, 'l', holder, held}
     else
-      redis.call('HSET', here, name, entry_of(number, opened))
-      note_days(store, name, math.min(opened, tonumber(since) or opened))
-      if not written[store] then
-        written[store] = true
-        redis.call('SADD', dirty, store)
-        redis.call('SADD', stores_of_life, store)
-        redis.call('EXPIRE', here, HERE_SECONDS)
-      end
+      redis.call('HSET', here, name, mine .. opened)
+      note_days(store, name, math.min(opened, since or opened))
+      mark(dirty, store)
+      mark(claimed, store)
+      touch(here, store)
       if holder and holder ~= life then
         found[#found + 1] = {place, 'r', holder, held}
       end
     end
-    if touching and not touched[store] then
-      touched[store] = true
-      redis.call('EXPIRE', here, HERE_SECONDS)
+    if touching then
+      touch(here, store)
     end
   end
+end
+
+-- One call for all stores costs a fraction of one for each.
+if #dirty > 0 then
+  redis.call('SADD', prefix .. 'dirty', unpack(dirty))
+end
+if #new > 0 then
+  redis.call('ZADD', prefix .. 'stores', unpack(new))
+end
+-- Looked at when the life ends. It is gone two days after its last claim.
+local stores_of_life = prefix .. 'of:' .. life
+if #claimed > 0 then
+  redis.call('SADD', stores_of_life, unpack(claimed))
 end
 redis.call('EXPIRE', stores_of_life, HERE_SECONDS)
 return {now, found}

@@ -37,7 +37,7 @@ from streams.roster.messages import Told
 from streams.roster.script import SCRIPT, read_answer
 from streams.roster.tracing.questions import Answered
 from streams.roster.tracing.store import WRITE
-from streams.roster.tracing.tracer import Tracer
+from streams.roster.tracing.tracer import MAX_BATCH, Tracer
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
@@ -45,6 +45,8 @@ logger = logging.getLogger("sse.redis")
 # The first claim after a pause goes out at once, so that the order is that of the connects;
 # what follows it within this time goes into one message.
 FLUSH_SECONDS = 0.02
+# Nobody waits for the recorder's entries unless they are asked for: they are written less often.
+WRITE_SECONDS = 0.2
 LOOK_SECONDS = 1.0
 REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.2, 1.0)
@@ -87,11 +89,11 @@ class Roster:
         self._primary = primary
         self._life_of_now = life_of_now
         self._history: str | None = None
-        self._beat_at = self._look_at = 0.0
+        self._beat_at = self._look_at = self._write_at = 0.0
         self._due = asyncio.Event()
         # Set while there is nothing left to be said, or nobody to say it to.
         self._done = asyncio.Event()
-        self._leaving = False
+        self._leaving = self._finishing = False
         self._backoff = Backoff(*RETRY_SECONDS)
         self._said = Sparingly()
 
@@ -133,6 +135,8 @@ class Roster:
 
     async def finish(self) -> None:
         """Wait until what is to be said is in Redis, but not for long."""
+        self._finishing = True
+        self._due.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._done.wait()
@@ -144,6 +148,10 @@ class Roster:
     def _told(self, told: Told) -> None:
         self.claims.told(told)
         self.tracer.told(told)
+        if told.asks:
+            # Whoever asks reads what is noted, too.
+            self._write_at = 0.0
+            self._wake()
         self._tell()
 
     def _tell(self) -> None:
@@ -180,16 +188,17 @@ class Roster:
                 self.tracer.recorder.look()
             sent = False
             # Claims first: who waits for them is a client.
-            while await self._say(claim) or await self.tracer.write(write):
+            while await self._say(claim) or await self._write(write):
                 sent = True
-            self._done.set()
+            if not (waits := self.tracer.recorder.waiting):
+                self._done.set()
             self._tell()
             self._backoff.reset()
             if sent:
                 await asyncio.sleep(FLUSH_SECONDS)
-            pause = min(self._beat_at, self._look_at) - time.monotonic()
+            due_at = min(self._beat_at, self._look_at, self._write_at if waits else inf)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, pause)):
+                async with asyncio.timeout(max(0.0, due_at - time.monotonic())):
                     await self._due.wait()
 
     async def _beat(self, client: redis.asyncio.Redis, script: Any) -> None:
@@ -220,6 +229,13 @@ class Roster:
         redis_time, outcomes = read_answer(reply)
         self.claims.answered(batch, outcomes, redis_time, asked, time.monotonic())
         return True
+
+    async def _write(self, script: Any) -> bool:
+        many = self.tracer.recorder.waiting >= MAX_BATCH
+        if not many and not self._finishing and time.monotonic() < self._write_at:
+            return False
+        self._write_at = time.monotonic() + WRITE_SECONDS
+        return await self.tracer.write(script)
 
     def _report(self, error: Exception) -> None:
         self.errors += 1

@@ -23,8 +23,14 @@ def iso(seconds: float) -> str:
     # In this order, since NaN compares false with everything.
     if not EARLIEST <= seconds <= LATEST:
         seconds = min(LATEST, max(EARLIEST, seconds))
-    whole, milliseconds = divmod(int(seconds * 1000), 1000)
-    return f"{_whole_second(whole)}.{milliseconds:03d}Z"
+    return _iso_millisecond(int(seconds * 1000))
+
+
+# Where many clients connect, what is written of each is mostly of one millisecond.
+@functools.lru_cache(maxsize=16)
+def _iso_millisecond(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_whole_second(seconds)}.{rest:03d}Z"
 
 
 # Most times that are written are of the present second.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from streams.roster.tracing.store import (
     trace_on,
 )
 from streams.roster.tracing.trace import Visitor, start_trace, trace
+from streams.roster.worker import WRITE_SECONDS
 from tests.conftest import StartPod
 from tests.support.http import open_stream
 from tests.support.redis_server import CHANNEL, RedisServer
@@ -71,6 +73,29 @@ async def test_read_says_that_there_are_more_events(client: redis.asyncio.Redis,
     entries = (await read(client, CHANNEL, client_name)).entries
     assert len(entries) == READ_EVENTS + 1
     assert entries[-1].kind is Kind.LEFT_OUT
+
+
+async def test_pod_writes_together_what_it_notes_of_many(
+    start_pod: StartPod, mortal_redis: RedisServer, client_name: str
+):
+    mortal_redis.start()
+    pod = start_pod(REDIS_URL=mortal_redis.url)
+    names = [f"{client_name}-{number}" for number in range(100)]
+    began = time.monotonic()
+    for name in names:
+        await (await open_stream(pod.port, name)).close()
+    async with async_client(mortal_redis.url) as client:
+
+        async def noted() -> list[bytes]:
+            found = [await client.xrange(f"{CHANNEL}:trace:{name}") for name in names]
+            return [entry_id for entries in found for entry_id, _fields in entries]
+
+        while len(ids := await noted()) < 2 * len(names):
+            assert time.monotonic() < began + 20
+        seconds = time.monotonic() - began
+    # A script does all that it does in one moment.
+    moments = {entry_id.partition(b"-")[0] for entry_id in ids}
+    assert len(moments) <= 1 + seconds / WRITE_SECONDS
 
 
 async def test_trace_on_is_for_so_many_clients_and_minutes_at_most(mortal_redis: RedisServer):

@@ -6,8 +6,11 @@ Moments are milliseconds by Redis' clock since 1970, and 0 is none. Days are cou
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
+
+import msgspec
 
 from streams.roster.keys import SEPARATOR
 from streams.roster.lives import LIFE_SECONDS
@@ -18,6 +21,8 @@ DAY_MS = 86_400_000
 ALL_DAYS: int = 2**DAYS - 1
 # Quicker than Said(…), which each lane would cost.
 SAID = {str(said): said for said in Said}
+# Ends what is known of a lane that somebody said is expected.
+EXPECTED_END = f" {Said.EXPECTED}"
 # A store with more lanes is large: it is read in parts, and its lanes are in an index of their own.
 LARGE = 1_000
 
@@ -156,7 +161,7 @@ return 1
 )
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Who holds a lane."""
 
     life: str
@@ -170,6 +175,9 @@ class Ended(NamedTuple):
     at: int = 0
     reason: str = ""
     pod_name: str = ""
+
+
+NEVER = Ended()
 
 
 class Known(NamedTuple):
@@ -190,7 +198,7 @@ class Held(NamedTuple):
     @property
     def said(self) -> bool:
         """Say whether somebody said which lanes this store has."""
-        return any(known.endswith(f" {Said.EXPECTED}") for known in self.known.values())
+        return any(known.endswith(EXPECTED_END) for known in self.known.values())
 
 
 class Tallied(NamedTuple):
@@ -260,13 +268,17 @@ def read_count(written: str | bytes | None) -> int | None:
 
 def read_entry(written: str | None) -> Entry | None:
     """Read who holds a lane; None where nobody does, or in what is of another version."""
+    if not written:
+        return None
     try:
-        life, number, opened = (written or "").split(" ")
+        life, number, opened = written.split(" ")
         return Entry(life, int(number), int(opened))
     except ValueError:
         return None
 
 
+# What is known of a lane is what is known of thousands of others.
+@functools.lru_cache(maxsize=1024)
 def read_known(written: str | None) -> Known | None:
     """Read what is known of a lane; None as read_entry()."""
     try:
@@ -278,18 +290,24 @@ def read_known(written: str | None) -> Known | None:
 
 def read_ended(written: str | None) -> Ended:
     """Read how a lane's last connection ended."""
+    if not written:
+        return NEVER
     try:
-        at, reason, pod_name = (written or "").split(" ", 2)
+        at, reason, pod_name = written.split(" ", 2)
         return Ended(int(at), reason, pod_name)
     except ValueError:
-        return Ended()
+        return NEVER
 
 
 def days_at(known: Known, entry: Entry | None, last: int, day: int) -> int:
     """Return on which of the DAYS until a day a lane was there, as bits; it had its entry until a moment, `last`."""
-    days = known.days << min(DAYS, max(0, day - known.day))
+    days = known.days if known.day >= day else known.days << min(DAYS, day - known.day)
     if entry is not None:
-        newest = max(0, day - last // DAY_MS)
-        oldest = min(DAYS, max(newest, day - entry.opened // DAY_MS))
-        days |= (2 << oldest) - (1 << newest) if newest < DAYS else 0
+        # min() and max() would cost as much as the rest.
+        newest, oldest = day - last // DAY_MS, day - entry.opened // DAY_MS
+        if newest <= 0 and oldest <= 0:
+            days |= 1
+        elif newest < DAYS:
+            newest = max(0, newest)
+            days |= (2 << min(DAYS, max(newest, oldest))) - (1 << newest)
     return days & ALL_DAYS

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
 from streams.roster.reading.lanes import LaneState, StoreState
@@ -73,7 +74,7 @@ def view_of(now: int, tallied: Tallied, pods: list[bytes]) -> View:
     return View(now, tallied.began, tallied.missing_ms, beats)
 
 
-class LaneNow(NamedTuple):
+class LaneNow(msgspec.Struct, frozen=True, gc=False, order=True):
     """One lane at a moment.
 
     `since` is when it got into its state, `away` since when it is not connected; `again` is when its state
@@ -205,7 +206,7 @@ def in_the_dark(lane: LaneNow) -> LaneNow:
     """Return a lane of a store that has lanes to expect and none that is connected: it is not missing."""
     if lane.state is not LaneState.MISSING:
         return lane
-    return lane._replace(state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
+    return replace(lane, state=LaneState.UNKNOWN if lane.entry else LaneState.OFFLINE, since=lane.away)
 
 
 def look_at(name: str, held: Held, view: View, *, said: bool, opened: int = 0) -> LaneNow | None:
@@ -219,17 +220,19 @@ def look_at(name: str, held: Held, view: View, *, said: bool, opened: int = 0) -
     if entry is None and known is None:
         return None
     ended = read_ended(held.seen.get(name))
-    last = _last(entry, ended, view)
-    days = days_at(known, entry, last, view.day) if known else 0
+    there = entry is not None and view.alive(entry.life)
+    last = view.now if there else _last(entry, ended, view)
+    day = view.day
+    days = days_at(known, entry, last, day) if known else 0
     expected = known is not None and (known.said is Said.EXPECTED if said else days.bit_count() >= EXPECTED_DAYS)
-    if entry and view.alive(entry.life):
+    if entry and there:
         # One day more makes it a lane that is expected.
-        again = 0 if expected or said or known is None else (view.day + 1) * DAY_MS
+        again = 0 if expected or said or known is None else (day + 1) * DAY_MS
         return LaneNow(name, LaneState.CONNECTED, expected, entry.opened, 0, again, entry, ended)
     # Redis may have been another one that it was in until then.
     away = max(last, view.began)
     missing_at = max(away, opened) + view.missing_ms if expected and view.missing_ms is not None else 0
-    again = _again_when_away(known, entry, last, days if expected and not said else 0, view.day)
+    again = _again_when_away(known, entry, last, days if expected and not said else 0, day)
     if missing_at and view.now >= missing_at:
         since = missing_at if last else 0
         return LaneNow(name, LaneState.MISSING, expected, since, away if last else 0, again, entry, ended)

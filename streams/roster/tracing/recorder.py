@@ -62,6 +62,11 @@ class Recorder(Observer):
         self._unclaimed = Limit(EVENTS_A_SECOND, 1.0)
         self._traced_until: dict[str, float] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many entries are to be written."""
+        return len(self._waiting)
+
     def opened(self, connection: Connection) -> None:
         """Note a connection that has just opened, and has its number."""
         entry = TraceEntry(

@@ -141,3 +141,20 @@ def test_an_entry_of_a_time_to_come_is_no_younger(real: RealRoster):
     _, _, outcomes = real.say("l1", [claim("A-1")])
     assert [outcome.verdict for outcome in outcomes] == ["r"]
     assert real.here() == {"A-1": ("l1", 1)}
+
+
+def test_a_store_that_comes_back_lasts_for_a_day_too(real: RealRoster):
+    """Also within one batch."""
+    real.say("l1", [claim("A-1")])
+    real.say(
+        "l1",
+        [claim("A-2"), *(Item(Kind.RELEASE, name, 1, reason="client-closed") for name in ("A-1", "A-2")), claim("A-3")],
+    )
+    assert HERE_SECONDS - 10 < real.client.ttl(f"{real.prefix}here:{HISTORY}:A") <= HERE_SECONDS
+
+
+def test_stores_are_marked_once_for_a_whole_batch(real: RealRoster):
+    real.say("l1", [claim("A-1"), claim("B-1"), claim("A-2"), claim("kiosk")])
+    for key in ("dirty", "of:l1"):
+        assert real.client.smembers(real.prefix + key) == {b"A", b"B", b""}
+    assert real.client.zrange(f"{real.prefix}stores", 0, -1) == [b"", b"A", b"B"]
