@@ -116,8 +116,8 @@ local function with_days(known, bits)
   return math.max(last, day) .. ' ' .. bit.band(bit.bor(days, bits), ALL_DAYS) .. ' ' .. said
 end
 
--- A connection of a lane has been there from a moment on, until now.
-local function note_days(store, name, opened)
+-- A connection of a lane has been there from a moment on, until now. One that only ends, `ending`, is not back.
+local function note_days(store, name, opened, ending)
   local key, bits = known_of .. store, 1
   if opened < midnight then
     bits = 2 ^ math.min(DAYS, day - math.floor(opened / 86400000) + 1) - 1
@@ -127,6 +127,9 @@ local function note_days(store, name, opened)
     redis.call('HSET', key, name, day .. ' ' .. bits .. ' LEARNED')
     new[#new + 1] = 0
     new[#new + 1] = store
+    return
+  end
+  if ending and string.find(known, ' RETIRED$') then
     return
   end
   local noted = bits == 1 and there_today[known]
@@ -165,7 +168,7 @@ for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARAT
         touched[store] = nil
       end
       if not is_mine or since < midnight then
-        note_days(store, name, since or now)
+        note_days(store, name, since or now, is_mine)
       end
       redis.call('HSET', prefix .. 'seen:' .. store, name, now .. ' ' .. word .. ' ' .. pod)
       mark(dirty, store)

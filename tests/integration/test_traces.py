@@ -87,7 +87,7 @@ async def test_pod_writes_together_what_it_notes_of_many(
     async with async_client(mortal_redis.url) as client:
 
         async def noted() -> list[bytes]:
-            found = [await client.xrange(f"{CHANNEL}:trace:{name}") for name in names]
+            found: list[Any] = [await client.xrange(f"{CHANNEL}:trace:{name}") for name in names]
             return [entry_id for entries in found for entry_id, _fields in entries]
 
         while len(ids := await noted()) < 2 * len(names):

@@ -17,6 +17,11 @@ SETTLE_MS = 10_000
 # A large store is looked at again after so long for each of its lanes.
 LARGE_MS_PER_LANE = 0.2
 SOONEST_MS = 1_000
+ROUND_SECONDS = 1.0
+# To look at a lane takes some microseconds, and this a hundredth of the time, also while all clients come back.
+SECONDS_PER_LANE = 0.0003
+# Below the time after which another pod takes over.
+MAX_PAUSE_SECONDS = 3.0
 
 
 class Decision(NamedTuple):
@@ -104,3 +109,8 @@ def rows(looks: Iterable[Look]) -> list[str | bytes | int]:
 def due_at(looked_at: int, lanes: int) -> int:
     """Return when a large store may be looked at again."""
     return looked_at + round(LARGE_MS_PER_LANE * lanes)
+
+
+def pause_after(lanes: int) -> float:
+    """Return for how many seconds nothing is looked at after a round that looked at so many lanes."""
+    return min(MAX_PAUSE_SECONDS, max(ROUND_SECONDS, SECONDS_PER_LANE * lanes))

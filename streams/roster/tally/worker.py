@@ -21,13 +21,21 @@ from streams.roster.keys import prefix
 from streams.roster.lives import FORGET_SECONDS
 from streams.roster.reading.states import Summary, View, look
 from streams.roster.tally.commands import Commands
-from streams.roster.tally.decisions import Look, decide, differences, due_at, looked, rows
+from streams.roster.tally.decisions import (
+    ROUND_SECONDS,
+    Look,
+    decide,
+    differences,
+    due_at,
+    looked,
+    pause_after,
+    rows,
+)
 from streams.roster.tally.watch import Watch
 from streams.tasks import Backoff
 
 logger = logging.getLogger("sse.redis")
 
-ROUND_SECONDS = 1.0
 # Another pod takes over when the one that does it has not been there for so long.
 LOCK_SECONDS = 5.0
 RESIGN_SECONDS = 1.0
@@ -64,6 +72,8 @@ class Tally:
         self._leaving = False
         # When large stores were last looked at, and how many lanes they had.
         self._large: dict[str, tuple[int, int]] = {}
+        # Lanes that the last round looked at.
+        self._lanes = 0
         self._backoff = Backoff(*RETRY_SECONDS)
         self._said, self._foreign_said = Sparingly(), Sparingly()
 
@@ -96,7 +106,7 @@ class Tally:
                 done = await self.round(run, lambda: self._primary.side.history)
                 await self._look_on(run)
                 self._backoff.reset()
-                await asyncio.sleep(ROUND_SECONDS if done else 0)
+                await asyncio.sleep(pause_after(self._lanes) if done else 0)
         finally:
             if self.leading:
                 self.leading = False
@@ -117,6 +127,7 @@ class Tally:
 
         `history` returns that of the Redis that has just answered.
         """
+        self._lanes = 0
         led = await run.lead()
         self.leading = led is not None
         if led is None:
@@ -156,6 +167,7 @@ class Tally:
                 looks.append(await self._look_at_large(run, store, history, before, view))
             else:
                 looks.append(looked(store, before, look(held, view, before), view.now))
+        self._lanes += sum(each.now.summary.lanes for each in looks if each.now is not None)
         await run.write(differences(looks), rows(looks))
         for each in looks:
             if each.now is not None and each.now.gone:

@@ -112,3 +112,17 @@ async def test_script_marks_a_store_for_the_tally(fleet: Fleet):
     assert not await fleet.client.exists(fleet.prefix + "dirty")
     await fleet.end("one", NAME)
     assert await fleet.client.smembers(fleet.prefix + "dirty") == {b"STORE001"}
+
+
+async def test_script_does_not_bring_a_retired_lane_back_by_its_end(fleet: Fleet):
+    """It was retired while it was connected, since a day before; only a new connection makes it known again."""
+    await fleet.beat("one")
+    await fleet.connect("one", NAME, ago=3 * DAY)
+    await fleet.round()
+    assert await fleet.reader.retire(NAME)
+    await fleet.end("one", NAME)
+    assert await fleet.reader.lane(NAME) is None
+    await fleet.round()
+    assert await fleet.reader.lane(NAME) is None
+    await fleet.connect("one", NAME)
+    assert await days(fleet) == "00000000000001 0"

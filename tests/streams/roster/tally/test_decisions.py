@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 from streams.roster.reading.lanes import LaneState, StoreState
 from streams.roster.reading.queries import Tallied
 from streams.roster.reading.states import StoreNow, Summary
-from streams.roster.tally.decisions import SETTLE_MS, SOONEST_MS, Look, decide, differences, due_at, looked, rows
+from streams.roster.tally.decisions import (
+    SETTLE_MS,
+    SOONEST_MS,
+    Look,
+    decide,
+    differences,
+    due_at,
+    looked,
+    pause_after,
+    rows,
+)
 from streams.roster.tally.scripts import TOTALS
+from streams.roster.tally.worker import LOCK_SECONDS
 
 NOW = 1_000_000
 LIVES = frozenset({"one", "two"})
@@ -147,3 +158,9 @@ def test_differences_add_up(changes: list[tuple[str, Summary]]):
         sums = [before + each for before, each in zip(sums, change, strict=True)]
         held[store] = now
     assert sums == differences(Look(store, None, found(now), 0) for store, now in held.items())
+
+
+@pytest.mark.parametrize(("lanes", "seconds"), [(0, 1.0), (3_000, 1.0), (5_000, 1.5), (100_000, 3.0)])
+def test_pause_after_is_longer_where_much_was_looked_at(lanes: int, seconds: float):
+    assert pause_after(lanes) == pytest.approx(seconds)
+    assert seconds < LOCK_SECONDS
