@@ -185,8 +185,9 @@ class Recovery:
         now, (channel, journal) = self._clock.monotonic(), self.proven
         slow = self.progress.slow_seconds
         ages = (max(0.0, now - channel) + slow, max(0.0, now - journal) + slow)
+        subscribed = now - self._subscribed_at, max(0.0, now - self.proved_at[Ingress.CHANNEL]) + slow
         lost = self.losses.ages(now)
-        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost)
+        return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, subscribed)
 
     def _stated(self, statement: Statement) -> None:
         now, place = self._clock.monotonic(), self._history.end
@@ -196,13 +197,14 @@ class Recovery:
                 self.progress.note_proof(place, statement.sent)
                 self.handover.ask_again(now)
             channel, journal = self.proven if self._started else self.proved_at
-            self.progress.note_own(self.life, place, now, (channel, journal))
+            subscribed = self._subscribed_at, self.proved_at[Ingress.CHANNEL]
+            self.progress.note_own(self.life, place, now, (channel, journal), subscribed)
         else:
             if statement.asks:
                 self.handover.state(self.statement(self._registry.pod_name))
             made = self.progress.made(statement.life, now, apart := now - statement.sent)
             self._take_losses(self.losses.take(statement.lost, made, now, self._away))
-            self.progress.note(statement.life, place, now, statement.ages, apart)
+            self.progress.note(statement.life, place, now, statement.ages, apart, statement.subscribed)
         self.progress.note_oldest(statement.journal_oldest)
         self._trust_journal(self._history.coverage[Ingress.JOURNAL].from_the_first)
 

@@ -278,5 +278,6 @@ class History(Lookup):
 
     def _at_the_latest(self, moment: float, ingress: Ingress, now: float) -> float:
         # Where Redis' clock was set back, an entry's moment is that of the read before it.
-        latest = max(moment + READ_APART_SECONDS, self.journal_unsure.around(moment)[1])
+        early_seconds = max(READ_APART_SECONDS, self.journal_early[0])
+        latest = max(moment + early_seconds, self.journal_unsure.around(moment)[1])
         return min(now, latest) if ingress is Ingress.JOURNAL else moment

@@ -26,13 +26,13 @@ PROOFS_KEPT_SECONDS = 600.0
 # Of older ones some, for histories of up to a week.
 EARLY_PROOF_SECONDS = 60.0
 EARLY_PROOFS_KEPT = 7 * 1440
-# Pods state every second.
-LATELY_SECONDS = 2.5
 # What waited somewhere comes at once; what comes so much later was said after that.
 FIRST_SECONDS = 0.5
 # By so much the moment of a journal's entry may come out later than it was.
 CLOCK_DOUBT_SECONDS = 0.1
 OUTAGES_KEPT = 64
+# One comes a second; pods state about as often.
+COUNTS_KEPT = 8
 MAX_DISTRUSTED = 16
 # About ten seconds of them.
 ANSWERS_KEPT = 10
@@ -48,6 +48,20 @@ class Statement(NamedTuple):
     heard: tuple[float, float]
     # This pod's clock when it was heard, less the other's when it was made; none of its own.
     apart: float | None
+    # From when until when it was surely subscribed to the channel.
+    subscribed: tuple[float, float] = (inf, -inf)
+
+
+class Count(NamedTuple):
+    """How many pods were subscribed to the channel at some moment from `asked` to `answered`, as Redis says."""
+
+    asked: float
+    answered: float
+    pods: int
+
+    def has(self, statements: deque[Statement]) -> bool:
+        """Say whether a life was surely one of them."""
+        return any(began <= self.asked and self.answered <= until for *_, (began, until) in statements)
 
 
 def _earlier(statement: Statement, seconds: float) -> Statement:
@@ -92,7 +106,8 @@ class Progress:
         self._listening = Listening(inf, inf, inf)
         # Before the channel was lost.
         self._listened: deque[Listening] = deque(maxlen=OUTAGES_KEPT)
-        self._pods = 0
+        # Since the channel is heard.
+        self._counts: deque[Count] = deque(maxlen=COUNTS_KEPT)
         # How long Redis took to answer what this pod said last.
         self._answer_seconds: deque[float] = deque([0.0], maxlen=ANSWERS_KEPT)
         # When pods may have been with a Redis that was no primary any more: (since, until).
@@ -118,6 +133,7 @@ class Progress:
         if self._listening.complete_since > since:
             # Redis did not count those that were with the other one.
             self._listening = self._listening._replace(complete_since=inf)
+            self._counts.clear()
         for statements in self._lives.values():
             for number, statement in enumerate(statements):
                 channel, journal = statement.heard
@@ -132,7 +148,8 @@ class Progress:
         if self._proofs:
             # What came later may have been missed.
             self._listened.append(self._listening._replace(until=self._proofs[-1][1]))
-        self._listening, self._pods = Listening(now, inf, inf), 0
+        self._listening = Listening(now, inf, inf)
+        self._counts.clear()
 
     @property
     def slow_seconds(self) -> float:
@@ -142,18 +159,20 @@ class Progress:
     def count(self, pods: int, now: float, answer_seconds: float = 0.0) -> None:
         """Note how many pods were subscribed when one of this pod's canaries was published, and how long that took.
 
-        Where as many lives were heard lately, all are known; and none serves a client before it has spoken.
+        Where as many lives surely were, all are known; and none serves a client before it has spoken.
         """
-        self._pods = pods
+        self._counts.append(Count(now - answer_seconds, now, pods))
         self._answer_seconds.append(answer_seconds)
         self._look_whether_all(now)
 
     def _look_whether_all(self, now: float) -> None:
-        is_trusted = self.trusted_until(now) == now
-        if self._pods and is_trusted and self._listening.complete_since == inf:
-            heard = sum(statements[-1].moment > now - LATELY_SECONDS for statements in self._lives.values())
-            if heard >= self._pods:
+        if self._listening.complete_since < inf or self.trusted_until(now) < now:
+            return
+        for count in self._counts:
+            if 0 < count.pods <= sum(map(count.has, self._lives.values())):
                 self._listening = self._listening._replace(complete_since=now)
+                self._counts.clear()
+                return
 
     def note_oldest(self, entry: tuple[int, int] | None) -> None:
         """Note the id of the first entry of the journal that another pod read, if it read any."""
@@ -179,17 +198,37 @@ class Progress:
     def _least_apart(self, life: str, default: float) -> float:
         return min((each.apart for each in self._lives.get(life, ()) if each.apart is not None), default=default)
 
-    def note(self, life: str, place: int, now: float, ages: tuple[float, float], apart: float = 0.0) -> None:
-        """Note how long ago, in seconds, a life had heard all of each ingress when it said so."""
+    def note(
+        self,
+        life: str,
+        place: int,
+        now: float,
+        ages: tuple[float, float],
+        apart: float = 0.0,
+        subscribed: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Note how long ago, in seconds, a life had heard all of each ingress when it said so.
+
+        `subscribed` is how long ago its subscription began, and when it was last proved.
+        """
         made, slower = self.made(life, now, apart), self._least_apart(life, apart) - apart
         if slower > 0:
             # Those before it were under way for longer than was known.
             self._lives[life] = deque(_earlier(each, slower) for each in self._lives[life])
-        self._note(life, Statement(place, now, (made - ages[0], made - ages[1]), apart))
+        # It said so before now.
+        times = now - subscribed[0], made - subscribed[1]
+        self._note(life, Statement(place, now, (made - ages[0], made - ages[1]), apart, times))
 
-    def note_own(self, life: str, place: int, now: float, heard: tuple[float, float]) -> None:
+    def note_own(
+        self,
+        life: str,
+        place: int,
+        now: float,
+        heard: tuple[float, float],
+        subscribed: tuple[float, float] = (inf, -inf),
+    ) -> None:
         """Note the same of this pod, whose moments are known."""
-        self._note(life, Statement(place, now, heard, None))
+        self._note(life, Statement(place, now, heard, None, subscribed))
 
     def _note(self, life: str, statement: Statement) -> None:
         now = statement.moment

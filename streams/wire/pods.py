@@ -26,7 +26,8 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     it read: a journal without it was begun anew, which nothing in the journal itself shows. `asks` is
     set by a pod that has just subscribed: all others state at once, so that it knows who is there.
     `lost` says, of the channel and of the journal, between how many seconds ago Redis itself may have
-    lost something, which a pod that was not there has no other way to know.
+    lost something, which a pod that was not there has no other way to know. `subscribed` says how many
+    seconds ago its subscription to the channel began, and when it last proved that it stands.
     """
 
     life: Life
@@ -36,6 +37,7 @@ class Statement(msgspec.Struct, tag="statement", omit_defaults=True):
     journal_oldest: tuple[int, int] | None = None
     asks: bool = False
     lost: Losses = NO_LOSSES
+    subscribed: tuple[float, float] = (0.0, 0.0)
 
 
 class Question(msgspec.Struct, tag="question", omit_defaults=True):

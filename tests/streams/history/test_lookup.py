@@ -121,6 +121,9 @@ def test_a_place_tells_when_its_event_came_and_by_which_ingress():
         assert [history.ingress_of(place) for place in (1, 2)] == [CHANNEL, JOURNAL]
         assert [place for place, _ in history.with_id("a", "2")] == [2]
         history.expire(STARTED + SECONDS)
+    history.note_early(2.5, STARTED + SECONDS)
+    late = [history.moment_at(place) for place in (1, 2)]
+    assert late == [STARTED + 50, STARTED + 62.5], "at the latest, where the journal's moments may be too early"
 
 
 def test_a_clients_events_are_found_among_those_of_others():

@@ -44,8 +44,8 @@ def progress_that_knows_all() -> Progress:
     progress.note_proof(1, -inf)
     progress.listen(NOW)
     progress.note_proof(2, NOW)
-    progress.note("one", 3, NOW + 0.5, (0.0, 0.0))
-    progress.count(1, NOW + 0.5)
+    progress.count(1, NOW)
+    progress.note("one", 3, NOW + 0.5, (0.0, 0.0), subscribed=(5.0, 0.0))
     speak_again(progress, "one")
     return progress
 
@@ -55,6 +55,8 @@ def test_pods_that_another_redis_has_are_not_counted_and_so_not_all_are_known():
     progress = progress_that_knows_all()
     assert progress.heard_elsewhere(CHANNEL, 4, NOW + 2) > NOW - 1
     progress.distrust(NOW - 1, NOW + 0.75)
+    progress.note_proof(3, NOW + 1)
+    progress.note("one", 3, NOW + 1, (0.0, 0.0), subscribed=(5.0, 0.0))
     progress.count(1, NOW + 1)
     assert progress.heard_elsewhere(CHANNEL, 4, NOW + 2) <= NOW + 2 - MAX_LAG_SECONDS
 

@@ -165,3 +165,16 @@ def test_what_was_lost_before_a_client_was_there_is_not_told_to_it(hands: HandCl
     pod.recovery.miss(CHANNEL, hands.now - 1)
     pod.tell()
     assert spans(writer) == [(hands.now - 1, hands.now)]
+
+
+def test_a_statement_says_since_when_the_pod_is_subscribed_and_until_when_that_is_proved(hands: HandClock):
+    """Redis counts who is subscribed, and only this says who of those that speak was."""
+    pod = PurePod(hands)
+    pod.start()
+    hands.turn(5)
+    assert pod.recovery.statement("pod").subscribed == (5, 5)
+    own = pod.recovery.statement("pod")
+    hands.turn(1)
+    pod.recovery.take_pod_messages([own])
+    hands.turn(1)
+    assert pod.recovery.statement("pod").subscribed == (7, 2)

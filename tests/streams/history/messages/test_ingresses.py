@@ -96,6 +96,9 @@ def test_what_is_forgotten_of_the_other_ingress_is_told():
     # One of that very moment may have been behind it.
     assert history.after("a", "p", STARTED + 60, lambda *_: STARTED + 51).gap is not None
     assert history.after("a", "q", STARTED + 60, lambda *_: STARTED + 51.001).gap is None
+    history.note_early(2.5, STARTED + 51)
+    later = history.after("a", "p", STARTED + 60, lambda *_: STARTED + 45).gap
+    assert later == gap._replace(ended=STARTED + 52.5), "where moments may be too early, by as much"
 
 
 def test_an_event_of_the_journal_that_is_read_late_keeps_the_moment_at_which_redis_took_it():
