@@ -71,18 +71,27 @@ def parameters(form: type[msgspec.Struct]) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def read_body(body: bytes, form: type[S]) -> S:
-    """Read a body in JSON; raises Problem, which names the first thing that is wrong with it."""
+def read_body(body: bytes | msgspec.Raw, form: type[S], kind: ProblemKind = ProblemKind.INVALID_REQUEST) -> S:
+    """Read a body in JSON; raises Problem, which names the first thing that is wrong with it.
+
+    That is of a `kind` where a value cannot be meant.
+    """
     try:
         return msgspec.json.decode(body, type=form)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from None
+        raise _wrong(str(error), kind) from None
     except UNREADABLE as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Problem(ProblemKind.INVALID_JSON, f"The body must be JSON in UTF-8: {reason}.") from None
 
 
-def _wrong(said: str) -> Problem:
+def faults_of(problem: Problem, place: str) -> list[Fault]:
+    """Return what is wrong with a value that stands at a place of the body, as a JSON pointer."""
+    faults = problem.faults or [Fault("", problem.detail)]
+    return [Fault(place + pointer, detail) for pointer, detail in faults]
+
+
+def _wrong(said: str, kind: ProblemKind) -> Problem:
     place = PLACE.search(said)
     pointer = pointer_of(place[1] if place else "")
     message = PLACE.sub("", said)
@@ -91,13 +100,13 @@ def _wrong(said: str) -> Problem:
         return problem_of(
             ProblemKind.UNKNOWN_FIELD, [Fault(f"{pointer}/{name}", f"There is no field {unknown[1]!a} here.")]
         )
-    where = pointer.removeprefix("#/") or "The body"
-    return problem_of(ProblemKind.INVALID_REQUEST, [Fault(pointer, f"{where}: {message}.")])
+    where = pointer.removeprefix("/") or "The body"
+    return problem_of(kind, [Fault(pointer, f"{where}: {message}.")])
 
 
 def pointer_of(place: str) -> str:
     """Return a place as msgspec names it, such as `.lanes[3]`, as a JSON pointer."""
-    return "#" + "".join(f"/{name or number}" for name, number in STEP.findall(place))
+    return "".join(f"/{name or number}" for name, number in STEP.findall(place))
 
 
 # What stands before the first separator of a client's name; those without one are in the store without a name.
@@ -114,6 +123,6 @@ def checked_name(names: Mapping[str, str]) -> str:
             raise problem_of(ProblemKind.INVALID_REQUEST, [Fault("STORE", f"A store is {STORE_RULE}.")])
         return store
     try:
-        return valid_name(names["NAME"]) if "NAME" in names else ""
+        return valid_name(names["NAME"]) if "NAME" in names else names.get("ID", "")
     except InvalidName as error:
         raise problem_of(ProblemKind.INVALID_REQUEST, [Fault("NAME", str(error))]) from None

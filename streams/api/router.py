@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+from streams.api.bodies import read_whole
+from streams.api.fields import read_body
 
 if TYPE_CHECKING:
     # Which knows the pod.
@@ -29,6 +32,11 @@ class Endpoint(NamedTuple):
     body: type[msgspec.Struct] | None = None
     # Whether strangers may ask.
     public: bool = False
+    # How a body is read and made into that Struct.
+    read_bytes: Callable[..., Awaitable[bytes]] = read_whole
+    read_body: Callable[[bytes, Any], Any] = read_body
+    # Whether it waits for its turn; else it has limits of its own.
+    in_turn: bool = True
 
 
 class Route(NamedTuple):

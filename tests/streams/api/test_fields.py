@@ -121,12 +121,12 @@ def test_read_body():
 @pytest.mark.parametrize(
     ("body", "kind", "pointer"),
     [
-        (b'{"inner": {}, "x": 1}', ProblemKind.UNKNOWN_FIELD, "#/x"),
-        (b'{"inner": {"a/b~c": 1}}', ProblemKind.UNKNOWN_FIELD, "#/inner/a~1b~0c"),
-        (b'{"inner": {"numbers": [1, "2"]}}', ProblemKind.INVALID_REQUEST, "#/inner/numbers/1"),
-        (b'{"inner": {}, "lanes": ["a", "b", "c"]}', ProblemKind.INVALID_REQUEST, "#/lanes"),
-        (b"[]", ProblemKind.INVALID_REQUEST, "#"),
-        (b"{}", ProblemKind.INVALID_REQUEST, "#"),
+        (b'{"inner": {}, "x": 1}', ProblemKind.UNKNOWN_FIELD, "/x"),
+        (b'{"inner": {"a/b~c": 1}}', ProblemKind.UNKNOWN_FIELD, "/inner/a~1b~0c"),
+        (b'{"inner": {"numbers": [1, "2"]}}', ProblemKind.INVALID_REQUEST, "/inner/numbers/1"),
+        (b'{"inner": {}, "lanes": ["a", "b", "c"]}', ProblemKind.INVALID_REQUEST, "/lanes"),
+        (b"[]", ProblemKind.INVALID_REQUEST, ""),
+        (b"{}", ProblemKind.INVALID_REQUEST, ""),
     ],
 )
 def test_read_body_that_cannot_be_meant(body: bytes, kind: ProblemKind, pointer: str):

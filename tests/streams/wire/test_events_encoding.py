@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 
 from streams.errors import InvalidEvent
-from streams.wire.events import ACTIONS, encode_event
+from streams.wire.events import ACTIONS
+from streams.wire.publication import Outgoing
 from tests.streams.builders import MAX_EVENT_BYTES, decode
 from tests.streams.wire.json_values import json_values
 
 
 def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:
-    return encode_event(
-        client, action, data, event_id=event_id, timestamp="t", **{"max_bytes": MAX_EVENT_BYTES, **more}
-    )
+    max_bytes = more.pop("max_bytes", MAX_EVENT_BYTES)
+    return Outgoing(client, action, data, event_id, "t", **more).encode(max_bytes)
 
 
 def test_encodes_the_fields_in_the_order_that_they_always_had():
