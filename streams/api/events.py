@@ -15,6 +15,7 @@ from streams.api.fields import faults_of, read_body
 from streams.api.problems import ClientSaid, Fault, Problem, ProblemKind, problem_of
 from streams.delivery.connection import Headers
 from streams.errors import InvalidEvent
+from streams.http.answers import MAX_PUBLISH_BYTES
 from streams.http.consumers import Receive
 from streams.http.stream_request import header_of
 from streams.publishing.publication import MAX_BATCH, Batch, Defaults, Draft, Publication, draft, idempotency_key
@@ -25,7 +26,6 @@ from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.states import lane_of
 from streams.wire.events import valid_event_id
 
-MAX_BODY_BYTES = 1024 * 1024
 AT_ONCE = (b"Retry-After", b"1")
 REPLAYED = (b"Idempotent-Replayed", b"true")
 KEY_FIELD = "Idempotency-Key"
@@ -56,21 +56,21 @@ class AcceptedBatch(msgspec.Struct, rename="camel"):
 
 async def read_bytes(scope: dict[str, Any], receive: Receive) -> bytes:
     """Return the body of a request to publish, which tools may leave without a type; raises Problem."""
-    return await read_whole(scope, receive, MAX_BODY_BYTES, unsaid=True)
+    return await read_whole(scope, receive, MAX_PUBLISH_BYTES, unsaid=True)
 
 
 def read_batch(body: bytes, _form: type[Batch]) -> Batch:
     """Read many events; raises Problem, which names what is wrong with each."""
     raw = read_body(body, RawBatch, ProblemKind.INVALID_EVENT).events
     if not 1 <= len(raw) <= MAX_BATCH:
-        detail = f"events must have 1 to {MAX_BATCH} events, not {len(raw)}."
+        detail = f"events must be a list of 1 to {MAX_BATCH} events, not {len(raw)}."
         raise problem_of(ProblemKind.INVALID_EVENT, [Fault("/events", detail)])
     found: list[Publication] = []
     faults: list[Fault] = []
     kinds: set[ProblemKind] = set()
     for number, each in enumerate(raw):
         try:
-            found.append(read_body(each, Publication, ProblemKind.INVALID_EVENT))
+            found.append(read_body(each, Publication, ProblemKind.INVALID_EVENT, f"Event {number}"))
         except Problem as problem:
             kinds.add(problem.kind)
             faults += faults_of(problem, f"/events/{number}")
@@ -131,40 +131,51 @@ async def event(call: Call) -> Answer:
 
 def _prepare(call: Call, said: list[Publication], places: list[str]) -> tuple[list[Draft], Headers]:
     """Make all events of a request ready, and take them from its caller's allowance; raises Problem."""
-    conf, publishing = call.pod.conf, call.pod.publishing
-    defaults = Defaults(conf.publish_door == "log", conf.max_event_bytes)
     try:
         key = idempotency_key(header_of(call.scope, b"idempotency-key"))
     except InvalidEvent as error:
         raise problem_of(ProblemKind.INVALID_EVENT, [Fault(KEY_FIELD, str(error))]) from None
-    key = f"{call.caller} {key}" if key else ""
+    drafts = _drafts(call, said, places, f"{call.caller} {key}" if key else "")
+    return drafts, _take_allowance(call, len(drafts)) if call.pod.conf.publish_rate else []
+
+
+def _drafts(call: Call, said: list[Publication], places: list[str], key: str) -> list[Draft]:
+    defaults = Defaults(call.pod.conf.publish_door == "log", call.pod.conf.max_event_bytes)
     drafts: list[Draft] = []
     faults: list[Fault] = []
-    first: dict[str, int] = {}
+    known: dict[str, int] = {}
     for number, (each, place) in enumerate(zip(said, places, strict=True)):
         try:
-            made = draft(each, defaults, key, number)
+            made = draft(each, defaults, key, number, len(said))
         except InvalidEvent as error:
-            faults.append(Fault(f"{place}/{error.field}" if error.field else place, str(error)))
+            faults.append(_fault_of(error, place))
             continue
         drafts.append(made)
-        if first.setdefault(made.event.event_id, number) != number:
-            detail = f"eventId is also that of event {first[made.event.event_id]} of this request."
-            faults.append(Fault(f"{place}/eventId", detail))
+        ids = {made.event.event_id, *(each.id for each in made.ids)}
+        first = min(known.setdefault(event_id, number) for event_id in ids)
+        if first != number:
+            faults.append(Fault(f"{place}/eventId", f"eventId is also that of event {first} of this request."))
     if faults:
         raise problem_of(ProblemKind.INVALID_EVENT, faults)
-    if not conf.publish_rate:
-        return drafts, []
-    allowance = publishing.rates.take(call.caller, len(drafts), time.monotonic())
+    return drafts
+
+
+def _fault_of(error: InvalidEvent, place: str) -> Fault:
+    return Fault(f"{place}/{error.field}" if error.field else place, str(error))
+
+
+def _take_allowance(call: Call, count: int) -> Headers:
+    rate = call.pod.conf.publish_rate
+    allowance = call.pod.publishing.rates.take(call.caller, count, time.monotonic())
     headers: Headers = [
-        (b"RateLimit-Policy", b'"publish";q=%d;w=1' % conf.publish_rate),
+        (b"RateLimit-Policy", b'"publish";q=%d;w=1' % rate),
         (b"RateLimit", b'"publish";r=%d;t=%d' % (allowance.left, allowance.seconds)),
     ]
     if allowance.refused:
         headers += [(b"Retry-After", b"%d" % allowance.seconds)]
-        detail = f"This pod takes {conf.publish_rate} events a second from one caller (PUBLISH_RATE)."
+        detail = f"This pod takes {rate} events a second from one caller (PUBLISH_RATE)."
         raise Problem(ProblemKind.RATE_LIMITED, detail, headers=headers)
-    return drafts, headers
+    return headers
 
 
 async def _send(call: Call, drafts: list[Draft], places: list[str], *, looked_up: bool) -> list[Published]:
@@ -205,6 +216,8 @@ def _refusal(outcome: Outcome, refused: Draft, place: str) -> Problem:
         detail = f"{name} is not connected ({client.state}); nothing was published."
         faults = [Fault(f"{place}/requireOnline", detail)] if place else []
         return Problem(ProblemKind.CLIENT_OFFLINE, detail, faults, client=client)
+    if outcome.fate is Fate.OVER and refused.over is not None:
+        return problem_of(ProblemKind.INVALID_EVENT, [_fault_of(refused.over, place)])
     detail = (
         f"eventId {refused.event.event_id!a} was published before with something else in it. Nothing was published now."
     )

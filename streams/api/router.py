@@ -58,9 +58,10 @@ class Route(NamedTuple):
 
 def find_route(routes: Sequence[Route], path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a path below the API, and what its words in capitals stand for."""
-    parts = path.split("/")
     for route in routes:
         words = route.path.split("/")
+        # What an eventId may hold is no separator in it.
+        parts = path.split("/", len(words) - 1) if words[-1] == "ID" else path.split("/")
         if len(words) == len(parts) and all(
             word.isupper() or word == part for word, part in zip(words, parts, strict=True)
         ):

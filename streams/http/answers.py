@@ -16,6 +16,8 @@ from streams.wire.timestamps import now_iso
 # What a request may say at most, and what it is told that says more, wherever reading ended.
 MAX_REGISTER_BYTES = 64 * 1024
 BODY_TOO_LARGE = f"The body is over {MAX_REGISTER_BYTES} bytes."
+MAX_PUBLISH_BYTES = 1024 * 1024
+PUBLISH_TOO_LARGE = f"The body is over {MAX_PUBLISH_BYTES} bytes."
 # What a request is told on which this service raised.
 SERVICE_FAILED = "The service failed on this request; its log says why."
 
@@ -24,7 +26,7 @@ JSON_HEADERS: Headers = [(b"Content-Type", b"application/json"), NO_STORE]
 # https://www.rfc-editor.org/rfc/rfc9457
 PROBLEM_TYPE = b"application/problem+json"
 # Where errors are problems, also on requests that never come there.
-PROBLEM_PATH = re.compile(r"/api/v1(?![^/?])")
+PROBLEM_PATH = re.compile(r"/api/v1(?![^/])")
 
 
 class Refused(StreamError):
@@ -47,7 +49,7 @@ def error_body(sentence: str, **fields: Any) -> bytes:
 
 def refusal_body(path: str, status: int, sentence: str) -> tuple[bytes, bytes]:
     """Return the media type and the body of an error that has no more to it, as what is at a path answers."""
-    if not PROBLEM_PATH.search(path):
+    if not PROBLEM_PATH.search(path.partition("?")[0]):
         return b"application/json", error_body(sentence)
     title = HTTPStatus(status).phrase
     problem = {"type": "about:blank", "title": title, "status": status, "detail": sentence, "error": sentence}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,7 @@ KEYED = "idem-"
 class Publication(Outgoing, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """One event to publish. Without `eventId` and `timestamp` the pod gives it some."""
 
+    not_yet: ClassVar = ("key", "retain")
     event_id: EventId | None = None  # type: ignore[assignment]
     timestamp: Timestamp | None = None  # type: ignore[assignment]
     durable: Annotated[
@@ -35,28 +36,32 @@ class Publication(Outgoing, frozen=True, kw_only=True, rename="camel", forbid_un
     ] = None
     require_online: Annotated[bool, Meta(description="publish it only where the client is connected now")] = False
 
-    def checked(self, now: float) -> Publication:
-        """Return it where each field can be meant; `now` is Unix time. Raises InvalidEvent."""
+    def check(self) -> None:
+        """Raise InvalidEvent where a field cannot be meant."""
         if self.timestamp is not None and unix_seconds(self.timestamp) is None:
             raise InvalidEvent(
                 f"timestamp must be an ISO 8601 time, such as {TIME}, or epoch milliseconds.", "timestamp"
             )
-        if self.deliver_by is not None:
-            ends = unix_seconds(self.deliver_by)
-            if ends is not None and ends <= now:
-                raise InvalidEvent("deliverBy is over: the event has already expired.", "deliverBy")
-        if self.ttl_ms is not None and self.timestamp is not None:
-            sent = unix_seconds(self.timestamp)
-            if sent is not None and sent + self.ttl_ms / 1000 <= now:
-                raise InvalidEvent("ttlMs after timestamp is over: the event has already expired.", "ttlMs")
         if levels(self.data) > MAX_LEVELS:
             raise InvalidEvent(f"data is nested over {MAX_LEVELS} levels deep.", "data")
-        return self
 
-    def digest(self) -> bytes:
-        """Return what two events have in common only where they say the same, but for what the pod gives them."""
+    def over(self, now: float) -> InvalidEvent | None:
+        """Return what is wrong with an event that has already expired; `now` is Unix time."""
+        ends = None if self.deliver_by is None else unix_seconds(self.deliver_by)
+        if ends is not None and ends <= now:
+            return InvalidEvent("deliverBy is over: the event has already expired.", "deliverBy")
+        sent = None if self.timestamp is None else unix_seconds(self.timestamp)
+        if self.ttl_ms is not None and sent is not None and sent + self.ttl_ms / 1000 <= now:
+            return InvalidEvent("ttlMs after timestamp is over: the event has already expired.", "ttlMs")
+        return None
+
+    def digest(self, count: int = 0) -> bytes:
+        """Return what two events have in common only where they say the same, but for what the pod gives them.
+
+        An event that stands for its whole request says of how many it is one.
+        """
         said = msgspec.json.encode(self, order="deterministic")
-        return hashlib.blake2b(said, digest_size=16).hexdigest().encode()
+        return hashlib.blake2b(b"%d %b" % (count, said), digest_size=16).hexdigest().encode()
 
 
 class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -65,8 +70,15 @@ class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     events: Annotated[list[Publication], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
+class KnownAs(NamedTuple):
+    """An id under which an event is known afterwards, and the digest that says whether another one is the same."""
+
+    id: str
+    digest: bytes
+
+
 class Draft(NamedTuple):
-    """An event that is ready: what it was, its message, its digest, and under which ids it is known afterwards.
+    """An event that is ready: what it is, its message, and under which ids it is known afterwards.
 
     An event without any is not guarded against a second one, and leaves no record.
     """
@@ -75,8 +87,9 @@ class Draft(NamedTuple):
     message: bytes
     durable: bool
     require_online: bool
-    digest: bytes
-    ids: tuple[str, ...]
+    ids: tuple[KnownAs, ...]
+    # Why it is not published unless it was before.
+    over: InvalidEvent | None = None
 
 
 class Defaults(NamedTuple):
@@ -86,15 +99,20 @@ class Defaults(NamedTuple):
     max_event_bytes: int
 
 
-def draft(said: Publication, defaults: Defaults, key: str = "", number: int = 0) -> Draft:
+def draft(said: Publication, defaults: Defaults, key: str = "", number: int = 0, count: int = 1) -> Draft:
     """Make an event ready to be published.
 
     With an idempotency `key`, that of a caller, a second request with it is known; `number` is the event's place in
-    its request. Raises InvalidEvent.
+    its request of `count`. Raises InvalidEvent.
     """
-    said = said.checked(time.time())
+    said.check()
     keyed = keyed_id(key, number) if key else ""
     event_id = said.event_id or keyed or new_event_id()
+    ids = [KnownAs(keyed, said.digest(count))] if keyed else []
+    if said.event_id or (said.receipt and not keyed):
+        ids.append(KnownAs(event_id, said.digest()))
+    if (over := said.over(time.time())) and not ids:
+        raise over
     event = Outgoing(
         said.client_name,
         said.action,
@@ -106,9 +124,8 @@ def draft(said: Publication, defaults: Defaults, key: str = "", number: int = 0)
         said.receipt,
         said.traceparent,
     )
-    ids = dict.fromkeys(([keyed] if keyed else []) + ([event_id] if said.event_id or keyed or said.receipt else []))
     durable = defaults.durable if said.durable is None else said.durable
-    return Draft(event, event.encode(defaults.max_event_bytes), durable, said.require_online, said.digest(), tuple(ids))
+    return Draft(event, event.encode(defaults.max_event_bytes), durable, said.require_online, tuple(ids), over)
 
 
 def keyed_id(key: str, number: int) -> str:

@@ -19,7 +19,7 @@ class Allowance(NamedTuple):
 
 
 class Rates:
-    """Buckets of `rate` events, which are filled by as many each second; a rate of 0 refuses nobody."""
+    """Buckets of `rate` events, 1 or more, which are filled by as many each second."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate

@@ -24,13 +24,14 @@ class Fate(StrEnum):
 
     TAKEN = "t"
     MISMATCH = "m"
+    OVER = "x"
     OFFLINE = "o"
 
 
 # ARGV: the prefixes of the roster's keys and of records, the journal, the channel, for how many milliseconds a
 # record is kept, then of each group how many events it has, whether their clients are looked up, and of each event: its
-# message, where it goes, its client and its store, whether that must be connected, its digest, its record, how many
-# ids it has, and these. An event's ids are looked up before any of its group is published.
+# message, where it goes, its client and its store, whether that must be connected, whether it has expired, its record,
+# how many ids it has, and each of these with its digest. Ids are looked up before any event of a group is published.
 PUBLISH = """
 local roster, records, journal, channel, kept_ms = unpack(ARGV, 1, 5)
 local time = redis.call('TIME')
@@ -46,17 +47,18 @@ end
 local function read_event()
   local event = {ids = {}}
   local ids
-  event.message, event.ingress, event.client, event.store, event.online, event.digest, event.record, ids = take(8)
+  event.message, event.ingress, event.client, event.store, event.online, event.over, event.record, ids = take(8)
   for number = 1, tonumber(ids) do
-    event.ids[number] = records .. take(1)
+    local id, digest = take(2)
+    event.ids[number] = {key = records .. id, digest = digest}
   end
   return event
 end
 
 local function earlier(event)
-  for _, key in ipairs(event.ids) do
-    local found = redis.call('GET', key)
-    if found then return found end
+  for _, id in ipairs(event.ids) do
+    local found = redis.call('GET', id.key)
+    if found then return found, string.sub(found, 1, #id.digest) == id.digest end
   end
 end
 
@@ -80,18 +82,18 @@ local function publish(event)
   else
     place = redis.call('PUBLISH', channel, event.message)
   end
-  for _, key in ipairs(event.ids) do
-    redis.call('SET', key, event.digest .. ' ' .. place .. ' ' .. event.record, 'PX', kept_ms)
+  for _, id in ipairs(event.ids) do
+    redis.call('SET', id.key, id.digest .. ' ' .. place .. ' ' .. event.record, 'PX', kept_ms)
   end
   return place
 end
 
 local function serve(events, looked_up)
   for number, event in ipairs(events) do
-    event.earlier = earlier(event)
-    if event.earlier and string.sub(event.earlier, 1, #event.digest) ~= event.digest then
-      return {'MISMATCH', number - 1}
-    end
+    local same
+    event.earlier, same = earlier(event)
+    if event.earlier and not same then return {'MISMATCH', number - 1} end
+    if event.over == '1' and not event.earlier then return {'OVER', number - 1} end
   end
   for number, event in ipairs(events) do
     if looked_up or event.online == '1' then
@@ -164,10 +166,11 @@ def group_arguments(drafts: Sequence[Draft], now: float, *, looked_up: bool) -> 
         yield name
         yield store_of(name)
         yield int(each.require_online)
-        yield each.digest
+        yield int(each.over is not None)
         yield write_record(record_of(each.event, now, durable=each.durable)) if each.ids else b""
         yield len(each.ids)
-        yield from each.ids
+        for known in each.ids:
+            yield from known
 
 
 def read_outcomes(reply: Any, groups: Sequence[Sequence[Draft]]) -> list[Outcome]:
@@ -178,7 +181,7 @@ def read_outcomes(reply: Any, groups: Sequence[Sequence[Draft]]) -> list[Outcome
 
 def _read_group(now: int, tally: list[bytes], answer: list[Any], drafts: Sequence[Draft]) -> Outcome:
     fate = Fate(answer[0].decode())
-    if fate is Fate.MISMATCH:
+    if fate in (Fate.MISMATCH, Fate.OVER):
         return Outcome(fate, number=answer[1])
     if fate is Fate.OFFLINE:
         name = drafts[answer[1]].event.client_name

@@ -122,6 +122,9 @@ class Sender:
             fault = NotTaken(error) if not asked or isinstance(error, REFUSALS) else Doubtful(error)
             for each in batch:
                 _settle(each, fault)
+            # Who waits behind it was not sent, and would wait as long again.
+            while self._waiting:
+                _settle(self._waiting.popleft(), NotTaken(error))
             return False
         except BaseException as error:
             for each in batch:

@@ -23,6 +23,8 @@ MAX_TTL_MS = 2**53 - 1
 TIME = "2026-01-05T12:00:00.000Z"
 # https://www.w3.org/TR/trace-context/#traceparent-header
 TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+TRACEPARENT_CHARACTERS = 55
+EVENT_ID_RULE = f"1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters, without a blank at either end"
 
 ClientName = Annotated[str, Meta(pattern=f"^{NAME_PATTERN}$", description=NAME_RULE, examples=["STORE001-LANE01"])]
 Action = Annotated[str, Meta(min_length=1, description="a string that is not empty", examples=["signature"])]
@@ -30,7 +32,7 @@ EventId = Annotated[
     str,
     Meta(
         pattern=rf"^[!-~]([ -~]{{0,{MAX_EVENT_ID_CHARACTERS - 2}}}[!-~])?$",
-        description=f"1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters, without a blank at either end",
+        description=EVENT_ID_RULE,
         examples=["evt-1001"],
     ),
 ]
@@ -38,7 +40,8 @@ Timestamp = Annotated[
     str | int | float, Meta(description="an ISO 8601 time, or milliseconds since 1970", examples=[TIME])
 ]
 TtlMs = Annotated[
-    int, Meta(ge=1, le=MAX_TTL_MS, description="a whole number of milliseconds, 1 or more, that count from timestamp")
+    int,
+    Meta(ge=1, le=MAX_TTL_MS, description=f"a whole number of milliseconds after timestamp, 1 to {MAX_TTL_MS}"),
 ]
 DeliverBy = Annotated[
     str | int | float,
@@ -48,6 +51,8 @@ Traceparent = Annotated[
     str,
     Meta(
         pattern=TRACEPARENT,
+        # For Python `$` is also before a line feed at the end.
+        max_length=TRACEPARENT_CHARACTERS,
         description="a W3C traceparent of four parts in small hexadecimal digits",
         examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
     ),
@@ -90,8 +95,7 @@ class Outgoing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
         if not isinstance(self.action, str) or not self.action:
             raise InvalidEvent("action must be a string that is not empty.", "action")
         if not isinstance(self.event_id, str) or not valid_event_id(self.event_id):
-            rule = f"eventId must be 1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters."
-            raise InvalidEvent(rule, "eventId")
+            raise InvalidEvent(f"eventId must be {EVENT_ID_RULE}.", "eventId")
         event |= self._deadline()
         event |= {"receipt": True} if self.receipt else {}
         event |= {"traceparent": self.traceparent} if self.traceparent is not None else {}

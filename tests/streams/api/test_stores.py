@@ -127,7 +127,7 @@ async def test_expect(api: Api, fleet: Fleet):
         ({"lanes": ["STORE1-A"] * 1001}, ["/lanes"]),
         ({"lanes": "STORE1-A"}, ["/lanes"]),
         ({"lane": []}, ["/lane"]),
-        ({}, [""]),
+        ({}, ["/lanes"]),
     ],
 )
 async def test_expect_what_cannot_be(api: Api, fleet: Fleet, said: Any, pointers: list[str]):
