@@ -230,11 +230,18 @@ def test_faults_of_a_value_inside_of_others():
     assert faults_of(found.value, "/lanes/3") == [("/lanes/3/name", "name must be a name.")]
 
 
+class Anything(msgspec.Struct):
+    held: Any
+
+
+def test_read_body_that_is_nested_too_deeply():
+    with pytest.raises(Problem) as found:
+        read_body(b'{"held":' + b"[" * 100_000, Anything)
+    assert (found.value.kind, found.value.faults[0].pointer) == (ProblemKind.INVALID_JSON, "")
+    assert found.value.detail == "The body must be JSON in UTF-8: nested too deeply."
+
+
 def test_declared_at_a_place_that_says_nothing_of_itself():
     """Inside of what may be anything, a field has no rule, and nothing is known of its fields."""
-
-    class Anything(msgspec.Struct):
-        held: Any
-
     declared = form_at(Anything, ["held", "x", "y"])
     assert (rule_of(declared), no_field("z", declared)) == ("", "There is no field 'z' here.")
