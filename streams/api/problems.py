@@ -79,8 +79,8 @@ class ProblemKind(Enum):
         404,
         "There is no record of this event",
         (
-            "A record is kept of an event that was published over HTTP with an `eventId` or an `Idempotency-Key`, for "
-            "IDEMPOTENCY_SECONDS. That there is none does not say that the event was not delivered."
+            "A record is kept of an event that was published over HTTP with an `eventId`, an `Idempotency-Key` or a "
+            "`receipt`, for `IDEMPOTENCY_SECONDS`. That there is none does not say that the event was not delivered."
         ),
     )
     CLIENT_OFFLINE = (
@@ -97,22 +97,22 @@ class ProblemKind(Enum):
         422,
         "The id or key was another event's",
         (
-            "An event with this `eventId` or `Idempotency-Key` was published in the last IDEMPOTENCY_SECONDS, and said "
-            "something else. Nothing was published. Give this one an id of its own."
+            "An event with this `eventId` or `Idempotency-Key` was published in the last `IDEMPOTENCY_SECONDS`, and "
+            "said something else. Nothing was published. Give this one an id of its own."
         ),
     )
     RATE_LIMITED = (
         "rate-limited",
         429,
         "More events than this pod takes from one caller",
-        "Send the same again after `Retry-After` seconds, or publish evenly. PUBLISH_RATE sets the limit.",
+        "Send the same again after `Retry-After` seconds, or publish evenly. `PUBLISH_RATE` sets the limit.",
     )
     OVERLOADED = (
         "overloaded",
         503,
         "More requests at once than this pod takes",
         (
-            "PUBLISH_CONCURRENCY requests are under way. Nothing was published; send it again after `Retry-After` "
+            "`PUBLISH_CONCURRENCY` requests are under way. Nothing was published; send it again after `Retry-After` "
             "seconds, or many events in one request to `/events/batch`."
         ),
     )
@@ -141,7 +141,8 @@ class ProblemKind(Enum):
         "Redis gives no answer",
         (
             "What the cluster knows is in Redis, which this pod cannot reach. Ask again after `Retry-After` seconds. "
-            "A change may have been made or not; making it again is safe."
+            "A change may have been made or not; making it again is safe. Of an event `detail` says "
+            "whether it may have been published, and what makes it safe to send it again."
         ),
     )
 
