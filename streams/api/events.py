@@ -11,6 +11,7 @@ import msgspec
 
 from streams.api.bodies import read_whole
 from streams.api.calls import Answer, Call
+from streams.api.clients import lane_here
 from streams.api.fields import faults_of, read_body
 from streams.api.problems import ClientSaid, Fault, Problem, ProblemKind, problem_of
 from streams.delivery.connection import Headers
@@ -97,7 +98,7 @@ async def publish(call: Call) -> Answer:
     (published,) = await _send(call, drafts, [""], looked_up=True)
     accepted = _accepted(published, drafts[0])
     if published.client is not None:
-        accepted.client = _client_said(published.client)
+        accepted.client = _client_said(call, drafts[0], published.client)
     headers += [(b"Location", _location(call, accepted.event_id))]
     headers += [REPLAYED] if published.earlier else []
     return Answer(accepted, HTTPStatus.ACCEPTED, headers=headers)
@@ -150,7 +151,9 @@ def _drafts(call: Call, said: list[Publication], places: list[str], key: str) ->
         except InvalidEvent as error:
             faults.append(_fault_of(error, place))
             continue
-        drafts.append(made)
+        # Whom this pod has the roster may not know yet.
+        here = call.pod.registry.get(each.client_name) is not None
+        drafts.append(made._replace(require_online=made.require_online and not here))
         ids = {made.event.event_id, *(each.id for each in made.ids)}
         first = min(known.setdefault(event_id, number) for event_id in ids)
         if first != number:
@@ -191,7 +194,7 @@ async def _send(call: Call, drafts: list[Draft], places: list[str], *, looked_up
         raise Problem(ProblemKind.REDIS_UNAVAILABLE, _doubt(drafts), headers=[AT_ONCE]) from error
     if outcome.fate is Fate.TAKEN:
         return list(outcome.events)
-    raise _refusal(outcome, drafts[outcome.number], places[outcome.number])
+    raise _refusal(call, outcome, drafts[outcome.number], places[outcome.number])
 
 
 def _doubt(drafts: list[Draft]) -> str:
@@ -209,10 +212,10 @@ def _doubt(drafts: list[Draft]) -> str:
     )
 
 
-def _refusal(outcome: Outcome, refused: Draft, place: str) -> Problem:
+def _refusal(call: Call, outcome: Outcome, refused: Draft, place: str) -> Problem:
     if outcome.fate is Fate.OFFLINE and outcome.client is not None:
         name = refused.event.client_name
-        client = _client_said(outcome.client)
+        client = _client_said(call, refused, outcome.client)
         detail = f"{name} is not connected ({client.state}); nothing was published."
         faults = [Fault(f"{place}/requireOnline", detail)] if place else []
         return Problem(ProblemKind.CLIENT_OFFLINE, detail, faults, client=client)
@@ -240,10 +243,13 @@ def _kept(kept: Kept) -> Accepted:
     )
 
 
-def _client_said(found: Lookup) -> ClientSaid:
-    if found.lane is None:
-        return ClientSaid(LaneState.OFFLINE)
-    lane = lane_of(found.lane, found.view)
+def _client_said(call: Call, made: Draft, found: Lookup) -> ClientSaid:
+    lane = lane_of(found.lane, found.view) if found.lane else None
+    if lane is None or lane.state is not LaneState.CONNECTED:
+        lane = lane_here(call.pod, made.event.client_name) or lane
+    if lane is None:
+        # Without a roster nobody knows who is there.
+        return ClientSaid(LaneState.OFFLINE if found.view.began else LaneState.UNKNOWN)
     return ClientSaid(lane.state, lane.pod_name, lane.since)
 
 

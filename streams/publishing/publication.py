@@ -105,27 +105,28 @@ def draft(said: Publication, defaults: Defaults, key: str = "", number: int = 0,
     With an idempotency `key`, that of a caller, a second request with it is known; `number` is the event's place in
     its request of `count`. Raises InvalidEvent.
     """
-    said.check()
     keyed = keyed_id(key, number) if key else ""
-    event_id = said.event_id or keyed or new_event_id()
-    ids = [KnownAs(keyed, said.digest(count))] if keyed else []
-    if said.event_id or (said.receipt and not keyed):
-        ids.append(KnownAs(event_id, said.digest()))
-    if (over := said.over(time.time())) and not ids:
-        raise over
     event = Outgoing(
         said.client_name,
         said.action,
         said.data,
-        event_id,
+        said.event_id or keyed or new_event_id(),
         now_iso() if said.timestamp is None else said.timestamp,
         said.ttl_ms,
         said.deliver_by,
         said.receipt,
         said.traceparent,
     )
+    # First, as nothing else is quick with what is too large.
+    message = event.encode(defaults.max_event_bytes)
+    said.check()
+    ids = [KnownAs(keyed, said.digest(count))] if keyed else []
+    if said.event_id or (said.receipt and not keyed):
+        ids.append(KnownAs(event.event_id, said.digest()))
+    if (over := said.over(time.time())) and not ids:
+        raise over
     durable = defaults.durable if said.durable is None else said.durable
-    return Draft(event, event.encode(defaults.max_event_bytes), durable, said.require_online, tuple(ids), over)
+    return Draft(event, message, durable, said.require_online, tuple(ids), over)
 
 
 def keyed_id(key: str, number: int) -> str:

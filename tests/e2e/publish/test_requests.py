@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from streams.conf import read_settings
 from streams.publishing.records import ACCEPTED
 from tests.e2e.publish.asking import EVENTS, JSON, KIB, Published, announcing, journal, new_id, post, problem
 from tests.support.http import HOST, exchange, fetch, open_stream, parse_answer, request_bytes
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
+from tests.support.sockets import reset_at_close
 from tests.support.waiting import wait_until
 
 
@@ -137,23 +139,39 @@ def test_content_length_that_is_wrong(pod: Pod, published: Published, client_nam
     assert published() == count
 
 
+DEFAULT_CONCURRENCY = read_settings({}).publish_concurrency
+
+
+def connections_of(pod: Pod) -> int:
+    """Return how many connections of clients the pod has, in whatever state."""
+    return sum(each.laddr.port == pod.port for each in pod.ps.net_connections("tcp"))
+
+
 def test_body_that_is_cut(pod: Pod, published: Published, client_name: str):
     """Nothing is published, though what came is JSON, and nothing stays behind."""
     post(pod, {"clientName": client_name, "action": "payment"})
     body = json.dumps({"clientName": client_name, "action": "payment"}).encode()
-    count, descriptors = published(), pod.ps.num_fds()
+    count, connections = published(), connections_of(pod)
     for end in (socket.SHUT_WR, None):
         for _ in range(30):
             with socket.create_connection((HOST, pod.port), 10) as connection:
                 connection.sendall(announcing(2 * len(body)) + body)
                 if end is not None:
                     connection.shutdown(end)
-    # Gone before it is answered.
-    for _ in range(30):
-        with socket.create_connection((HOST, pod.port), 10) as connection:
-            connection.sendall(announcing(len(b"{" + body)) + b"{" + body)
-    wait_until("all sockets to be closed", lambda: pod.ps.num_fds() <= descriptors)
+    wait_until("all connections to be closed", lambda: connections_of(pod) <= connections)
     assert published() == count
+
+
+def test_publishers_that_do_not_wait_for_their_answer(pod: Pod, client_name: str):
+    """None of them is under way for ever: there are more than may be at once."""
+    body = json.dumps({"clientName": client_name, "action": "payment"}).encode()
+    connections = connections_of(pod)
+    for number in range(DEFAULT_CONCURRENCY + 10):
+        with socket.create_connection((HOST, pod.port), 10) as connection:
+            connection.sendall(announcing(len(body)) + body)
+            if number % 2:
+                reset_at_close(connection)
+    wait_until("all connections to be closed", lambda: connections_of(pod) <= connections)
     assert post(pod, {"clientName": client_name, "action": "payment"}).status == 202
 
 

@@ -13,9 +13,11 @@ from streams.api.problems import MAX_FAULTS
 from streams.publishing.publication import Draft
 from streams.publishing.publishing import Publishing
 from streams.publishing.records import Kept, record_of
-from streams.publishing.script import Fate, Outcome, Published
+from streams.publishing.script import Fate, Lookup, Outcome, Published
 from streams.publishing.sender import Doubtful, NotTaken
+from streams.roster.reading.states import View
 from tests.streams.api.asking import JSON, OPERATOR, Api, Asked
+from tests.streams.builders import connect
 
 TOKEN = "only-for-tests-" + "t" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -155,6 +157,31 @@ async def test_group_of_which_one_is_refused(
     asked = await post(api, {"events": [EVENT, over]}, "/events/batch")
     assert (asked.status, asked.problem) == (status, kind)
     assert asked.said["errors"][0]["pointer"] == pointer
+
+
+def view(began: int) -> View:
+    return View(1000, began, None, {})
+
+
+@pytest.mark.parametrize(("began", "state"), [(5, "offline"), (0, "unknown")], ids=["never seen", "no roster"])
+async def test_client_that_is_not_known(api: Api, sent: Sent, began: int, state: str):
+    lookup = Lookup(None, view(began))
+    sent.answer = lambda _drafts: Outcome(Fate.TAKEN, [Published(None, b"1767-0", lookup)])
+    assert (await post(api, EVENT)).said["client"] == {"state": state}
+    sent.answer = lambda _drafts: Outcome(Fate.OFFLINE, client=lookup)
+    asked = await post(api, {**EVENT, "requireOnline": True})
+    assert (asked.status, asked.said["client"]) == (409, {"state": state})
+    assert (asked.said["type"], asked.said["error"]) == ("/api/v1/problems#client-offline", asked.said["detail"])
+    assert sent.drafts[-1].require_online
+
+
+async def test_client_of_this_pod_is_online_whatever_the_roster_knows(api: Api, sent: Sent):
+    sent.answer = lambda _drafts: Outcome(Fate.TAKEN, [Published(None, b"1767-0", Lookup(None, view(0)))])
+    api.pod.registry.subscribed = True
+    connect(api.pod.registry, "A-1", "10.0.0.1:5000")
+    said = (await post(api, {**EVENT, "requireOnline": True})).said
+    assert (said["client"]["state"], said["client"]["podName"]) == ("connected", "pod-here")
+    assert not sent.drafts[-1].require_online
 
 
 async def test_more_requests_than_are_taken_at_once(api: Api, sent: Sent):
