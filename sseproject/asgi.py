@@ -75,7 +75,7 @@ class Application:
         try:
             settle_target(scope, settings.ALLOWED_HOSTS, root_path)
         except Refused as refused:
-            return send_error(send, refused, [])
+            return send_error(send, refused, [], scope["path"])
         if is_stream(scope):
             return EventStreamConsumer(self._pod)(scope, receive, send)
         if self._pod.conf.http_api and is_api(scope):
@@ -107,7 +107,7 @@ class Application:
             if begun:
                 raise
             logger.exception("A request failed outside of Django's views")
-            await send_error(send, FAILED, [])
+            await send_error(send, FAILED, [], scope["path"])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -54,7 +54,11 @@ class PublishError(StreamError):
 
 
 class InvalidEvent(PublishError):
-    """An event that must not be published: the caller has to change it."""
+    """An event that must not be published: the caller has to change it; `field` is the one that is wrong, if one is."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 class RedisUnavailable(PublishError):
@@ -68,7 +72,7 @@ class PublishUnknown(RedisUnavailable):
     a client that has it is not given it again.
     """
 
-    def __init__(self, sentence: str, event_id: str, timestamp: str) -> None:
+    def __init__(self, sentence: str, event_id: str, timestamp: object) -> None:
         super().__init__(sentence)
         self.event_id = event_id
         self.timestamp = timestamp

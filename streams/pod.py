@@ -25,6 +25,7 @@ from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
+from streams.publishing.publishing import Publishing
 from streams.roster.lives import Life
 from streams.roster.reading.pod_reader import Reading
 from streams.roster.rebalance import Rebalance
@@ -109,7 +110,8 @@ class Pod:
             watch=self.watch,
         )
         self.reading = Reading(conf.redis_url, conf.redis_channel, primary=self.ingresses.primary)
-        self.ingresses.primary.connections += (self.roster, self.tally, self.reading)
+        self.publishing = Publishing(conf, self.ingresses.primary)
+        self.ingresses.primary.connections += (self.roster, self.tally, self.reading, self.publishing.sender)
         # A front door that hashes sends each client back to where it was.
         evens_out = conf.rebalance and not conf.front_door_hashes
         self.rebalance = Rebalance(self.ingresses.recovery.life) if evens_out else None
@@ -131,6 +133,7 @@ class Pod:
             "roster": self.roster.run,
             "members": self.roster.members.run,
             "tally": self.tally.run,
+            "publishing": self.publishing.sender.run,
             "heartbeat": self.heartbeat.run,
             "watch": self._watch,
             "replay": self.registry.outbox.run,

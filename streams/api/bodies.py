@@ -10,13 +10,17 @@ from streams.http.stream_request import header_of
 
 MAX_BODY_BYTES = 64 * 1024
 JSON_TYPE = "application/json"
-TOO_LARGE = f"The body is over {MAX_BODY_BYTES} bytes."
+# What tools say of a body that nobody told them about.
+UNSAID = ("", "text/plain")
 
 
-async def read_whole(scope: dict[str, Any], receive: Receive) -> bytes:
-    """Return the body of a request that says that it is JSON; raises Problem."""
+async def read_whole(
+    scope: dict[str, Any], receive: Receive, max_bytes: int = MAX_BODY_BYTES, *, unsaid: bool = False
+) -> bytes:
+    """Return the body of a request that says that it is JSON, or, if that is allowed, nothing; raises Problem."""
     media_type = header_of(scope, b"content-type").partition(";")[0].strip().lower()
-    if media_type != JSON_TYPE or header_of(scope, b"content-encoding"):
+    is_json = media_type == JSON_TYPE or (unsaid and media_type in UNSAID)
+    if not is_json or header_of(scope, b"content-encoding"):
         raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, f"The body must be {JSON_TYPE}, and not be encoded.")
     parts: list[bytes] = []
     size, more = 0, True
@@ -28,6 +32,6 @@ async def read_whole(scope: dict[str, Any], receive: Receive) -> bytes:
         more = message.get("more_body", False)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
-            raise Problem(ProblemKind.TOO_LARGE, TOO_LARGE)
+        if size > max_bytes:
+            raise Problem(ProblemKind.TOO_LARGE, f"The body is over {max_bytes} bytes.")
     return b"".join(parts)

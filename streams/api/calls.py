@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.delivery.connection import Headers
 from streams.pod import Pod
 from streams.wire.timestamps import iso, now_iso
 
@@ -22,6 +23,9 @@ class Call(NamedTuple):
     query: Any
     # The Struct of the body, or None.
     body: Any
+    # Who asks, as a log names him.
+    caller: str = ""
+    scope: dict[str, Any] = {}  # noqa: RUF012 - nobody adds to it
 
     @property
     def now(self) -> str:
@@ -43,3 +47,4 @@ class Answer(NamedTuple):
     content: msgspec.Struct | None
     status: HTTPStatus = HTTPStatus.OK
     change: Change | None = None
+    headers: Headers = []  # noqa: RUF012 - nobody adds to it

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -15,16 +16,15 @@ import redis
 from django.conf import settings
 from django.http import HttpRequest
 
-from streams.api.bodies import read_whole
 from streams.api.calls import Answer, Call
-from streams.api.fields import checked_name, read_body, read_query
-from streams.api.problems import PROBLEM_TYPE, Problem, ProblemKind
+from streams.api.fields import checked_name, read_query
+from streams.api.problems import Problem, ProblemKind
 from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
 from streams.audit import note_change
 from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
 from streams.delivery.connection import Headers
-from streams.http.answers import SERVICE_FAILED, send_answer
+from streams.http.answers import PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
 from streams.http.cors import may_change
 from streams.http.stream_request import client_address, header_of
@@ -90,18 +90,16 @@ class ApiConsumer:
             detail = f"Method {method} is not allowed here; use {' or '.join(route.methods)}."
             raise Problem(ProblemKind.METHOD_NOT_ALLOWED, detail, headers=[allow])
         caller = await self._caller(scope, endpoint)
-        call = Call(
-            self._pod,
-            checked_name(names),
-            read_query(scope["query_string"], endpoint.query),
-            read_body(await read_whole(scope, receive), endpoint.body) if endpoint.body else None,
-        )
+        query = read_query(scope["query_string"], endpoint.query)
+        body = endpoint.read_body(await endpoint.read_bytes(scope, receive), endpoint.body) if endpoint.body else None
+        call = Call(self._pod, checked_name(names), query, body, caller.name if caller else "", scope)
         answer = await self._serve(endpoint, call, method)
         if answer.change is not None:
             self._note(caller, scope, answer)
         if answer.content is None:
-            return answer.status, [], b""
-        return answer.status, [(b"Content-Type", b"application/json")], msgspec.json.encode(answer.content)
+            return answer.status, answer.headers, b""
+        headers = [(b"Content-Type", b"application/json"), *answer.headers]
+        return answer.status, headers, msgspec.json.encode(answer.content)
 
     async def _caller(self, scope: dict[str, Any], endpoint: Endpoint) -> Caller | None:
         """Return who asks; raises Problem where he may not. Of what is public nobody asks who wants it."""
@@ -119,7 +117,7 @@ class ApiConsumer:
 
     async def _serve(self, endpoint: Endpoint, call: Call, method: str) -> Answer:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._turns:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turns if endpoint.in_turn else nullcontext():
                 return await endpoint.serve(call)
         except REDIS_ERRORS as error:
             if times := self._errors.due():

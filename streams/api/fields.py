@@ -1,17 +1,20 @@
 """Reads what a request says, as the Struct of it declares it; pure.
 
-A Struct of parameters says in the `description` of each what it must be, which ends the sentence *NAME must be …*.
+A Struct says in the `description` of a parameter or field what it must be, which ends the sentence *NAME must be …*.
+In `not_yet`, a ClassVar, it names fields that will be there one day.
 """
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import inspect
 
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
 from streams.errors import InvalidName
@@ -23,9 +26,20 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_PARAMETERS = 20
 # How msgspec ends what it says of a value inside of others.
-PLACE = re.compile(r" - at `\$(.*)`$")
+PLACE = re.compile(r" - at `\$([^`]*)`$")
 STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+MISSING = re.compile(r"Object missing required field `(.*)`")
+TRUNCATED = "Input data was truncated"
+# What a value must be of which nothing more is declared.
+KINDS: dict[type[inspect.Type], str] = {
+    inspect.StrType: "a string",
+    inspect.IntType: "a whole number",
+    inspect.FloatType: "a number",
+    inspect.BoolType: "true or false",
+    inspect.ListType: "a list",
+    inspect.StructType: "an object",
+}
 
 
 def read_query(query: bytes, form: type[S]) -> S:
@@ -71,33 +85,111 @@ def parameters(form: type[msgspec.Struct]) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def read_body(body: bytes, form: type[S]) -> S:
-    """Read a body in JSON; raises Problem, which names the first thing that is wrong with it."""
+def read_body(
+    body: bytes | msgspec.Raw,
+    form: type[S],
+    kind: ProblemKind = ProblemKind.INVALID_REQUEST,
+    whole: str = "The body",
+) -> S:
+    """Read a body in JSON; raises Problem, which names the first thing that is wrong with it.
+
+    That is of a `kind` where a value cannot be meant; `whole` is what a sentence calls all of it.
+    """
     try:
         return msgspec.json.decode(body, type=form)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from None
+        raise _wrong(str(error), form, kind, whole) from None
     except UNREADABLE as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Problem(ProblemKind.INVALID_JSON, f"The body must be JSON in UTF-8: {reason}.") from None
+        detail = f"{whole} must be JSON in UTF-8: {_unreadable(error, bytes(body))}."
+        raise problem_of(ProblemKind.INVALID_JSON, [Fault("", detail)]) from None
 
 
-def _wrong(said: str) -> Problem:
+def _unreadable(error: Exception, body: bytes) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if not body.strip():
+        return "it is empty"
+    # What msgspec says of either.
+    return str(error).replace(TRUNCATED, "it ends too early, or an escape is half a surrogate pair")
+
+
+def faults_of(problem: Problem, place: str) -> list[Fault]:
+    """Return what is wrong with a value that stands at a place of the body, as a JSON pointer."""
+    return [Fault(place + pointer, detail) for pointer, detail in problem.faults]
+
+
+def _wrong(said: str, form: type[msgspec.Struct], kind: ProblemKind, whole: str) -> Problem:
     place = PLACE.search(said)
-    pointer = pointer_of(place[1] if place else "")
+    steps = STEP.findall(place[1] if place else "")
+    pointer = "".join(f"/{name or number}" for name, number in steps)
     message = PLACE.sub("", said)
+    found = form_at(form, [name for name, _number in steps])
     if unknown := UNKNOWN.fullmatch(message):
         name = unknown[1].replace("~", "~0").replace("/", "~1")
-        return problem_of(
-            ProblemKind.UNKNOWN_FIELD, [Fault(f"{pointer}/{name}", f"There is no field {unknown[1]!a} here.")]
-        )
-    where = pointer.removeprefix("#").removeprefix("/") or "The body"
-    return problem_of(ProblemKind.INVALID_REQUEST, [Fault(pointer, f"{where}: {message}.")])
+        return problem_of(ProblemKind.UNKNOWN_FIELD, [Fault(f"{pointer}/{name}", no_field(unknown[1], found))])
+    if missing := MISSING.fullmatch(message):
+        return problem_of(kind, [Fault(f"{pointer}/{missing[1]}", f"{missing[1]} is missing.")])
+    where = pointer.removeprefix("/") or whole
+    rule = rule_of(found)
+    return problem_of(kind, [Fault(pointer, f"{where} must be {rule}." if rule else f"{where}: {message}.")])
 
 
-def pointer_of(place: str) -> str:
-    """Return a place as msgspec names it, such as `.lanes[3]`, as a JSON pointer."""
-    return "#" + "".join(f"/{name or number}" for name, number in STEP.findall(place))
+def no_field(name: str, form: inspect.Type) -> str:
+    """Say that there is no field of a name, and which may be meant."""
+    if not isinstance(form, inspect.StructType):
+        return f"There is no field {name!a} here."
+    if name in getattr(form.cls, "not_yet", ()):
+        return f"{name} is not supported yet."
+    known = {field.encode_name.casefold(): field.encode_name for field in form.fields}
+    folded = name.casefold().replace("_", "").replace("-", "")
+    alike = difflib.get_close_matches(folded, known, 1) or [each for each in known if folded and folded in each]
+    hint = f"Did you mean {known[alike[0]]}?" if alike else f"There are {', '.join(known.values())}."
+    return f"There is no field {name!a} here. {hint}"
+
+
+def form_at(form: type[msgspec.Struct], names: Sequence[str]) -> inspect.Type:
+    """Return what is declared at a place: below fields by their names, and entries of lists by an empty one."""
+    found: inspect.Type = inspect.type_info(form)
+    for name in names:
+        held = bare(found)
+        if isinstance(held, inspect.ListType):
+            found = held.item_type
+        elif isinstance(held, inspect.StructType):
+            found = next(field.type for field in held.fields if field.encode_name == name)
+        else:
+            return inspect.AnyType()
+    held = bare(found)
+    return held if isinstance(held, inspect.StructType) else found
+
+
+def rule_of(declared: inspect.Type) -> str:
+    """Return what a value must be, which ends the sentence *NAME must be …*; nothing where that is not declared."""
+    held = bare(declared)
+    if not isinstance(held, inspect.BoolType) and (said := description(declared)):
+        return said
+    if isinstance(held, inspect.ListType) and held.max_length is not None:
+        return f"a list of {held.max_length:,} at the most"
+    return KINDS.get(type(held), "")
+
+
+def description(declared: inspect.Type) -> str:
+    """Return the `description` that a type has, or the first of those that it may be."""
+    if isinstance(declared, inspect.Metadata):
+        said: str = (declared.extra_json_schema or {}).get("description", "")
+        return said or description(declared.type)
+    if isinstance(declared, inspect.UnionType):
+        return next(filter(None, map(description, declared.types)), "")
+    return ""
+
+
+def bare(declared: inspect.Type) -> inspect.Type:
+    """Return a type without its description, and without null beside it."""
+    if isinstance(declared, inspect.Metadata):
+        return bare(declared.type)
+    if isinstance(declared, inspect.UnionType):
+        others = [each for each in declared.types if not isinstance(each, inspect.NoneType)]
+        return bare(others[0]) if len(others) == 1 else declared
+    return declared
 
 
 # What stands before the first separator of a client's name; those without one are in the store without a name.
@@ -114,6 +206,6 @@ def checked_name(names: Mapping[str, str]) -> str:
             raise problem_of(ProblemKind.INVALID_REQUEST, [Fault("STORE", f"A store is {STORE_RULE}.")])
         return store
     try:
-        return valid_name(names["NAME"]) if "NAME" in names else ""
+        return valid_name(names["NAME"]) if "NAME" in names else names.get("ID", "")
     except InvalidName as error:
         raise problem_of(ProblemKind.INVALID_REQUEST, [Fault("NAME", str(error))]) from None

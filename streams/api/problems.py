@@ -12,8 +12,6 @@ import msgspec
 from streams.delivery.connection import Headers
 from streams.errors import StreamError
 
-# https://www.rfc-editor.org/rfc/rfc9457
-PROBLEM_TYPE = b"application/problem+json"
 # Below the API; what is behind the mark names the problem.
 PROBLEMS_PATH = "/problems"
 # Of what is wrong with one request: in its sentence, and in its list.
@@ -42,6 +40,15 @@ class ProblemKind(Enum):
         "The body is no JSON",
         "The body cannot be read as JSON in UTF-8. `detail` says where reading ended.",
     )
+    INVALID_EVENT = (
+        "invalid-event",
+        400,
+        "An event cannot be published as it stands",
+        (
+            "`errors` names each field, in a batch with the number of its event, and says what it may hold. "
+            "Nothing was published. Change it; to send the same again gives the same answer."
+        ),
+    )
     UNAUTHORIZED = (
         "unauthorized",
         401,
@@ -65,6 +72,48 @@ class ProblemKind(Enum):
         (
             "The path leads nowhere, or no client or store of this name is known. Names are case-sensitive; "
             "`detail` says which may be meant."
+        ),
+    )
+    UNKNOWN_EVENT = (
+        "unknown-event",
+        404,
+        "There is no record of this event",
+        (
+            "A record is kept of an event that was published over HTTP with an `eventId`, an `Idempotency-Key` or a "
+            "`receipt`, for `IDEMPOTENCY_SECONDS`. That there is none does not say that the event was not delivered."
+        ),
+    )
+    CLIENT_OFFLINE = (
+        "client-offline",
+        409,
+        "The client is not connected",
+        (
+            "The event has `requireOnline`, and no pod has a stream of its client; `client` says what is known of it. "
+            "Nothing was published."
+        ),
+    )
+    IDEMPOTENCY_MISMATCH = (
+        "idempotency-mismatch",
+        422,
+        "The id or key was another event's",
+        (
+            "An event with this `eventId` or `Idempotency-Key` was published in the last `IDEMPOTENCY_SECONDS`, and "
+            "said something else. Nothing was published. Give this one an id of its own."
+        ),
+    )
+    RATE_LIMITED = (
+        "rate-limited",
+        429,
+        "More events than this pod takes from one caller",
+        "Send the same again after `Retry-After` seconds, or publish evenly. `PUBLISH_RATE` sets the limit.",
+    )
+    OVERLOADED = (
+        "overloaded",
+        503,
+        "More requests at once than this pod takes",
+        (
+            "`PUBLISH_CONCURRENCY` requests are under way. Nothing was published; send it again after `Retry-After` "
+            "seconds, or many events in one request to `/events/batch`."
         ),
     )
     METHOD_NOT_ALLOWED = (
@@ -92,7 +141,8 @@ class ProblemKind(Enum):
         "Redis gives no answer",
         (
             "What the cluster knows is in Redis, which this pod cannot reach. Ask again after `Retry-After` seconds. "
-            "A change may have been made or not; making it again is safe."
+            "A change may have been made or not; making it again is safe. Of an event `detail` says "
+            "whether it may have been published, and what makes it safe to send it again."
         ),
     )
 
@@ -103,7 +153,7 @@ class ProblemKind(Enum):
 class Fault(NamedTuple):
     """One thing that is wrong with a request.
 
-    `pointer` is a JSON pointer into the body, such as `#/lanes/3`, or `?name` for a parameter.
+    `pointer` is a JSON pointer (RFC 6901) into the body, such as `/lanes/3`, or `?name` for a parameter.
     """
 
     pointer: str
@@ -117,6 +167,14 @@ class FaultSaid(msgspec.Struct):
     detail: str
 
 
+class ClientSaid(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Where a client was when its event was published. `since` is when it got into this state, in ISO 8601."""
+
+    state: str
+    pod_name: str | None = None
+    since: str | None = None
+
+
 class ProblemSaid(msgspec.Struct, omit_defaults=True):
     """A problem as it is answered; `error` says the same as `detail`, as in all answers of the service."""
 
@@ -126,19 +184,27 @@ class ProblemSaid(msgspec.Struct, omit_defaults=True):
     detail: str
     error: str
     errors: list[FaultSaid] = []
+    # Of a client that is not connected.
+    client: ClientSaid | None = None
 
 
 class Problem(StreamError):
     """A request that is not served, and why."""
 
     def __init__(
-        self, kind: ProblemKind, detail: str, faults: Sequence[Fault] = (), headers: Headers | None = None
+        self,
+        kind: ProblemKind,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        headers: Headers | None = None,
+        client: ClientSaid | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.faults = faults
         self.headers = headers or []
+        self.client = client
 
     def said(self, api: str) -> ProblemSaid:
         """Return what is answered; `api` is the path of the API, below which the problems are listed."""
@@ -150,6 +216,7 @@ class Problem(StreamError):
             detail=self.detail,
             error=self.detail,
             errors=[FaultSaid(*fault) for fault in self.faults],
+            client=self.client,
         )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+from streams.api.bodies import read_whole
+from streams.api.fields import read_body
 
 if TYPE_CHECKING:
     # Which knows the pod.
@@ -29,6 +32,11 @@ class Endpoint(NamedTuple):
     body: type[msgspec.Struct] | None = None
     # Whether strangers may ask.
     public: bool = False
+    # How a body is read and made into that Struct.
+    read_bytes: Callable[..., Awaitable[bytes]] = read_whole
+    read_body: Callable[[bytes, Any], Any] = read_body
+    # Whether it waits for its turn; else it has limits of its own.
+    in_turn: bool = True
 
 
 class Route(NamedTuple):
@@ -50,9 +58,10 @@ class Route(NamedTuple):
 
 def find_route(routes: Sequence[Route], path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a path below the API, and what its words in capitals stand for."""
-    parts = path.split("/")
     for route in routes:
         words = route.path.split("/")
+        # What an eventId may hold is no separator in it.
+        parts = path.split("/", len(words) - 1) if words[-1] == "ID" else path.split("/")
         if len(words) == len(parts) and all(
             word.isupper() or word == part for word, part in zip(words, parts, strict=True)
         ):

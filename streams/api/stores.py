@@ -139,9 +139,9 @@ def checked_lanes(store: str, lanes: list[str]) -> list[str]:
     for place, name in enumerate(lanes):
         try:
             if store_of(valid_name(name)) != store:
-                faults.append(Fault(f"#/lanes/{place}", f"{name} is no lane of the store {store}."))
+                faults.append(Fault(f"/lanes/{place}", f"{name} is no lane of the store {store}."))
         except InvalidName as error:
-            faults.append(Fault(f"#/lanes/{place}", str(error).replace("clientName", f"lanes/{place}", 1)))
+            faults.append(Fault(f"/lanes/{place}", str(error).replace("clientName", f"lanes/{place}", 1)))
     if faults:
         raise problem_of(ProblemKind.INVALID_REQUEST, faults)
     return lanes

@@ -179,7 +179,7 @@ def link_errors(url: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def answer_errors(url: str, event_id: str, timestamp: str) -> Iterator[None]:
+def answer_errors(url: str, event_id: str, timestamp: object) -> Iterator[None]:
     """Tell a command that Redis refused from one that it gave no answer to, and may have taken.
 
     Raises RedisUnavailable or PublishUnknown. What is done within has a connection already.

@@ -1,14 +1,12 @@
-"""The only writer of events: publish() and apublish()."""
+"""publish() and apublish(), for whoever has Redis' address."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import secrets
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import msgspec
 import redis
 import redis.asyncio
 from django.conf import settings
@@ -16,28 +14,8 @@ from django.conf import settings
 from streams.broker import clients
 from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from streams.conf import StreamSettings
-from streams.wire.events import encode_event
+from streams.wire.publication import Outgoing, new_event_id
 from streams.wire.timestamps import now_iso
-
-
-def new_event_id() -> str:
-    """Return an id that no other event has."""
-    return f"evt-{secrets.token_hex(8).upper()}"
-
-
-class Outgoing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """An event on its way to the pods; what its fields may hold is checked when it is encoded.
-
-    `timestamp` and `deliver_by` are ISO 8601 times; `ttl_ms` counts milliseconds from `timestamp`.
-    """
-
-    client_name: str
-    action: str
-    data: Any = None
-    event_id: str = msgspec.field(default_factory=new_event_id)
-    timestamp: str = msgspec.field(default_factory=now_iso)
-    ttl_ms: int | None = None
-    deliver_by: str | None = None
 
 
 class Receipt(NamedTuple):
@@ -108,16 +86,7 @@ async def apublish(
 def command(event: Outgoing, *, durable: bool) -> tuple[str | bytes | int, ...]:
     """Return the command that gives an event to Redis; raises InvalidEvent."""
     conf: StreamSettings = settings.STREAMS
-    message = encode_event(
-        event.client_name,
-        event.action,
-        event.data,
-        event_id=event.event_id,
-        timestamp=event.timestamp,
-        ttl_ms=event.ttl_ms,
-        deliver_by=event.deliver_by,
-        max_bytes=conf.max_event_bytes,
-    )
+    message = event.encode(conf.max_event_bytes)
     if durable:
         return "XADD", conf.redis_channel + JOURNAL_SUFFIX, "MAXLEN", "~", JOURNAL_LENGTH, "*", EVENT_FIELD, message
     return "PUBLISH", conf.redis_channel, message

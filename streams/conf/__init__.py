@@ -202,6 +202,29 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ] = 120
     http_api: Annotated[Switch, Meta(description="whether the pod serves `/api/v1`")] = True
+    publish_door: Annotated[
+        Literal["log", "channel"],
+        Meta(
+            description="where `/api/v1/events` publishes what does not say `durable`: in the journal, which pods "
+            "catch up on, or on the channel"
+        ),
+    ] = "log"
+    idempotency_seconds: Annotated[
+        Seconds,
+        Meta(
+            ge=1, le=DAY_SECONDS, description="how long an event's id or `Idempotency-Key` is known to `/api/v1/events`"
+        ),
+    ] = 300
+    publish_rate: Annotated[
+        int,
+        Meta(
+            title="events a second", ge=0, le=100_000, description="what one pod takes from one caller; 0 is no limit"
+        ),
+    ] = 0
+    publish_concurrency: Annotated[
+        int,
+        Meta(title="requests", ge=1, le=10_000, description="how many requests to publish a pod serves at one moment"),
+    ] = 64
     rebalance: Annotated[
         Switch,
         Meta(

@@ -5,6 +5,7 @@ Import this module after daphne.server, which decides how Twisted is loaded.
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from http import HTTPStatus
@@ -17,7 +18,15 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as TwistedRequest
 
-from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
+from streams.http.answers import (
+    BODY_TOO_LARGE,
+    JSON_HEADERS,
+    MAX_PUBLISH_BYTES,
+    MAX_REGISTER_BYTES,
+    PUBLISH_TOO_LARGE,
+    SERVICE_FAILED,
+    error_body,
+)
 from streams.server.heads import MAX_STREAM_HEAD_BYTES, STREAM_HEAD, plain_headers, stream_headers
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.transport.daphne_writer import DISCARDED
@@ -30,9 +39,12 @@ REQUEST_SECONDS = 20
 KEEP_ALIVE_SECONDS = 620
 # How long the rest of a refused request is read, and dropped.
 LINGER_SECONDS = 5
-# No path takes more than MAX_REGISTER_BYTES. Its view says so with all that belongs to an
+# Most paths take no more than MAX_REGISTER_BYTES. The view says so with all that belongs to an
 # answer; this is where reading ends, with room for the framing of a body sent in chunks.
 MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
+# What publishes brings whole events, and many of them.
+LARGE_BODY_PATH = re.compile(rb"/api/v1/events(/batch)?\Z")
+MAX_LARGE_BODY_BYTES = 2 * MAX_PUBLISH_BYTES
 TOO_SLOW = f"The request did not come within {REQUEST_SECONDS} s."
 
 
@@ -235,7 +247,7 @@ class RequestReader(HTTPChannel):
         """Look at what the head announces before its body is read."""
         # A server may ignore this (RFC 9110, section 7.8), and no other protocol is spoken here.
         self.requests[-1].requestHeaders.removeHeader(b"Upgrade")
-        if self.length is not None and self.length > MAX_BODY_BYTES:
+        if self.length is not None and self.length > self._max_body_bytes:
             self._refuse_body()
         else:
             super().allHeadersReceived()
@@ -244,7 +256,7 @@ class RequestReader(HTTPChannel):
         """Count a body, whose length is not known beforehand where it comes in chunks."""
         if not self._handlingRequest:
             self._body_bytes += len(data)
-            if self._body_bytes > MAX_BODY_BYTES:
+            if self._body_bytes > self._max_body_bytes:
                 self._refuse_body()
                 return
         super().rawDataReceived(data)
@@ -255,7 +267,26 @@ class RequestReader(HTTPChannel):
         super().allContentReceived()
 
     def _refuse_body(self) -> None:
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, BODY_TOO_LARGE)
+        sentence = PUBLISH_TOO_LARGE if self._may_publish else BODY_TOO_LARGE
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+
+    @property
+    def _target(self) -> bytes:
+        """The path and the query of the request whose head or body is being read, or nothing yet."""
+        if hasattr(self, "_path"):
+            return bytes(self._path)
+        return bytes(self.requests[-1].uri) if self.requests else b""
+
+    @property
+    def _may_publish(self) -> bool:
+        return LARGE_BODY_PATH.search(self._target.partition(b"?")[0]) is not None
+
+    @property
+    def _max_body_bytes(self) -> int:
+        # Twisted takes a form apart by itself, a large one for as long as all clients wait.
+        media_types = self.requests[-1].requestHeaders.getRawHeaders(b"content-type", [])
+        is_form = any(b"form" in media_type.lower() for media_type in media_types)
+        return MAX_LARGE_BODY_BYTES if self._may_publish and not is_form else MAX_BODY_BYTES
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
         """Take a header, unless it announces more than anybody can send."""
@@ -287,7 +318,7 @@ class RequestReader(HTTPChannel):
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
         self._refused = True
-        self.transport.write(refusal(status, sentence))
+        self.transport.write(refusal(status, sentence, self._target))
         # Closing on a client that still sends would reset the connection, and the reset
         # would overtake the answer. So only this direction ends, and the other is dropped.
         for receive in ("dataReceived", "lineReceived", "rawDataReceived"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from streams.http.answers import JSON_HEADERS, error_body
+from streams.http.answers import NO_STORE, refusal_body
 from streams.wire.timestamps import http_date
 
 BROKEN = "The request cannot be understood: it breaks HTTP."
@@ -14,10 +14,14 @@ HEAD_TOO_LARGE = "The head of the request is over 16 KiB, or has over 500 header
 MAX_LENGTH_DIGITS = 18
 
 
-def refusal(status: HTTPStatus, sentence: str) -> bytes:
-    """Write the whole answer to a request that cannot be read; it is the connection's last."""
-    body = error_body(sentence)
-    headers = b"".join(b"%b: %b\r\n" % header for header in [*JSON_HEADERS, (b"Date", http_date())])
+def refusal(status: HTTPStatus, sentence: str, target: bytes = b"") -> bytes:
+    """Write the whole answer to a request that cannot be read; it is the connection's last.
+
+    `target` is what is known of its path.
+    """
+    media_type, body = refusal_body(target.decode("latin-1"), status, sentence)
+    own = [(b"Content-Type", media_type), NO_STORE, (b"Date", http_date())]
+    headers = b"".join(b"%b: %b\r\n" % header for header in own)
     return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
         *(status, status.phrase.encode()),
         *(headers, len(body), body),

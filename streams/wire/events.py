@@ -1,4 +1,4 @@
-"""The message on the Redis channel: decode what routes it, check what a publisher may say."""
+"""The message on the Redis channel: decode what routes it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from streams.errors import InvalidEvent, InvalidName, UnusableMessage
+from streams.errors import InvalidName, UnusableMessage
 from streams.wire.lenient import LEVELS, REPLACEMENT, UNREADABLE, read, value_of
-from streams.wire.timestamps import unix_seconds
 
 MAX_NAME_CHARACTERS = 128
-CLIENT_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
+NAME_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_NAME_CHARACTERS - 1}}}"
+CLIENT_NAME = re.compile(NAME_PATTERN)
 NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters of A-Z a-z 0-9 . _ : -, beginning with a letter or a digit"
 MAX_EVENT_ID_CHARACTERS = 128
 
@@ -148,52 +148,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-def encode_event(
-    client_name: str,
-    action: str,
-    data: Any,
-    *,
-    event_id: str,
-    timestamp: str,
-    max_bytes: int,
-    ttl_ms: int | None = None,
-    deliver_by: str | None = None,
-) -> bytes:
-    """Encode an event for the channel.
-
-    Raises InvalidEvent with a sentence for the publisher where a pod could not
-    deliver it as it stands.
-    """
-    try:
-        valid_name(client_name)
-    except InvalidName as error:
-        raise InvalidEvent(str(error)) from None
-    if not isinstance(action, str) or not action:
-        raise InvalidEvent("action must be a string that is not empty.")
-    if not isinstance(event_id, str) or not valid_event_id(event_id):
-        raise InvalidEvent(f"eventId must be 1 to {MAX_EVENT_ID_CHARACTERS} printable ASCII characters.")
-    event: dict[str, Any] = {"clientName": client_name, "action": action, "eventId": event_id, "timestamp": timestamp}
-    event |= _deadline_fields(ttl_ms, deliver_by)
-    event["data"] = data
-    try:
-        message = msgspec.json.encode(event)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidEvent(f"data cannot be written as JSON: {error}") from None
-    if len(message) > max_bytes:
-        raise InvalidEvent(f"The event has {len(message)} bytes, more than MAX_EVENT_BYTES ({max_bytes}).")
-    return message
-
-
-def _deadline_fields(ttl_ms: int | None, deliver_by: str | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if ttl_ms is not None:
-        if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or ttl_ms < 1:
-            raise InvalidEvent("ttlMs must be a whole number of milliseconds, 1 or more.")
-        fields["ttlMs"] = ttl_ms
-    if deliver_by is not None:
-        if unix_seconds(deliver_by) is None:
-            raise InvalidEvent("deliverBy must be an ISO 8601 time, such as 2026-01-05T12:00:00.000Z.")
-        fields["deliverBy"] = deliver_by
-    return fields

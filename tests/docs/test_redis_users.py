@@ -80,13 +80,18 @@ def url(request: pytest.FixtureRequest) -> str:
 def ask_about(pods: list[Pod], name: str, url: str) -> None:
     """Ask for all that the API answers, on both pods, and by the commands."""
     bearer = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    store, said = name.partition("-")[0], json.dumps({"lanes": [name]}).encode()
+    store, event = name.partition("-")[0], {"clientName": name, "action": "alert", "eventId": "ID"}
+    bodies = {"/stores/STORE/expected": {"lanes": [name]}, "/events": event, "/events/batch": {"events": [event]}}
     for pod in pods:
         for route in ROUTES:
             path = "/api/v1" + route.path.replace("NAME", name).replace("STORE", store)
+            said = json.dumps(bodies[route.path]).encode() if route.path in bodies else b""
             for method in route.endpoints:
-                answer = pod.fetch(path, method=method, headers=bearer, body=said if method == "PUT" else b"")
+                answer = pod.fetch(path, method=method, headers=bearer, body=said)
                 assert answer.status in (200, 202, 204, 404), (method, path, answer)
+        for durable in (True, False):
+            said = json.dumps({**event, "eventId": f"{durable}", "durable": durable, "requireOnline": True}).encode()
+            assert pod.fetch("/api/v1/events", method="POST", headers=bearer, body=said).status in (202, 409)
         assert pod.fetch("/api/v1/clients?q=nobody&state=missing", headers=bearer).status == 200
         assert pod.fetch(f"/admin/client/{name}?scope=cluster", headers=bearer).status in (200, 404)
     env = environment(REDIS_URL=url)

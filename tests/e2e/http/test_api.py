@@ -100,6 +100,9 @@ BODIES += [
     b"{" * 9999,
     b"[" * 9999,
     b'{"lanes":[1e999]}',
+    b'{"clientName":"A-1","action":"x"}',
+    b'{"events":[{"clientName":"A-1","action":"x"}]}',
+    b'{"events":[{"clientName":"A-1","action":"x","eventId":"\\r\\nX-Injected: yes"}]}',
 ]
 texts = st.text(st.characters(codec="utf-8", exclude_characters=" \r\n"), max_size=12)
 segments = st.sampled_from([*VALUES, "clients", "stores", "pods", "trace", "stream", "expected"]) | texts
@@ -115,6 +118,7 @@ headers = st.fixed_dictionaries(
         "Sec-Fetch-Site": st.sampled_from(["same-origin", "cross-site", "x"]),
         "Authorization": st.sampled_from(["", "Bearer", "Bearer x", "Basic \xff"]),
         "Cookie": st.sampled_from(["sessionid=x", "sessionid=a:b:c", "=;;=", "\xff"]),
+        "Idempotency-Key": st.sampled_from(["", "k", '"k"', "\xff"]),
         "Accept": st.sampled_from(["text/html", "*/*", ""]),
     },
 )

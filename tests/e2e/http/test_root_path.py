@@ -89,3 +89,18 @@ async def test_no_header_moves_the_path(
         async with await open_stream(pod.port, client_name, headers=headers) as stream:
             redis_server.publish(event(client_name, 1))
             await stream.until("evt-00000001")
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_publish_below(pods_below: Callable[[str], Pod], start: str):
+    """Under every server: the record is found where `Location` says, and a large body is one."""
+    pod = pods_below(start)
+    event = {"clientName": "LANE", "action": "payment", "eventId": f"of/{start}", "data": "x" * 200 * 1024}
+    headers = {"Content-Type": "application/json"}
+    target = outside(start, "/api/v1/events")
+    answer = pod.fetch(target, method="POST", headers=headers, body=json.dumps(event).encode())
+    assert (answer.status, answer.headers["location"]) == (202, f"{ROOT_PATH}/api/v1/events/of%2F{start}")
+    kept = pod.fetch(outside(start, answer.headers["location"].removeprefix(ROOT_PATH)))
+    assert (kept.status, kept.json()["eventId"]) == (200, event["eventId"])
+    answer = pod.fetch(target, method="POST", headers=headers, body=b" " * (1024 * 1024 + 1))
+    assert (answer.status, json.loads(answer.body)["detail"]) == (413, "The body is over 1048576 bytes.")

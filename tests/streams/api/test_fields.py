@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
-from streams.api.fields import MAX_PARAMETERS, parameters, read_body, read_query
+from streams.api.fields import MAX_PARAMETERS, faults_of, form_at, no_field, parameters, read_body, read_query, rule_of
 from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import Problem, ProblemKind
 from streams.api.router import NoParameters
@@ -121,12 +121,12 @@ def test_read_body():
 @pytest.mark.parametrize(
     ("body", "kind", "pointer"),
     [
-        (b'{"inner": {}, "x": 1}', ProblemKind.UNKNOWN_FIELD, "#/x"),
-        (b'{"inner": {"a/b~c": 1}}', ProblemKind.UNKNOWN_FIELD, "#/inner/a~1b~0c"),
-        (b'{"inner": {"numbers": [1, "2"]}}', ProblemKind.INVALID_REQUEST, "#/inner/numbers/1"),
-        (b'{"inner": {}, "lanes": ["a", "b", "c"]}', ProblemKind.INVALID_REQUEST, "#/lanes"),
-        (b"[]", ProblemKind.INVALID_REQUEST, "#"),
-        (b"{}", ProblemKind.INVALID_REQUEST, "#"),
+        (b'{"inner": {}, "x": 1}', ProblemKind.UNKNOWN_FIELD, "/x"),
+        (b'{"inner": {"a/b~c": 1}}', ProblemKind.UNKNOWN_FIELD, "/inner/a~1b~0c"),
+        (b'{"inner": {"numbers": [1, "2"]}}', ProblemKind.INVALID_REQUEST, "/inner/numbers/1"),
+        (b'{"inner": {}, "lanes": ["a", "b", "c"]}', ProblemKind.INVALID_REQUEST, "/lanes"),
+        (b"[]", ProblemKind.INVALID_REQUEST, ""),
+        (b"{}", ProblemKind.INVALID_REQUEST, "/inner"),
     ],
 )
 def test_read_body_that_cannot_be_meant(body: bytes, kind: ProblemKind, pointer: str):
@@ -163,3 +163,99 @@ def test_read_body_of_anything(body: bytes):
         read_body(body, Body)
     except Problem as problem:
         assert problem.detail  # noqa: PT017 - either is right
+
+
+class Lane(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    not_yet: ClassVar = ("colour",)
+
+    name: Annotated[str, Meta(min_length=1, description="a name")]
+    till_number: Annotated[int, Meta(ge=1, description="a number from 1")] | None = None
+    open: Annotated[bool, Meta(description="whether it is open")] = False
+    since: Annotated[str | int, Meta(description="a time")] = ""
+    weight: float = 0.0
+    either: str | int = 0
+    notes: Annotated[str, Meta(max_length=3)] | None = None
+    tags: list[str] = []
+    others: Annotated[list[Lane], Meta(max_length=1000, description="")] = []
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ("{}", "/name", "name is missing."),
+        ('{"name": ""}', "/name", "name must be a name."),
+        ('{"name": "a", "tillNumber": 0}', "/tillNumber", "tillNumber must be a number from 1."),
+        ('{"name": "a", "open": 1}', "/open", "open must be true or false."),
+        ('{"name": "a", "since": null}', "/since", "since must be a time."),
+        ('{"name": "a", "weight": ""}', "/weight", "weight must be a number."),
+        ('{"name": "a", "either": null}', "/either", "either: Expected `int | str`, got `null`."),
+        ('{"name": "a", "notes": "long"}', "/notes", "notes must be a string."),
+        ('{"name": "a", "tags": {}}', "/tags", "tags must be a list."),
+        ('{"name": "a", "tags": ["", 1]}', "/tags/1", "tags/1 must be a string."),
+        ('{"name": "a", "others": 1}', "/others", "others must be a list of 1,000 at the most."),
+        ('{"name": "a", "others": [1]}', "/others/0", "others/0 must be an object."),
+        ('{"name": "a", "others": [{"name": ""}]}', "/others/0/name", "others/0/name must be a name."),
+        ('{"name": "a", "others": [{}]}', "/others/0/name", "name is missing."),
+        ("5", "", "Lane 7 must be an object."),
+        ("", "", "Lane 7 must be JSON in UTF-8: it is empty."),
+        (
+            '{"name": "\\ud83d"}',
+            "",
+            "Lane 7 must be JSON in UTF-8: it ends too early, or an escape is half a surrogate pair.",
+        ),
+    ],
+)
+def test_read_body_says_what_a_field_must_be(body: str, pointer: str, detail: str):
+    with pytest.raises(Problem) as found:
+        read_body(body.encode(), Lane, whole="Lane 7")
+    assert (found.value.faults, found.value.detail) == ([(pointer, detail)], detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("till", "There is no field 'till' here. Did you mean tillNumber?"),
+        ("till_number", "There is no field 'till_number' here. Did you mean tillNumber?"),
+        ("TILLNUMBER", "There is no field 'TILLNUMBER' here. Did you mean tillNumber?"),
+        ("number", "There is no field 'number' here. Did you mean tillNumber?"),
+        ("opne", "There is no field 'opne' here. Did you mean open?"),
+        ("colour", "colour is not supported yet."),
+        *(
+            (name, "There are name, tillNumber, open, since, weight, either, notes, tags, others.")
+            for name in ("zzz", "_", "")
+        ),
+    ],
+)
+def test_read_body_says_which_field_may_be_meant(name: str, hint: str):
+    for body, pointer in (
+        (f'{{"name": "a", "{name}": 1}}', ""),
+        (f'{{"name": "a", "others": [{{"{name}": 1}}]}}', "/others/0"),
+    ):
+        with pytest.raises(Problem) as found:
+            read_body(body.encode(), Lane)
+        assert found.value.kind is ProblemKind.UNKNOWN_FIELD
+        assert found.value.faults[0].pointer == f"{pointer}/{name}"
+        assert found.value.detail.endswith(hint)
+
+
+def test_faults_of_a_value_inside_of_others():
+    with pytest.raises(Problem) as found:
+        read_body(b'{"name": 5}', Lane)
+    assert faults_of(found.value, "/lanes/3") == [("/lanes/3/name", "name must be a name.")]
+
+
+class Anything(msgspec.Struct):
+    held: Any
+
+
+def test_read_body_that_is_nested_too_deeply():
+    with pytest.raises(Problem) as found:
+        read_body(b'{"held":' + b"[" * 100_000, Anything)
+    assert (found.value.kind, found.value.faults[0].pointer) == (ProblemKind.INVALID_JSON, "")
+    assert found.value.detail == "The body must be JSON in UTF-8: nested too deeply."
+
+
+def test_declared_at_a_place_that_says_nothing_of_itself():
+    """Inside of what may be anything, a field has no rule, and nothing is known of its fields."""
+    declared = form_at(Anything, ["held", "x", "y"])
+    assert (rule_of(declared), no_field("z", declared)) == ("", "There is no field 'z' here.")

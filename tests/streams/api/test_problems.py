@@ -20,16 +20,16 @@ def test_problem_says_what_it_is_and_where_that_is_explained():
 
 
 def test_problem_of_faults_names_each():
-    problem = problem_of(ProblemKind.INVALID_REQUEST, [Fault("?a", "One."), Fault("#/b", "Two.")])
+    problem = problem_of(ProblemKind.INVALID_REQUEST, [Fault("?a", "One."), Fault("/b", "Two.")])
     assert problem.detail == "One. Two."
     assert msgspec.to_builtins(problem.said(""))["errors"] == [
         {"pointer": "?a", "detail": "One."},
-        {"pointer": "#/b", "detail": "Two."},
+        {"pointer": "/b", "detail": "Two."},
     ]
 
 
 def test_problem_of_many_faults_stays_small():
-    faults = [Fault(f"#/{number}", f"{number}.") for number in range(1000)]
+    faults = [Fault(f"/{number}", f"{number}.") for number in range(1000)]
     problem = problem_of(ProblemKind.INVALID_REQUEST, faults)
     assert problem.detail == "0. 1. 2. And 997 more."
     assert len(problem.said("").errors) == MAX_FAULTS

@@ -17,6 +17,8 @@ ROUTES = (
     Route("/clients", {"GET": READ}),
     Route("/clients/NAME", {"DELETE": WRITE, "GET": READ}),
     Route("/clients/NAME/stream", {"DELETE": WRITE}),
+    Route("/events/batch", {"GET": READ}),
+    Route("/events/ID", {"GET": READ}),
 )
 
 
@@ -27,13 +29,19 @@ ROUTES = (
         ("/clients/A-1", 1, {"NAME": "A-1"}),
         ("/clients/", 1, {"NAME": ""}),
         ("/clients/stream/stream", 2, {"NAME": "stream"}),
+        ("/events/batch", 3, {}),
+        ("/events/batches", 4, {"ID": "batches"}),
+        ("/events/a/b//c/", 4, {"ID": "a/b//c/"}),
+        ("/events/", 4, {"ID": ""}),
     ],
 )
 def test_find_route(path: str, route: int, names: dict[str, str]):
     assert find_route(ROUTES, path) == (ROUTES[route], names)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/client", "//clients", "/clients/a/b", "/clients/a/stream/", "/CLIENTS"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/client", "//clients", "/clients/a/b", "/clients/a/stream/", "/CLIENTS", "/events"]
+)
 def test_find_route_of_a_path_that_leads_nowhere(path: str):
     assert find_route(ROUTES, path) is None
 

@@ -136,13 +136,13 @@ async def test_expect(api: Api, fleet: Fleet):
 @pytest.mark.parametrize(
     ("said", "pointers"),
     [
-        ({"lanes": ["STORE2-A", "STORE1-A", "a b", ""]}, ["#/lanes/0", "#/lanes/2", "#/lanes/3"]),
-        ({"lanes": ["STORE1"]}, ["#/lanes/0"]),
-        ({"lanes": ["STORE1-A", None]}, ["#/lanes/1"]),
-        ({"lanes": ["STORE1-A"] * 1001}, ["#/lanes"]),
-        ({"lanes": "STORE1-A"}, ["#/lanes"]),
-        ({"lane": []}, ["#/lane"]),
-        ({}, ["#"]),
+        ({"lanes": ["STORE2-A", "STORE1-A", "a b", ""]}, ["/lanes/0", "/lanes/2", "/lanes/3"]),
+        ({"lanes": ["STORE1"]}, ["/lanes/0"]),
+        ({"lanes": ["STORE1-A", None]}, ["/lanes/1"]),
+        ({"lanes": ["STORE1-A"] * 1001}, ["/lanes"]),
+        ({"lanes": "STORE1-A"}, ["/lanes"]),
+        ({"lane": []}, ["/lane"]),
+        ({}, ["/lanes"]),
     ],
 )
 async def test_expect_what_cannot_be(api: Api, fleet: Fleet, said: Any, pointers: list[str]):

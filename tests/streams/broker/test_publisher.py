@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.broker.publisher import Outgoing, Receipt, apublish, command, new_event_id, publish, receipt
+from streams.broker.publisher import Receipt, apublish, command, publish, receipt
 from streams.conf import StreamSettings, read_settings
 from streams.errors import InvalidEvent
+from streams.wire.publication import Outgoing, new_event_id
 
 INVALID: list[tuple[dict[str, Any], str]] = [
     ({"client_name": "-a"}, "clientName"),
@@ -95,7 +96,7 @@ def test_outgoing_draws_an_id_and_takes_the_time_for_each():
     first, second = (decode(b'{"clientName":"A","action":"payment"}') for _ in range(2))
     assert first.event_id != second.event_id
     assert first.event_id.startswith("evt-")
-    assert first.timestamp.endswith("Z")
+    assert str(first.timestamp).endswith("Z")
     assert (first.data, first.ttl_ms, first.deliver_by) == (None, None, None)
 
 

@@ -3,8 +3,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from streams.errors import StreamError
-from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, Refused, error_body, send_answer, send_error
+from streams.http.answers import (
+    BODY_TOO_LARGE,
+    MAX_REGISTER_BYTES,
+    PROBLEM_TYPE,
+    Refused,
+    error_body,
+    refusal_body,
+    send_answer,
+    send_error,
+)
 from streams.http.views import error_response
 from tests.support.http import TIMESTAMP
 
@@ -43,6 +54,25 @@ async def test_send_error_is_one_whole_answer_in_json():
     assert body["type"] == "http.response.body"
     assert not body.get("more_body", False)
     assert json.loads(body["body"])["error"] == "Use GET."
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/events?x=1", "/sse/api/v1/pods", "http://a/api/v1/events"])
+def test_refusal_below_the_api_is_a_problem(path: str):
+    media_type, body = refusal_body(path, 413, "Too much.")
+    assert media_type == PROBLEM_TYPE
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Request Entity Too Large",
+        "status": 413,
+        "detail": "Too much.",
+        "error": "Too much.",
+    }
+
+
+@pytest.mark.parametrize("path", ["", "/register", "/api/v10", "/api", "/register?x=/api/v1/events"])
+def test_refusal_elsewhere_is_an_error(path: str):
+    media_type, body = refusal_body(path, 413, "Too much.")
+    assert (media_type, json.loads(body)["success"]) == (b"application/json", False)
 
 
 async def test_send_answer_ends_without_a_body():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, SERVICE_FAILED
-from streams.server.http_channel import MAX_BODY_BYTES, RequestReader
+from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, PUBLISH_TOO_LARGE, SERVICE_FAILED
+from streams.server.http_channel import MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES, RequestReader
 from tests.streams.server.readers import Server, answer_of
 from tests.support.http import request_bytes
 
@@ -107,3 +109,51 @@ def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, s
     request.handle_exception(RuntimeError("secret"))
     assert reader.transport.aborted
     assert SERVICE_FAILED.encode() not in reader.transport.value()
+
+
+PUBLISH = "/api/v1/events"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "taken"),
+    [
+        (PUBLISH, {}, True),
+        (f"/sse{PUBLISH}/batch?x=1", {"Content-Type": "application/json"}, True),
+        (f"{PUBLISH}/a", {}, False),
+        (f"{PUBLISH}/batch/", {}, False),
+        (f"/register?x={PUBLISH}", {}, False),
+        (PUBLISH, {"Content-Type": "multipart/FORM-data; boundary=x"}, False),
+        (PUBLISH, {"Content-Type": "application/x-www-form-urlencoded"}, False),
+    ],
+)
+def test_a_large_body_is_for_what_publishes(
+    reader: RequestReader, server: Server, target: str, headers: dict[str, str], taken: bool
+):
+    body = b" " * (MAX_LARGE_BODY_BYTES if taken else MAX_BODY_BYTES + 1)
+    reader.dataReceived(request_bytes("POST", target, headers, body))
+    if taken:
+        assert len(server.scopes) == 1
+        return
+    assert server.scopes == []
+    assert answer_of(reader).status == 413
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": str(MAX_LARGE_BODY_BYTES + 1)}, {"Transfer-Encoding": "chunked"}]
+)
+def test_a_body_to_publish_that_is_too_large_is_a_problem(
+    reader: RequestReader, server: Server, headers: dict[str, str]
+):
+    reader.dataReceived(request_bytes("POST", PUBLISH, headers))
+    if "Transfer-Encoding" in headers:
+        reader.dataReceived(b"%x\r\n%b\r\n" % (MAX_LARGE_BODY_BYTES, b" " * MAX_LARGE_BODY_BYTES))
+    answer = answer_of(reader)
+    assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert json.loads(answer.body)["detail"] == PUBLISH_TOO_LARGE
+    assert server.scopes == []
+
+
+def test_a_request_that_breaks_http_before_its_path_is_known(reader: RequestReader):
+    reader.dataReceived(b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+    assert answer_of(reader).headers["content-type"] == "application/json"
+    assert answer_of(reader).status == 400

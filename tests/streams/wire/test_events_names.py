@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.errors import InvalidName, UnusableMessage
-from streams.wire.events import CLIENT_NAME, name_fault, valid_name
+from streams.wire.events import CLIENT_NAME, name_fault, valid_event_id, valid_name
 from tests.streams.builders import decode
 
 NAME_CHARACTERS = string.ascii_letters + string.digits + "._:-"
@@ -77,3 +77,13 @@ def test_name_fault_of_any_name_is_a_short_line(name: str):
     assert fault.isascii() or "…" in fault
     assert fault.isprintable()
     assert len(fault) < 1500
+
+
+@pytest.mark.parametrize("event_id", ["a", "evt-1", "x" * 128, "a b", "~!/?#%"])
+def test_valid_event_id(event_id: str):
+    assert valid_event_id(event_id)
+
+
+@pytest.mark.parametrize("event_id", ["", "x" * 129, " a", "a ", " ", "a\n", "\0", "é", "\x7f"])
+def test_event_id_that_is_none(event_id: str):
+    assert not valid_event_id(event_id)
