@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs simulate soak chaos coverage screenshots
+.PHONY: help run cluster test lint format bench docs simulate soak chaos fuzz coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,7 +47,7 @@ format: .venv/.installed-dev ## Rewrite the sources in the house style
 bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
-docs: .venv/.installed-base ## Write .env.example and the pages of settings and metrics in docs/reference/ from the code
+docs: .venv/.installed-base ## Write .env.example, and in docs/reference/ what the code declares, from the code
 	@$(BIN)/python manage.py docs
 
 simulate: .venv/.installed-dev ## Try to lose an event in simulated clusters: SEED=n begins there, RUNS=n seeds
@@ -59,6 +59,9 @@ soak: .venv/.installed-dev ## Connect and disconnect 2,000,000 times, or for 20 
 # SEED draws the same faults again; CHAOS=--calm breaks nothing and counts what is sent twice.
 chaos: .venv/.installed-dev ## Break pods, links and Redis at random for SECONDS=120, and fail when an event is lost in silence
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(CHAOS)
+
+fuzz: .venv/.installed-dev ## Hold a pod's answers to thousands of requests against its OpenAPI document; SEED=n makes them again
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 coverage: .venv/.installed-dev ## Show that each pure module is wholly covered by its own test file
 	@$(BIN)/python -m tests.pure_coverage

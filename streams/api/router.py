@@ -87,8 +87,8 @@ def find_route(routes: Sequence[Route], path: str) -> tuple[Route, dict[str, str
     """Return the route of a path below the API, and what its words in capitals stand for."""
     for route in routes:
         words = route.path.split("/")
-        # An event's id may hold a stroke.
-        parts = path.split("/", len(words) - 1 if words[-1] == "ID" else -1)
+        # What an eventId may hold is no separator in it.
+        parts = path.split("/", len(words) - 1) if words[-1] == "ID" else path.split("/")
         if len(words) == len(parts) and all(
             word.isupper() or word == part for word, part in zip(words, parts, strict=True)
         ):

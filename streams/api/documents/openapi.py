@@ -30,6 +30,7 @@ path is looked at: 400, 408, 413, 414 or 431, as a problem of the type `about:bl
 
 In development nobody has to say who asks. In production an answer is for whoever sends `ADMIN_TOKEN`'s value, or has \
 the session of a staff user."""
+BELOW = {"default": "", "description": "The path below which a pod is served, such as `/sse`."}
 AUTHORIZED_BY = (
     "The value of `ADMIN_TOKEN`, in production. Instead, the session of a staff user who is signed in at "
     "`/admin/login/`; a change is then taken from pages of this service only."
@@ -49,8 +50,7 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "SSE Redis Service", "version": VERSION, "description": ABOUT, "license": {"name": "ISC"}},
-        # As seen from this document, below whatever path a front door puts it.
-        "servers": [{"url": "../v1", "description": "The API of the pod that serves this document"}],
+        "servers": [{"url": "{below}/api/v1", "description": "Any pod", "variables": {"below": BELOW}}],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
