@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.support.http import HOST
 from tests.support.pods import BIN, PRODUCTION, Pod, environment
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     report: str
 
 
-def variables(redis_url: str) -> dict[str, str]:
+def variables(redis_url: str) -> dict[str, Any]:
     """Return what a pod is told whose answers depend on who asks."""
     return {**PRODUCTION, "REDIS_URL": redis_url, "ADMIN_TOKEN": TOKEN, "POD_NAME": "pod-fuzzed"}
 
