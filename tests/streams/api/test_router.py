@@ -19,7 +19,6 @@ ROUTES = (
     Route("/clients", {"GET": READ}),
     Route("/clients/NAME", {"DELETE": WRITE, "GET": READ}),
     Route("/clients/NAME/stream", {"DELETE": WRITE}),
-    Route("/events/ID", {"GET": READ}),
 )
 
 
@@ -30,8 +29,6 @@ ROUTES = (
         ("/clients/A-1", 1, {"NAME": "A-1"}),
         ("/clients/", 1, {"NAME": ""}),
         ("/clients/stream/stream", 2, {"NAME": "stream"}),
-        ("/events/evt-1", 3, {"ID": "evt-1"}),
-        ("/events/a/b//", 3, {"ID": "a/b//"}),
     ],
 )
 def test_find_route(path: str, route: int, names: dict[str, str]):

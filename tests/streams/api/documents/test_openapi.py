@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from streams.api.documents.openapi import openapi_document
 from streams.api.problems import ProblemKind
+from streams.api.router import find_route
 from streams.api.routes import ROUTES, asyncapi_json, openapi_json
 from tests.streams.api.asking import Api
 
@@ -95,3 +96,10 @@ async def test_documents_are_served_to_anybody(api: Api):
     for path, document in (("/openapi.json", openapi_json()), ("/asyncapi.json", asyncapi_json())):
         asked = await api.ask(path)
         assert (asked.status, asked.headers["content-type"], asked.body) == (200, "application/json", document)
+
+
+def test_an_id_with_strokes_is_one_path():
+    """Whoever chose it finds it where `Location` says."""
+    found = find_route(ROUTES, "/events/a/b//")
+    assert found is not None
+    assert (found[0].path, found[1]) == ("/events/ID", {"ID": "a/b//"})
