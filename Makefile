@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs simulate soak chaos scale coverage screenshots
+.PHONY: help run cluster test lint format bench docs simulate soak chaos fuzz scale coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,7 +47,7 @@ format: .venv/.installed-dev ## Rewrite the sources in the house style
 bench: .venv/.installed-dev ## Measure this pod against its peers; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
-docs: .venv/.installed-base ## Write .env.example and the pages of settings and metrics in docs/reference/ from the code
+docs: .venv/.installed-base ## Write .env.example, and in docs/reference/ what the code declares, from the code
 	@$(BIN)/python manage.py docs
 
 simulate: .venv/.installed-dev ## Try to lose an event in simulated clusters: SEED=n begins there, RUNS=n seeds
@@ -63,6 +63,9 @@ chaos: .venv/.installed-dev ## Break pods, links and Redis at random for SECONDS
 # SCALE="--only killed --share 0.1" runs one scenario with a tenth of the clients.
 scale: .venv/.installed-dev ## Try what breaks with 5,000 clients, and measure 100,000 lanes: SCALE=--help lists the scenarios
 	$(BIN)/python -m tests.scale $(SCALE)
+
+fuzz: .venv/.installed-dev ## Hold a pod's answers to thousands of requests against its OpenAPI document; SEED=n makes them again
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 coverage: .venv/.installed-dev ## Show that each pure module is wholly covered by its own test file
 	@$(BIN)/python -m tests.pure_coverage

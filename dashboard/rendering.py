@@ -45,6 +45,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
     shared = {
         "pod_name": get_board().pod.conf.pod_name,
         "production": settings.STREAMS.production,
+        "api": settings.STREAMS.http_api,
         "version": VERSION,
         "now": now_iso(),
         "has_permission": request.user.is_authenticated,

@@ -13,6 +13,7 @@ pages: list[URLPattern] = [
     path("", views.test_client, name="test-client"),
     path("favicon.ico", views.favicon),
     path("publish-test", actions.publish_test, name="publish-test"),
+    path("api", views.api, name="api"),
     path("admin", cluster.front, name="cluster"),
     path("admin/pod", views.pod, name="pod"),
     path("admin/pods/<str:name>", cluster.pod_of, name="pod-of"),
@@ -30,7 +31,7 @@ pages: list[URLPattern] = [
 slashed: list[URLPattern] = [
     path(f"{address}/", views.without_slash)
     for address in (
-        *("admin", "admin/pod", "admin/pods/<str:name>", "admin/stores", "admin/stores/<str:name>"),
+        *("api", "admin", "admin/pod", "admin/pods/<str:name>", "admin/stores", "admin/stores/<str:name>"),
         *("admin/connections", "admin/client/<str:name>", "admin/clients", "admin/clients/<str:name>"),
     )
 ]

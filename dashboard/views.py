@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
+import msgspec
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 
+from dashboard.content import reference
 from dashboard.content.pages import PodPage, pod_content
 from dashboard.csp import HEADER, policy
+from dashboard.errors import not_found
 from dashboard.live.board import get_board
 from dashboard.rendering import operators_only, page
+from streams.api.router import API
+from streams.api.routes import openapi_json
 from streams.http.listing import COLUMNS, Roster, View, store_of
 from streams.http.views import refuse_method
 from streams.wire.events import ACTIONS
@@ -86,3 +96,29 @@ async def test_client(request: HttpRequest) -> HttpResponse:
     # It is there to try any pod, wherever that runs.
     response[HEADER] = policy(connect_src="*")
     return response
+
+
+@functools.cache
+def api_document() -> dict[str, Any]:
+    """Return what pods say of the API, as programs read it."""
+    document: dict[str, Any] = msgspec.json.decode(openapi_json())
+    return document
+
+
+async def api(request: HttpRequest) -> HttpResponse:
+    """Describe the API, and let people try it; open to all as its document is."""
+    if not settings.STREAMS.http_api:
+        return await not_found(request)
+    if refusal := refuse_method(request, "GET", "HEAD"):
+        return refusal
+    request.user = await request.auser()
+    path = reverse("dashboard:test-client").rstrip("/") + API
+    url = f"{request.scheme}://{request.get_host()}{path}"
+    document, production = api_document(), settings.STREAMS.production
+    context = {
+        "title": "The API",
+        "api_path": path,
+        "about": reference.about(document),
+        "groups": reference.groups(document, url, production=production),
+    }
+    return page(request, "dashboard/api.html", context)

@@ -42,9 +42,9 @@ class Change(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What an endpoint answers; no content is an empty body."""
+    """What an endpoint answers; no content is an empty body, and Raw is JSON already."""
 
-    content: msgspec.Struct | None
+    content: msgspec.Struct | msgspec.Raw | None
     status: HTTPStatus = HTTPStatus.OK
     change: Change | None = None
     headers: Headers = []  # noqa: RUF012 - nobody adds to it

@@ -133,7 +133,7 @@ async def event(call: Call) -> Answer:
 def _prepare(call: Call, said: list[Publication], places: list[str]) -> tuple[list[Draft], Headers]:
     """Make all events of a request ready, and take them from its caller's allowance; raises Problem."""
     try:
-        key = idempotency_key(header_of(call.scope, b"idempotency-key"))
+        key = idempotency_key(_key_said(call.scope))
     except InvalidEvent as error:
         raise problem_of(ProblemKind.INVALID_EVENT, [Fault(KEY_FIELD, str(error))]) from None
     drafts = _drafts(call, said, places, f"{call.caller} {key}" if key else "")
@@ -179,6 +179,12 @@ def _take_allowance(call: Call, count: int) -> Headers:
         detail = f"This pod takes {rate} events a second from one caller (PUBLISH_RATE)."
         raise Problem(ProblemKind.RATE_LIMITED, detail, headers=headers)
     return headers
+
+
+def _key_said(scope: dict[str, Any]) -> str:
+    """Return the header of the key; one that is empty guards nothing, and is told so as if it were quoted."""
+    is_there = any(name == b"idempotency-key" for name, _value in scope["headers"])
+    return header_of(scope, b"idempotency-key") or ('""' if is_there else "")
 
 
 async def _send(call: Call, drafts: list[Draft], places: list[str], *, looked_up: bool) -> list[Published]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from streams.api.bodies import read_whole
+from streams.api.documents.described import CHANGING, EVERYWHERE, GUARDED, NAMED, WITH_BODY, Header, Reply
 from streams.api.fields import read_body
+from streams.api.problems import ProblemKind
 
 if TYPE_CHECKING:
     # Which knows the pod.
@@ -37,6 +39,13 @@ class Endpoint(NamedTuple):
     read_body: Callable[[bytes, Any], Any] = read_body
     # Whether it waits for its turn; else it has limits of its own.
     in_turn: bool = True
+    # What documents say of it: what it does, how it answers, the problems that are its own, the headers that it reads,
+    # and a body to try.
+    summary: str = ""
+    replies: tuple[Reply, ...] = ()
+    problems: tuple[ProblemKind, ...] = ()
+    headers: tuple[Header, ...] = ()
+    example: Any = None
 
 
 class Route(NamedTuple):
@@ -54,6 +63,24 @@ class Route(NamedTuple):
     def endpoint(self, method: str) -> Endpoint | None:
         """Return what serves a method, if anything does."""
         return self.endpoints.get("GET" if method == "HEAD" else method)
+
+    @property
+    def names(self) -> list[str]:
+        """Return the words in capitals."""
+        return [word for word in self.path.split("/") if word.isupper()]
+
+    def problems(self, method: str) -> list[ProblemKind]:
+        """Return all that a request with a method may meet, in their own order."""
+        endpoint = self.endpoints[method]
+        found = {
+            *EVERYWHERE,
+            *endpoint.problems,
+            *(() if endpoint.public else GUARDED),
+            *(() if endpoint.public or method in SAFE_METHODS else CHANGING),
+            *(NAMED if self.names else ()),
+            *(WITH_BODY if endpoint.body else ()),
+        }
+        return [kind for kind in ProblemKind if kind in found]
 
 
 def find_route(routes: Sequence[Route], path: str) -> tuple[Route, dict[str, str]] | None:

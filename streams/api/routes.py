@@ -1,19 +1,27 @@
-"""The paths of the API and what serves them."""
+"""The paths of the API, what serves them, and what documents say of them."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from http import HTTPStatus
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from streams.api import clients, events, stores, traces
 from streams.api.calls import Answer, Call
-from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
+from streams.api.documents.asyncapi import asyncapi_document
+from streams.api.documents.described import LOCATION, RATES, REPLAYED, Header, Reply
+from streams.api.documents.openapi import openapi_document
+from streams.api.documents.schemas import written
+from streams.api.pages import Client, ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import PROBLEMS_PATH, ProblemKind
 from streams.api.router import Endpoint, Route
-from streams.api.stores import Expected
-from streams.api.traces import TraceQuery
-from streams.publishing.publication import Batch, Publication
+from streams.api.stores import Expected, ExpectedSaid
+from streams.api.traces import Closing, Trace, TraceQuery
+from streams.publishing.publication import MAX_KEY_CHARACTERS, Batch, Publication
+from streams.roster.reading.lanes import Stores
 
 
 class ProblemMeant(msgspec.Struct):
@@ -31,27 +39,246 @@ class Problems(msgspec.Struct):
     problems: list[ProblemMeant]
 
 
-PUBLISHES: dict[str, Any] = {"read_bytes": events.read_bytes, "in_turn": False}
-
-
 async def problems(_call: Call) -> Answer:
     """GET /problems."""
     return Answer(Problems([ProblemMeant(kind.word, kind.status, kind.title, kind.meaning) for kind in ProblemKind]))
 
 
-ROUTES = (
-    Route("/events", {"POST": Endpoint(events.publish, body=Publication, **PUBLISHES, read_body=events.read_event)}),
-    Route(
-        "/events/batch", {"POST": Endpoint(events.publish_batch, body=Batch, **PUBLISHES, read_body=events.read_batch)}
+async def openapi(_call: Call) -> Answer:
+    """GET /openapi.json."""
+    return Answer(msgspec.Raw(openapi_json()))
+
+
+async def asyncapi(_call: Call) -> Answer:
+    """GET /asyncapi.json."""
+    return Answer(msgspec.Raw(asyncapi_json()))
+
+
+@functools.cache
+def openapi_json() -> bytes:
+    """Return the document of the API as it is served and committed."""
+    return written(openapi_document(ROUTES))
+
+
+@functools.cache
+def asyncapi_json() -> bytes:
+    """Return the document of the streams as it is served and committed."""
+    return written(asyncapi_document())
+
+
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key",
+    Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_KEY_CHARACTERS,
+            pattern="^[!-~]([ -~]*[!-~])?$",
+            description="names the request: the same again within IDEMPOTENCY_SECONDS gets the first answer",
+            examples=["order-1001"],
+        ),
+    ],
+    required=False,
+)
+PUBLISHES: dict[str, Any] = {
+    "read_bytes": events.read_bytes,
+    "in_turn": False,
+    "headers": (IDEMPOTENCY_KEY,),
+    "problems": (
+        ProblemKind.INVALID_EVENT,
+        ProblemKind.CLIENT_OFFLINE,
+        ProblemKind.IDEMPOTENCY_MISMATCH,
+        ProblemKind.RATE_LIMITED,
+        ProblemKind.OVERLOADED,
     ),
-    Route("/events/ID", {"GET": Endpoint(events.event)}),
-    Route("/pods", {"GET": Endpoint(stores.pods, PageQuery)}),
-    Route("/stores", {"GET": Endpoint(stores.stores, StoresQuery)}),
-    Route("/stores/STORE", {"GET": Endpoint(stores.store, PageQuery)}),
-    Route("/stores/STORE/expected", {"PUT": Endpoint(stores.expect, body=Expected)}),
-    Route("/clients", {"GET": Endpoint(clients.clients, ClientsQuery)}),
-    Route("/clients/NAME", {"GET": Endpoint(clients.client), "DELETE": Endpoint(clients.retire)}),
-    Route("/clients/NAME/stream", {"DELETE": Endpoint(traces.close)}),
-    Route("/clients/NAME/trace", {"GET": Endpoint(traces.traced, TraceQuery)}),
-    Route(PROBLEMS_PATH, {"GET": Endpoint(problems, public=True)}),
+}
+EVENT: dict[str, Any] = {"clientName": "STORE001-LANE01", "action": "payment", "data": {"amount": 99.99}}
+OK, ACCEPTED, NO_CONTENT = HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT
+
+ROUTES = (
+    Route(
+        "/events",
+        {
+            "POST": Endpoint(
+                events.publish,
+                body=Publication,
+                **PUBLISHES,
+                read_body=events.read_event,
+                summary="Publish one event",
+                replies=(
+                    Reply(
+                        ACCEPTED,
+                        "Redis has the event. With `durable` it is in the journal, at `logId`; else `receivers` pods "
+                        "heard it on the channel.",
+                        events.Accepted,
+                        (LOCATION, REPLAYED, *RATES),
+                    ),
+                ),
+                example=EVENT | {"ttlMs": 60_000},
+            )
+        },
+    ),
+    Route(
+        "/events/batch",
+        {
+            "POST": Endpoint(
+                events.publish_batch,
+                body=Batch,
+                **PUBLISHES,
+                read_body=events.read_batch,
+                summary="Publish many events together, or none of them",
+                replies=(
+                    Reply(
+                        ACCEPTED,
+                        "Redis has all events; they are in the order of the request.",
+                        events.AcceptedBatch,
+                        (REPLAYED, *RATES),
+                    ),
+                ),
+                example={"events": [EVENT, EVENT | {"clientName": "STORE001-LANE02"}]},
+            )
+        },
+    ),
+    Route(
+        "/events/ID",
+        {
+            "GET": Endpoint(
+                events.event,
+                summary="Look up an event that was published here with an id or a key",
+                replies=(
+                    Reply(
+                        OK,
+                        "What is known of it; `state` is `accepted` or, behind its deadline, `expired`.",
+                        events.Accepted,
+                    ),
+                ),
+                problems=(ProblemKind.UNKNOWN_EVENT,),
+            )
+        },
+    ),
+    Route(
+        "/pods",
+        {
+            "GET": Endpoint(
+                stores.pods,
+                PageQuery,
+                summary="List the pods",
+                replies=(Reply(OK, "The runs of pods of the last day, those first that are there.", stores.Pods),),
+            )
+        },
+    ),
+    Route(
+        "/stores",
+        {
+            "GET": Endpoint(
+                stores.stores,
+                StoresQuery,
+                summary="List the stores",
+                replies=(Reply(OK, "Stores by name; there are more where there is a `nextCursor`.", Stores),),
+            )
+        },
+    ),
+    Route(
+        "/stores/STORE",
+        {
+            "GET": Endpoint(
+                stores.store,
+                PageQuery,
+                summary="Show one store with its clients",
+                replies=(Reply(OK, "The store, and a page of its clients by name.", stores.StorePage),),
+            )
+        },
+    ),
+    Route(
+        "/stores/STORE/expected",
+        {
+            "PUT": Endpoint(
+                stores.expect,
+                body=Expected,
+                summary="Say which lanes a store has; with none, they are learned again",
+                replies=(Reply(OK, "What is said now.", ExpectedSaid),),
+                example={"lanes": ["STORE001-LANE01", "STORE001-LANE02"]},
+            )
+        },
+    ),
+    Route(
+        "/clients",
+        {
+            "GET": Endpoint(
+                clients.clients,
+                ClientsQuery,
+                summary="List the clients",
+                replies=(Reply(OK, "Clients by store and name.", clients.Clients),),
+            )
+        },
+    ),
+    Route(
+        "/clients/NAME",
+        {
+            "GET": Endpoint(
+                clients.client,
+                summary="Show one client, connected or not",
+                replies=(Reply(OK, "What the cluster knows of it; what is not known is left out.", Client),),
+            ),
+            "DELETE": Endpoint(
+                clients.retire,
+                summary="Retire a lane: it is not known until it connects again",
+                replies=(Reply(NO_CONTENT, "It is not known any more."),),
+            ),
+        },
+    ),
+    Route(
+        "/clients/NAME/stream",
+        {
+            "DELETE": Endpoint(
+                traces.close,
+                summary="End a client's stream, whichever pod has it",
+                replies=(Reply(ACCEPTED, "Its pod is told; a device that is up comes back by itself.", Closing),),
+            )
+        },
+    ),
+    Route(
+        "/clients/NAME/trace",
+        {
+            "GET": Endpoint(
+                traces.traced,
+                TraceQuery,
+                summary="Tell what became of a client",
+                replies=(Reply(OK, "Its last minutes, oldest first, and how they end in one sentence.", Trace),),
+            )
+        },
+    ),
+    Route(
+        PROBLEMS_PATH,
+        {
+            "GET": Endpoint(
+                problems,
+                public=True,
+                summary="List the kinds of problems",
+                replies=(Reply(OK, "All kinds; `type` of a problem leads here.", Problems),),
+            )
+        },
+    ),
+    Route(
+        "/openapi.json",
+        {
+            "GET": Endpoint(
+                openapi,
+                public=True,
+                summary="Describe this API as OpenAPI 3.1",
+                replies=(Reply(OK, "This document.", dict),),
+            )
+        },
+    ),
+    Route(
+        "/asyncapi.json",
+        {
+            "GET": Endpoint(
+                asyncapi,
+                public=True,
+                summary="Describe the streams, the channel and the journal as AsyncAPI 3.0",
+                replies=(Reply(OK, "The document.", dict),),
+            )
+        },
+    ),
 )

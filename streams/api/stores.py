@@ -16,12 +16,14 @@ from streams.roster.keys import store_of
 from streams.roster.lives import Heard
 from streams.roster.reading.lanes import Lane, Store
 from streams.roster.reading.reader import RosterReader
-from streams.wire.events import valid_name
+from streams.wire.events import NAME_PATTERN, NAME_RULE, valid_name
 
 # Of a pod that Redis has not heard for 15 seconds.
 SILENT = "silent"
 # In a cursor, between when a life began and its name.
 BEHIND = "."
+# Documents say the rule; what breaks it is found below, in all names at once.
+LaneName = Annotated[str, Meta(description=NAME_RULE, extra_json_schema={"pattern": f"^{NAME_PATTERN}$"})]
 
 
 class PodSaid(msgspec.Struct, rename="camel"):
@@ -55,7 +57,7 @@ class StorePage(Store, kw_only=True, rename="camel", omit_defaults=True):
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
     """Which lanes a store has; none is that nothing is said any more."""
 
-    lanes: Annotated[list[str], Meta(max_length=MAX_LIMIT)]
+    lanes: Annotated[list[LaneName], Meta(max_length=MAX_LIMIT)]
 
 
 class ExpectedSaid(msgspec.Struct):

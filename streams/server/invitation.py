@@ -20,7 +20,8 @@ def invitation(conf: StreamSettings, host: str, port: int, root_path: str) -> It
     if conf.production:
         return
     url = f"http://{place(EVERYWHERE.get(host, host), port)}{root_path}"
-    yield f"Test client: {url}/   dashboard: {url}/admin"
+    api = f"   API: {url}/api" if conf.http_api else ""
+    yield f"Test client: {url}/   dashboard: {url}/admin{api}"
     yield f"Try in another terminal: {sample_command(conf)}"
 
 

@@ -1,4 +1,4 @@
-"""Write the pages that say what the code declares: settings, metrics, close reasons, gaps, problems."""
+"""Write the pages that say what the code declares: settings, metrics, close reasons, gaps, problems, the API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from streams.api.problems import ProblemKind
+from streams.api.routes import asyncapi_json, openapi_json
 from streams.conf import StreamSettings
 from streams.conf.django_settings import DjangoSettings
 from streams.conf.variables import Group, Variable, declared
@@ -73,7 +74,8 @@ class Command(BaseCommand):
     """Write every page."""
 
     help = (
-        "Write .env.example, and of docs/reference settings.md, metrics.md and problems.md from what the code declares."
+        "Write .env.example, and of docs/reference settings.md, metrics.md, problems.md, openapi.json and "
+        "asyncapi.json from what the code declares."
     )
 
     def handle(self, **_options: Any) -> None:
@@ -134,6 +136,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/problems.md": problems_page,
+    "docs/reference/openapi.json": lambda: openapi_json().decode(),
+    "docs/reference/asyncapi.json": lambda: asyncapi_json().decode(),
 }
 
 

@@ -13,7 +13,7 @@ from tests.support.redis_server import RedisServer
 def test_says_what_to_open_and_what_to_type_in_development(start_pod: StartPod, redis_server: RedisServer):
     pod = start_pod(REDIS_URL=redis_server.url)
     url = f"http://{HOST}:{pod.port}"
-    pod.wait_log(f"[SERVER] Test client: {url}/   dashboard: {url}/admin\n")
+    pod.wait_log(f"[SERVER] Test client: {url}/   dashboard: {url}/admin   API: {url}/api\n")
     pod.search_log(r"\[SERVER\] Try in another terminal: \S+ manage.py publish_event STORE001-LANE01 sig")
 
 

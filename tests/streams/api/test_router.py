@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from streams.api.problems import ProblemKind
 from streams.api.router import Endpoint, Route, find_route
 
 
@@ -49,6 +51,23 @@ def test_find_route_of_a_path_that_leads_nowhere(path: str):
 def test_route_methods():
     assert ROUTES[1].methods == ["GET", "HEAD", "DELETE", "OPTIONS"]
     assert ROUTES[2].methods == ["DELETE", "OPTIONS"]
+
+
+def test_route_names():
+    assert ROUTES[0].names == []
+    assert ROUTES[2].names == ["NAME"]
+
+
+def test_route_problems_are_those_of_its_kind():
+    everywhere = {"invalid-request", "unknown-field", "method-not-allowed", "internal-error"}
+    told = Endpoint(serve, body=msgspec.Struct, problems=(ProblemKind.CLIENT_OFFLINE,))
+    route = Route("/x", {"GET": READ, "PUT": told, "POST": WRITE})
+    assert {kind.word for kind in route.problems("POST")} == everywhere
+    assert {kind.word for kind in route.problems("GET")} == everywhere | {"unauthorized", "redis-unavailable"}
+    assert {kind.word for kind in route.problems("PUT")} - {kind.word for kind in route.problems("GET")} == {
+        *("other-site", "client-offline", "invalid-json", "too-large", "unsupported-media-type")
+    }
+    assert ProblemKind.NOT_FOUND in ROUTES[2].problems("DELETE")
 
 
 def test_route_endpoint():

@@ -19,7 +19,7 @@ def clone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_invitation_says_what_to_open_and_what_to_type():
     assert list(invitation(read_settings({}), "127.0.0.1", 3000, "")) == [
-        "Test client: http://127.0.0.1:3000/   dashboard: http://127.0.0.1:3000/admin",
+        "Test client: http://127.0.0.1:3000/   dashboard: http://127.0.0.1:3000/admin   API: http://127.0.0.1:3000/api",
         "Try in another terminal: .venv/bin/python manage.py publish_event STORE001-LANE01 signature",
     ]
 
@@ -48,7 +48,13 @@ def test_invitation_names_an_address_that_can_be_opened(host: str, url: str):
 
 def test_invitation_is_below_the_root_path():
     opened, _ = invitation(read_settings({}), "127.0.0.1", 3000, "/sse")
-    assert opened == "Test client: http://127.0.0.1:3000/sse/   dashboard: http://127.0.0.1:3000/sse/admin"
+    url = "http://127.0.0.1:3000/sse"
+    assert opened == f"Test client: {url}/   dashboard: {url}/admin   API: {url}/api"
+
+
+def test_invitation_names_no_api_where_there_is_none():
+    opened, _ = invitation(read_settings({"HTTP_API": "off"}), "127.0.0.1", 3000, "")
+    assert opened.endswith("/admin")
 
 
 def test_invitation_is_for_development():
