@@ -1,17 +1,21 @@
-"""A front door that fails some requests, as one does while a pod behind it is replaced, or its Redis stands still."""
+"""Ways to a pod and to Redis that fail sometimes, as front doors do while a pod behind them is replaced."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
+import socketserver
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.http import HOST, PATIENCE_SECONDS
+
+S = TypeVar("S", bound=socketserver.TCPServer)
 
 
 class Fault(StrEnum):
@@ -91,7 +95,49 @@ class Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def unsteady(pod_port: int, *faults: Fault) -> Iterator[Unsteady]:
     """Open a front door that fails the first requests."""
-    with Unsteady(pod_port, faults) as server:
+    with serving(Unsteady(pod_port, faults)) as server:
+        yield server
+
+
+class Forgetful(socketserver.ThreadingTCPServer):
+    """Passes connections on to Redis, and cuts the first that sends `word` once Redis has answered it."""
+
+    daemon_threads = True
+
+    def __init__(self, redis_port: int, word: bytes) -> None:
+        super().__init__((HOST, 0), Cutter)
+        self.redis_port = redis_port
+        self.word = word
+        self.cut = False
+
+
+class Cutter(socketserver.BaseRequestHandler):
+    """One connection, of a client that waits for each answer."""
+
+    server: Forgetful
+
+    def handle(self) -> None:
+        with socket.create_connection((HOST, self.server.redis_port), PATIENCE_SECONDS) as upstream:
+            while asked := self.request.recv(65536):
+                upstream.sendall(asked)
+                answer = upstream.recv(65536)
+                if self.server.word in asked and not self.server.cut:
+                    self.server.cut = True
+                    return
+                self.request.sendall(answer)
+
+
+@contextlib.contextmanager
+def forgetful(redis_port: int, word: bytes) -> Iterator[Forgetful]:
+    """Open a way to Redis on which the answer to one command gets lost."""
+    with serving(Forgetful(redis_port, word)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: S) -> Iterator[S]:
+    """Serve in a thread until the block ends."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
