@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from datetime import timedelta
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from streams.broker import clients
 from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_LENGTH, JOURNAL_SUFFIX
 from streams.conf import StreamSettings
+from streams.wire.moments import Moment, whole_milliseconds, written_moment
 from streams.wire.publication import Outgoing, new_event_id
 from streams.wire.timestamps import now_iso
 
@@ -36,29 +38,22 @@ def publish(
     data: Any = None,
     *,
     event_id: str | None = None,
-    timestamp: str | None = None,
+    timestamp: Moment | None = None,
+    ttl: timedelta | None = None,
     ttl_ms: int | None = None,
-    deliver_by: str | None = None,
+    deliver_by: Moment | None = None,
     durable: bool = False,
 ) -> Receipt:
     """Publish one event to the pods.
 
     `data` is anything that JSON can hold; `event_id` is drawn at random unless given.
-    `ttl_ms`, in milliseconds, or `deliver_by`, an ISO time, set a deadline after which no
-    pod writes it. A `durable` event goes into the journal, which pods read on from where they
-    were; any other is lost on pods that do not hear it at this moment.
+    `ttl`, in milliseconds `ttl_ms`, or `deliver_by` sets a deadline after which no pod writes it. Times are an
+    aware datetime, ISO 8601, or epoch milliseconds. A `durable` event goes into the journal, which pods read
+    on from where they were; any other is lost on pods that do not hear it at this moment.
     Raises InvalidEvent where the event must be changed, RedisUnavailable where Redis did
     not take it, and of these PublishUnknown where it may have.
     """
-    event_id = new_event_id() if event_id is None else event_id
-    event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
-    words = command(event, durable=durable)
-    url, client = settings.STREAMS.redis_url, _client()
-    with clients.link_errors(url):
-        # What fails before there is a connection was surely not taken.
-        client.connection_pool.release(client.connection_pool.get_connection())
-    with clients.answer_errors(url, event_id, event.timestamp):
-        return receipt(event, client.execute_command(*words))  # type: ignore[no-untyped-call]
+    return send(_outgoing(client_name, action, data, event_id, timestamp, ttl, ttl_ms, deliver_by), durable=durable)
 
 
 async def apublish(
@@ -67,20 +62,31 @@ async def apublish(
     data: Any = None,
     *,
     event_id: str | None = None,
-    timestamp: str | None = None,
+    timestamp: Moment | None = None,
+    ttl: timedelta | None = None,
     ttl_ms: int | None = None,
-    deliver_by: str | None = None,
+    deliver_by: Moment | None = None,
     durable: bool = False,
 ) -> Receipt:
     """Publish one event as publish() does, without blocking the event loop."""
-    event_id = new_event_id() if event_id is None else event_id
-    event = Outgoing(client_name, action, data, event_id, timestamp or now_iso(), ttl_ms, deliver_by)
+    event = _outgoing(client_name, action, data, event_id, timestamp, ttl, ttl_ms, deliver_by)
     words = command(event, durable=durable)
     url, client = settings.STREAMS.redis_url, _async_client()
     with clients.link_errors(url):
         await client.connection_pool.release(await client.connection_pool.get_connection())  # type: ignore[no-untyped-call]
-    with clients.answer_errors(url, event_id, event.timestamp):
+    with clients.answer_errors(url, event.event_id, event.timestamp):
         return receipt(event, await client.execute_command(*words))  # type: ignore[no-untyped-call]
+
+
+def send(event: Outgoing, *, durable: bool) -> Receipt:
+    """Publish an event that is there as a whole; raises what publish() does."""
+    words = command(event, durable=durable)
+    url, client = settings.STREAMS.redis_url, _client()
+    with clients.link_errors(url):
+        # What fails before there is a connection was surely not taken.
+        client.connection_pool.release(client.connection_pool.get_connection())
+    with clients.answer_errors(url, event.event_id, event.timestamp):
+        return receipt(event, client.execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 def command(event: Outgoing, *, durable: bool) -> tuple[str | bytes | int, ...]:
@@ -97,6 +103,27 @@ def receipt(event: Outgoing, reply: Any) -> Receipt:
     if isinstance(reply, bytes):
         return Receipt(event.event_id, None, reply.decode())
     return Receipt(event.event_id, int(reply), None)
+
+
+def _outgoing(
+    client_name: str,
+    action: str,
+    data: Any,
+    event_id: str | None,
+    timestamp: Moment | None,
+    ttl: timedelta | None,
+    ttl_ms: int | None,
+    deliver_by: Moment | None,
+) -> Outgoing:
+    return Outgoing(
+        client_name,
+        action,
+        data,
+        new_event_id() if event_id is None else event_id,
+        written_moment(timestamp, "timestamp") or now_iso(),
+        ttl_ms if ttl is None else whole_milliseconds(ttl, ttl_ms),
+        written_moment(deliver_by, "deliverBy"),
+    )
 
 
 @functools.cache

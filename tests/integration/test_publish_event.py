@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -245,6 +246,16 @@ def test_without_redis_it_is_one_line_and_status_1(arguments: list[str]):
         (["a", "alert", "--event-id", "a\nb"], "eventId"),
         (["a", "alert", "5", "--event-id", "evt-1"], "COUNT"),
         (["a", "alert", "--colour"], "--colour"),
+        (["a", "alert", "--deliver-by", "tomorrow"], "is no ISO 8601 time"),
+        (["a", "alert", "--deliver-by", "2020-01-01T00:00:00Z"], "is over"),
+        (["a", "alert", "--deliver-by", "2100-01-01T00:00:00"], "has no zone"),
+        (["a", "alert", "--url", "localhost:3000"], "is no address such as"),
+        (["a", "alert", "--token-file", "manage.py"], "holds no token"),
+        (["a", "alert", "--token-file", "missing"], "cannot be read"),
+        (["a", "alert", "--file", "-"], "CLIENT must be left out"),
+        (["--file", "-", "--data", "null"], "--data must be left out"),
+        (["--file", "-", "--ttl-ms", "5"], "--ttl-ms must be left out"),
+        (["--file", "missing.jsonl"], "missing.jsonl cannot be read: No such file or directory"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
 )
@@ -270,3 +281,117 @@ def test_help_shows_examples():
     assert finished.returncode == 0
     assert "manage.py publish_event STORE001-LANE01 signature\n" in finished.stdout
     assert "exit status" in finished.stdout.lower()
+
+
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[..., str]:
+    """Write events into a file, one a line, and give its path."""
+
+    def file_of(*events: dict[str, Any] | str) -> str:
+        path = tmp_path / "events.jsonl"
+        path.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in events))
+        return str(path)
+
+    return file_of
+
+
+ALERT = {"clientName": "a", "action": "alert"}
+
+
+def test_publishes_the_lines_of_a_file(
+    run_here: Run, listener: redis.client.PubSub, redis_server: RedisServer, file_of: Callable[..., str]
+):
+    own = {"eventId": "evt-own", "timestamp": "2026-01-05T12:00:00.000Z", "deliverBy": "2100-01-01T00:00:00Z"}
+    rest = {
+        "ttlMs": 60_000_000_000_000,
+        "receipt": True,
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+    finished = run_here("--file", file_of(ALERT | {"data": 1}, {**ALERT, "data": 2, "durable": True}), "--json")
+    assert finished.returncode == 0, finished.stderr
+    first, second = (json.loads(line) for line in finished.stdout.splitlines())
+    assert [first["receivers"], second["receivers"]] == [1, None]
+    assert second["logId"]
+    assert [event["eventId"] for event in heard(listener)] == [first["eventId"]]
+    finished = run_here("--file", file_of(ALERT | own | rest))
+    assert finished.returncode == 0, finished.stderr
+    assert heard(listener) == [ALERT | own | rest | {"data": None}]
+
+
+def test_a_file_into_the_journal(run_here: Run, listener: redis.client.PubSub, file_of: Callable[..., str]):
+    finished = run_here("--file", file_of(ALERT, ALERT | {"durable": False}), "--durable")
+    assert finished.returncode == 0, finished.stderr
+    journal, channel = finished.stdout.splitlines()
+    assert "in the journal as" in journal
+    assert "handed to 1 pod" in channel
+    assert len(heard(listener)) == 1
+
+
+def test_a_file_of_which_a_line_is_wrong_publishes_nothing(
+    run_here: Run, listener: redis.client.PubSub, file_of: Callable[..., str]
+):
+    finished = run_here("--file", file_of(ALERT, "", ALERT | {"ttl": 5}))
+    assert finished.returncode == 2
+    assert one_line(finished.stderr).endswith(
+        "line 3: There is no field 'ttl' here. Did you mean ttlMs? Nothing was published."
+    )
+    finished = run_here("--file", file_of(ALERT, *[ALERT | {"action": ""}] * 30))
+    *named, sentence = finished.stderr.splitlines()
+    assert named == [f"line {number}: action must be a string that is not empty." for number in range(2, 22)]
+    assert "30 of 31 events would be refused, so none was published." in sentence
+    assert heard(listener) == []
+
+
+def test_a_file_that_redis_does_not_take_says_how_far_it_came(file_of: Callable[..., str]):
+    finished = run_manage("publish_event", "--file", file_of(ALERT, ALERT), env=environment(REDIS_PORT=free_port()))
+    assert finished.returncode == 1
+    line = one_line(finished.stderr)
+    assert "line 1: Redis" in line
+    assert line.endswith("0 of 2 event(s) were published, and the others were not.")
+
+
+def test_a_deadline_as_a_time(run_here: Run, listener: redis.client.PubSub):
+    assert run_here("a", "alert", "--deliver-by", "2100-01-01T01:00:00+01:00").returncode == 0
+    assert run_here("a", "alert", "--deliver-by", "4102444800000").returncode == 0
+    assert [event["deliverBy"] for event in heard(listener)] == ["2100-01-01T01:00:00+01:00", 4_102_444_800_000]
+
+
+def test_check_publishes_nothing(run_here: Run, listener: redis.client.PubSub, file_of: Callable[..., str]):
+    finished = run_here("a", "alert", "--check")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout == "alert to a would go over the channel, without a deadline\n"
+    finished = run_here("--file", file_of(ALERT, ALERT | {"ttlMs": 60}, ALERT | {"ttlMs": 0}), "--check", "--durable")
+    assert finished.returncode == 2
+    assert finished.stdout.splitlines()[0] == "line 1: alert to a would go into the journal, without a deadline"
+    assert finished.stdout.splitlines()[1].startswith(
+        "line 2: alert to a would go into the journal, to be delivered until"
+    )
+    warning, refusal, sentence = finished.stderr.splitlines()
+    assert warning == "Warning: line 2: ttlMs counts milliseconds: 60 is 0.06 s. Did you mean 60000?"
+    assert refusal.startswith("line 3: ttlMs: Expected `int` >= 1")
+    assert sentence.endswith("1 of 3 events would be refused.")
+    assert heard(listener) == []
+
+
+def test_check_for_a_script(run_here: Run, file_of: Callable[..., str]):
+    finished = run_here("--file", file_of(ALERT | {"eventId": "e", "ttlMs": 60}, "[]"), "--check", "--json")
+    taken, refused = (json.loads(line) for line in finished.stdout.splitlines())
+    assert (taken["line"], taken["eventId"], taken["durable"]) == (1, "e", False)
+    assert len(taken["warnings"]) == 1
+    assert refused == {"line": 2, "error": "the line: Expected `object`, got `array`."}
+    assert finished.returncode == 2
+    assert one_line(finished.stderr)
+
+
+def test_check_of_one_event_is_one_line(run_here: Run):
+    finished = run_here("a b", "alert", "--check")
+    assert finished.returncode == 2
+    assert one_line(finished.stderr).startswith("CommandError: clientName must be")
+    assert finished.stdout == ""
+
+
+def test_a_token_is_for_an_address(run_here: Run, tmp_path: Path):
+    (tmp_path / "token").write_text("t" * 32)
+    finished = run_here("a", "alert", "--token-file", str(tmp_path / "token"))
+    assert finished.returncode == 2
+    assert "--token-file has a token for --url, which is missing." in one_line(finished.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, cast
 
 import msgspec
@@ -68,6 +69,18 @@ async def test_takes_id_and_timestamp(
     assert receipt.event_id == "evt-1"
     event = heard(listener, client_name)
     assert (event["eventId"], event["timestamp"]) == ("evt-1", "2026-01-05T12:00:00.000Z")
+
+
+@both
+async def test_takes_times_as_python_has_them(
+    put: Publish, conf: StreamSettings, listener: redis.client.PubSub, client_name: str
+):
+    noon = datetime(2026, 1, 5, 13, tzinfo=timezone(timedelta(hours=1)))
+    closing = datetime(2026, 1, 5, 22, tzinfo=UTC)
+    await put(client_name, "alert", timestamp=noon, ttl=timedelta(minutes=1), deliver_by=closing)
+    event = heard(listener, client_name)
+    assert event["timestamp"] == "2026-01-05T12:00:00.000Z"
+    assert (event["ttlMs"], event["deliverBy"]) == (60_000, "2026-01-05T22:00:00.000Z")
 
 
 @both

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from streams.errors import TooManyTraces
+from streams.management.arguments import whole
 from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
-from streams.management.commands.publish_event import whole
 from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
