@@ -24,7 +24,7 @@ from streams.publishing.records import Kept, is_over, place_of
 from streams.publishing.script import Fate, Lookup, Outcome, Published
 from streams.publishing.sender import Doubtful, NotTaken
 from streams.roster.reading.lanes import LaneState
-from streams.roster.reading.states import lane_of
+from streams.roster.reading.shown import lane_of
 from streams.wire.events import valid_event_id
 
 AT_ONCE = (b"Retry-After", b"1")
