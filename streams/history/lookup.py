@@ -52,7 +52,6 @@ class Lookup(Memory):
         indexes, messages = self._indexes(self._chains.numbers.get(name)), self._messages
         return [(self._base + index, messages[index]) for index in self._having(indexes, event_id)]
 
-<<<<<<< HEAD
     def counts_between(self, first: int, end: int) -> dict[str, int]:
         """Return whose the events at places from one on and before another are, and how many of each."""
         counts = Counter(self._owners[self._index_of(first) : self._index_of(end)])
@@ -83,13 +82,6 @@ class Lookup(Memory):
         """Return the index of a place, or that of the first of which something is remembered."""
         return max(place - self._base, self._first)
 
-    def moment_at(self, place: int) -> float:
-        """Return when the event at a place was published at the latest."""
-        early_seconds = self.journal_early[0] if self.ingress_of(place) is Ingress.JOURNAL else 0.0
-        return self._moments[place - self._base] + early_seconds
-
-=======
->>>>>>> main
     def ingress_of(self, place: int) -> Ingress:
         """Return by which ingress the event at a place came."""
         return Ingress(self._ingresses[place - self._base])
