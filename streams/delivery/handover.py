@@ -51,8 +51,8 @@ LEFT_BEFORE = (
 class Session(NamedTuple):
     """What one stream was written: a client's events from a place of the history on, and before another.
 
-    `resumed` is the id that the client came with, which this stream did not write. What was written after
-    `acknowledged_at` it may have read elsewhere. After `asked_until` it may have been there since.
+    `resumed` is the id that the client came with, which this stream did not write. Where not all that was written is
+    `acknowledged`, the client may have read any of it elsewhere. After `asked_until` it may have been there since.
     """
 
     client_name: str
@@ -60,15 +60,14 @@ class Session(NamedTuple):
     end: int
     resumed: str | None
     ended_at: float
-    acknowledged_at: float
+    acknowledged: bool
     asked_until: float = inf
 
     def written(self, history: History, event_id: str, now: float) -> tuple[int, Counter[str]] | None:
         """Return the place of an event that was written, and the digests of what was written shortly before it."""
-        if event_id == self.resumed or now > self.asked_until:
+        if event_id == self.resumed or now > self.asked_until or not self.acknowledged:
             return None
-        written = history.written_before(self.client_name, event_id, self.first, self.end)
-        return None if written is None or self.acknowledged_at < history.moment_at(written[0]) else written
+        return history.written_before(self.client_name, event_id, self.first, self.end)
 
     def up_to(self, written: tuple[int, Counter[str]] | None) -> Session:
         """Return the same where its client is known to have read up to an event, or nothing of it."""
@@ -260,8 +259,9 @@ class Handover:
     def _session(self, connection: Connection, now: float) -> Session:
         end = self._left.get(connection.client_name, self._history.end)
         resumed = None if connection.resume is None else connection.resume.last_event_id
-        acknowledged_at = now - connection.writer.silent_seconds()
-        return Session(connection.client_name, connection.first_place, end, resumed, now, acknowledged_at)
+        # A replay, or what was read late, was written long after it was published: no moment says which part it is.
+        acknowledged = connection.writer.silent_seconds() == 0
+        return Session(connection.client_name, connection.first_place, end, resumed, now, acknowledged)
 
     def _forget(self, number: int) -> Waiting:
         waiting = self.waits.pop(number)

@@ -82,11 +82,6 @@ class Lookup(Memory):
         """Return the index of a place, or that of the first of which something is remembered."""
         return max(place - self._base, self._first)
 
-    def moment_at(self, place: int) -> float:
-        """Return when the event at a place was published at the latest."""
-        early_seconds = self.journal_early[0] if self.ingress_of(place) is Ingress.JOURNAL else 0.0
-        return self._moments[place - self._base] + early_seconds
-
     def ingress_of(self, place: int) -> Ingress:
         """Return by which ingress the event at a place came."""
         return Ingress(self._ingresses[place - self._base])

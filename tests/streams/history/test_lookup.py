@@ -110,20 +110,16 @@ def test_what_was_there_before_a_stream_is_not_written_by_it_where_ids_come_twic
     assert history.written_before("a", "2", 1, history.end) == (2, Counter(map(digest, fill(make_history(), "1"))))
 
 
-def test_a_place_tells_when_its_event_came_and_by_which_ingress():
+def test_a_place_tells_by_which_ingress_its_event_came():
     """It is the same place once what was before it is forgotten."""
     history = make_history()
     fill(history, "old", name="b")
     fill(history, "1", now=STARTED + 50)
     fill(history, "2", now=STARTED + 60, ingress=JOURNAL)
     for _ in range(2):
-        assert [history.moment_at(place) for place in (1, 2)] == [STARTED + 50, STARTED + 60]
         assert [history.ingress_of(place) for place in (1, 2)] == [CHANNEL, JOURNAL]
         assert [place for place, _ in history.with_id("a", "2")] == [2]
         history.expire(STARTED + SECONDS)
-    history.note_early(2.5, STARTED + SECONDS)
-    late = [history.moment_at(place) for place in (1, 2)]
-    assert late == [STARTED + 50, STARTED + 62.5], "at the latest, where the journal's moments may be too early"
 
 
 def test_a_clients_events_are_found_among_those_of_others():
