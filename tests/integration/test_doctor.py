@@ -99,6 +99,7 @@ def test_without_pods(server: RedisServer):
     assert failures(diagnose(status=1, REDIS_URL=server.url)) == {"pods"}
 
 
+@pytest.mark.long
 def test_two_pods_of_one_name(server: RedisServer, said_ready: Callable[..., Pod]):
     said_ready("twice")
     said_ready("twice")
