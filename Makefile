@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test lint format bench docs simulate soak chaos fuzz scale coverage screenshots
+.PHONY: help run cluster test long lint format bench docs simulate soak chaos fuzz scale coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door 
 test: export PYTHONDONTWRITEBYTECODE =
 test: lint ## Check style and types, then run the whole suite
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+long: .venv/.installed-dev ## Run the tests that take too long for the suite
+	$(BIN)/python -m pytest -n 3 -m long
 
 lint: .venv/.installed-dev ## Check style, types, templates and the direction of imports
 	$(BIN)/ruff check .

@@ -108,6 +108,10 @@ end
 local function with_days(known, bits)
   local last, days, said = string.match(known, '^(%d+) (%d+) (%d)$')
   last, days = tonumber(last), tonumber(days)
+  if not last then
+    -- Of another version, or somebody else's.
+    return day .. ' ' .. bits .. ' LEARNED'
+  end
   if said == 'RETIRED' then
     days, said = 0, 'LEARNED'
   elseif last < day then
@@ -145,7 +149,7 @@ local function note_days(store, name, opened, ending)
 end
 
 local place = -1
-for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARATOR]*)[^ ]*) ([^ ]+) ([^\\n]+)\\n') do
+for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARATOR]*)[^ ]*) (%d+) ([^ \\n]+)\\n') do
   place = place + 1
   if store == name then
     store = ''

@@ -14,7 +14,7 @@ import msgspec
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.primary import Primary
+from streams.broker.primary import Primary, WrongSide
 from streams.delivery.connection import Connection
 from streams.delivery.registry import Registry
 from streams.history.messages import History
@@ -239,5 +239,6 @@ class Roster:
 
     def _report(self, error: Exception) -> None:
         self.errors += 1
-        if times := self._said.due():
+        # Of a server that is no primary the subscriber tells.
+        if not isinstance(error, WrongSide) and (times := self._said.due()):
             logger.warning("The roster cannot be kept up: %s (tries: %d). The pod serves on alone.", error, times)

@@ -109,7 +109,7 @@ def look_closely(browser: Browser, dark: bool) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.long)], ids=["light", "dark"])
 def test_the_pages_of_the_login_are_accessible(
     browser: Browser, production_pod: Pod, sign_in: Callable[[str], None], dark: bool
 ) -> None:

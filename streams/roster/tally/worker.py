@@ -15,7 +15,7 @@ from collections.abc import Callable
 import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
-from streams.broker.primary import Primary
+from streams.broker.primary import Primary, WrongSide
 from streams.logs import Sparingly, quoted
 from streams.roster.keys import prefix
 from streams.roster.lives import FORGET_SECONDS
@@ -89,7 +89,8 @@ class Tally:
                 await self._rounds(client)
             except LINK_ERRORS as error:
                 self.errors += 1
-                if times := self._said.due():
+                # Of a server that is no primary the subscriber tells.
+                if not isinstance(error, WrongSide) and (times := self._said.due()):
                     logger.warning(
                         "The stores cannot be summed up: %s (tries: %d). Pages show what was found last.", error, times
                     )

@@ -139,7 +139,7 @@ def test_lanes_are_said_and_retired(browser: Browser, visit: Callable[[str], Non
     assert browser.console() == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.long)], ids=["light", "dark"])
 @pytest.mark.parametrize(
     "path",
     ["/admin", "/admin/stores", "/admin/stores/STORE007", f"/admin/clients/{LANES[0]}", "/admin/pods/pod-2"],

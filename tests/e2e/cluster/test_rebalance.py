@@ -6,6 +6,8 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.conftest import StartPod
 from tests.support.clients.publishing import publishing
 from tests.support.http import EventStream, open_stream
@@ -60,6 +62,7 @@ class FrontDoor:
         return port
 
 
+@pytest.mark.long
 async def test_shares_become_even_and_nobody_misses_anything(start_pod: StartPod, redis_server: RedisServer):
     pods = [start(start_pod, redis_server, number) for number in range(3)]
     full, *others = pods

@@ -14,6 +14,9 @@ from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer, event
 from tests.support.waiting import eventually
 
+# Whether nobody has a client is known late, and there are several waits for that.
+pytestmark = pytest.mark.long
+
 HERE = ("STORE1-LANE1", "STORE1-LANE2")
 GONE, NEVER = "STORE1-LANE3", "never-seen"
 # A pod says every five seconds whom it has, and a watch waits for eight.
