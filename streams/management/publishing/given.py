@@ -12,21 +12,12 @@ import msgspec
 from django.core.management.base import CommandError
 
 from streams.api.events import read_event
-from streams.api.fields import parameters
-from streams.api.problems import Problem, ProblemKind
+from streams.api.problems import Problem
 from streams.errors import InvalidEvent
 from streams.publishing.publication import Defaults, Publication, draft
 from streams.wire.events import ACTIONS
-from streams.wire.publication import Outgoing
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-FIELDS = [field.encode_name for field in msgspec.structs.fields(Publication)]
-# What those may hold whose rule is a sentence.
-RULES = {
-    name: rule for name, (_form, rule) in parameters(Outgoing).items() if name in ("clientName", "action", "eventId")
-}
-# As difflib measures it: `ttl` is 0.75 of `ttlMs`.
-CLOSE = 0.6
 
 
 class Given(NamedTuple):
@@ -111,15 +102,7 @@ def check(said: Publication, max_bytes: int, *, by_api: bool) -> str:
 
 
 def sentence(problem: Problem) -> str:
-    """Return what is wrong with a line: which field may have been meant, or what a field may hold."""
-    field = problem.faults[0].pointer.removeprefix("/") if problem.faults else ""
-    if problem.kind is ProblemKind.UNKNOWN_FIELD:
-        folded = {known.casefold(): known for known in FIELDS}
-        near = difflib.get_close_matches(field.replace("_", "").casefold(), folded, n=1, cutoff=CLOSE)
-        hint = f"Did you mean {folded[near[0]]}?" if near else f"There are {', '.join(FIELDS)}."
-        return f"{problem.detail} {hint}"
-    if rule := RULES.get(field):
-        return f"{field} must be {rule}."
+    """Return what is wrong with a line."""
     return problem.detail.replace("The body", "the line", 1)
 
 

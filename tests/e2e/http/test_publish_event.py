@@ -192,9 +192,9 @@ async def test_check_publishes_nothing_and_asks_for_the_client(pod: Pod, client_
     assert done.returncode == 0
     assert done.stdout.startswith(f"alert to {client_name} would be taken, to be delivered until 2")
     assert "Warning: ttlMs counts milliseconds: 60 is 0.06 s. Did you mean 60000?" in done.stderr
-    assert f"Warning: No client {client_name} was ever seen." in done.stderr
-    await open_stream(pod.port, client_name)
-    done = await run(client_name, "alert", "--check", "--json", "--url", url_of(pod))
+    assert f"Warning: No client {client_name} is known." in done.stderr
+    async with await open_stream(pod.port, client_name):
+        done = await run(client_name, "alert", "--check", "--json", "--url", url_of(pod))
     assert json.loads(done.stdout)["client"]["state"] == "connected"
 
 

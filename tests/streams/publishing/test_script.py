@@ -14,7 +14,7 @@ from streams.publishing.publication import Draft
 from streams.publishing.records import ACCEPTED, place_of
 from streams.publishing.script import PUBLISH, Fate, Outcome, Published, group_arguments, read_outcomes
 from streams.roster.reading.lanes import LaneState
-from streams.roster.reading.states import lane_of
+from streams.roster.reading.shown import lane_of
 from tests.streams.publishing.events import ready
 from tests.streams.roster.fleet import HOUR, Fleet, night_and_day
 from tests.support.redis_server import RedisServer

@@ -54,13 +54,13 @@ def test_durable_is_said_for_those_that_do_not_say(said: bytes, given: bool | No
     [
         (b'"clientName":"A B","action":"alert"', "line 1: clientName must be 1 to 128 characters of A-Z"),
         (b'"clientName":"A","action":""', "line 1: action must be a string that is not empty."),
-        (b'"clientName":"A"', "line 1: the line: Object missing required field `action`."),
+        (b'"clientName":"A"', "line 1: action is missing."),
         (b'"clientName":"A","action":"alert","eventId":" a"', "line 1: eventId must be 1 to 128 printable"),
         (b'"clientName":"A","action":"alert","ttl":5', "There is no field 'ttl' here. Did you mean ttlMs?"),
         (b'"clientName":"A","action":"alert","event_id":"e"', "Did you mean eventId?"),
         (b'"clientName":"A","action":"alert","DELIVERBY":"e"', "Did you mean deliverBy?"),
         (b'"clientName":"A","action":"alert","x":5', "There is no field 'x' here. There are clientName, action, data,"),
-        (b'"clientName":"A","action":"alert","ttlMs":"5"', "ttlMs: Expected `int | null`, got `str`."),
+        (b'"clientName":"A","action":"alert","ttlMs":"5"', "ttlMs must be a whole number"),
         (b'"clientName":"A","action":"alert","deliverBy":"tomorrow"', "deliverBy must be an ISO 8601 time"),
         (b'"clientName":"A","action":"alert","deliverBy":"2020-01-01T00:00:00Z"', "it has already expired|is over"),
         (b'"clientName":"A","action":"alert","data":"' + b"x" * 1_000 + b'"', "more than MAX_EVENT_BYTES"),
@@ -73,9 +73,9 @@ def test_what_a_pod_would_refuse_is_said_with_its_line(fields: bytes, sentence: 
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (b"{", "line 1: the line must be JSON in UTF-8: Input data was truncated."),
+        (b"{", "line 1: the line must be JSON in UTF-8: it ends too early"),
         (b'{"clientName":"\xff"}', "line 1: the line must be JSON in UTF-8:"),
-        (b"[1]", "line 1: the line: Expected `object`, got `array`."),
+        (b"[1]", "line 1: the line must be an object."),
         (b'{"clientName":"A","action":"alert","data":' + b"[" * 100_000, "nested too deeply"),
         (b'{"clientName":"A","action":"alert","data":' + b"[" * 300 + b"]" * 300 + b"}", "nested over 200 levels deep"),
     ],
