@@ -184,9 +184,8 @@ class Recovery:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
         slow = self.progress.slow_seconds
-        ages = (max(0.0, now - channel) + slow, max(0.0, now - journal) + slow)
+        ages, lost = (max(0.0, now - channel) + slow, max(0.0, now - journal) + slow), self.losses.ages(now)
         subscribed = now - self._subscribed_at, max(0.0, now - self.proved_at[Ingress.CHANNEL]) + slow
-        lost = self.losses.ages(now)
         return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, subscribed)
 
     def _stated(self, statement: Statement) -> None:
