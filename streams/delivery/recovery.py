@@ -183,10 +183,9 @@ class Recovery:
     def statement(self, pod_name: str, *, asks: bool = False) -> Statement:
         """Return what this pod can say of itself now; `asks` whether all others are to do so too."""
         now, (channel, journal) = self._clock.monotonic(), self.proven
-        slow = self.progress.slow_seconds
+        slow, lost = self.progress.slow_seconds, self.losses.ages(now)
         ages = (max(0.0, now - channel) + slow, max(0.0, now - journal) + slow)
         subscribed = now - self._subscribed_at, max(0.0, now - self.proved_at[Ingress.CHANNEL]) + slow
-        lost = self.losses.ages(now)
         return Statement(self.life, pod_name, now, ages, self.progress.journal_oldest, asks, lost, subscribed)
 
     def _stated(self, statement: Statement) -> None:

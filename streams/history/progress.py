@@ -61,12 +61,13 @@ class Count(NamedTuple):
 
     def has(self, statements: deque[Statement]) -> bool:
         """Say whether a life was surely one of them."""
-        return any(began <= self.asked and self.answered <= until for *_, (began, until) in statements)
+        subscribed = (began <= self.asked and self.answered <= until for *_, (began, until) in statements)
+        return _is_sure(statements) and any(subscribed)
 
 
 def _earlier(statement: Statement, seconds: float) -> Statement:
-    channel, journal = statement.heard
-    return statement._replace(heard=(channel - seconds, journal - seconds))
+    (channel, journal), (began, until) = statement.heard, statement.subscribed
+    return statement._replace(heard=(channel - seconds, journal - seconds), subscribed=(began, until - seconds))
 
 
 def _is_sure(statements: deque[Statement]) -> bool:

@@ -94,7 +94,8 @@ class ChannelLink(Link):
             pod.come_back()
 
     def _data(self, connection: object, kind: str, message: Any) -> None:
-        if self._connection is not connection:
+        # What a server sent that was refused is not read.
+        if self._connection is not connection or not self.subscribed:
             return
         pod = self._pod
         if kind == "event":

@@ -6,7 +6,7 @@ from math import inf
 
 from streams.history.progress import MAX_LAG_SECONDS, SILENT_SECONDS, Progress
 from tests.streams.builders import CHANNEL, JOURNAL
-from tests.streams.history.test_progress import NOW, make_progress, speak_again
+from tests.streams.history.test_progress import NOW, make_progress, speak_again, spoke_before
 
 
 def test_what_came_from_a_wrong_redis_counts_up_to_when_it_became_wrong():
@@ -42,6 +42,7 @@ def progress_that_knows_all() -> Progress:
     """Progress that has listened for a moment only, and heard as many pods as Redis counts."""
     progress = Progress()
     progress.note_proof(1, -inf)
+    spoke_before(progress, "one")
     progress.listen(NOW)
     progress.note_proof(2, NOW)
     progress.count(1, NOW)
