@@ -20,8 +20,8 @@ from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
 from streams.errors import PublishError
 from streams.http.views import error_response, json_response, not_found, refuse_method
+from streams.publishing.samples import sample_data
 from streams.roster.reading.lanes import Lane, LaneState
-from streams.samples import sample_data
 from streams.wire.events import ACTIONS
 
 

@@ -9,11 +9,11 @@ import msgspec
 from streams.api.calls import Answer, Call, Change
 from streams.api.pages import Client, ClientsQuery, client_of
 from streams.api.problems import Problem, ProblemKind
-from streams.api.similar import did_you_mean, similar_names
 from streams.audit import retired
 from streams.http.holders import held_stream
 from streams.pod import Pod
 from streams.roster.reading.lanes import Lane, LaneState
+from streams.roster.reading.similar import did_you_mean, similar_names
 from streams.wire.timestamps import iso
 
 

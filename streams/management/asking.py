@@ -14,13 +14,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from streams.api.fields import STORE, STORE_RULE
-from streams.api.similar import did_you_mean, similar_names
 from streams.broker.clients import async_client
 from streams.conf import StreamSettings, redis_place
 from streams.errors import InvalidName
 from streams.logs import quoted
 from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
+from streams.roster.reading.similar import did_you_mean, similar_names
 from streams.roster.tracing.entries import TraceEntry
 from streams.wire.events import valid_name
 

@@ -14,8 +14,8 @@ from streams.publishing.publication import Draft
 from streams.publishing.records import Kept, read_kept, record_of, write_record
 from streams.roster.keys import store_of
 from streams.roster.lives import LIFE_SECONDS
+from streams.roster.reading.held import Held, read_tallied
 from streams.roster.reading.lanes import StoreState
-from streams.roster.reading.queries import Held, read_tallied
 from streams.roster.reading.states import LaneNow, View, in_the_dark, look_at, read_summary, view_of
 
 

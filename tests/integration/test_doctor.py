@@ -78,9 +78,8 @@ def test_all_is_well(server: RedisServer, said_ready: Callable[..., Pod]):
     assert "greeting of pod-1" in found["front door"]["says"]
     left = set(server.client.keys()) - before - {f"{CHANNEL}:log".encode(), *roster("dirty", "stores")}
     # What became of a client is kept for a day, whoever it was; and the pod's stores are noted for the tally.
-    assert not [key for key in left if not key.startswith((f"{CHANNEL}:trace:".encode(), *roster("of:")))], (
-        "its own lane is gone from the roster"
-    )
+    kept = (f"{CHANNEL}:trace:", f"{prefix(CHANNEL)}of:")
+    assert not [key for key in left if not key.decode().startswith(kept)], "its own lane is gone from the roster"
 
 
 def roster(*names: str) -> set[bytes]:

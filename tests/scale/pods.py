@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from streams.roster.keys import prefix
-from streams.roster.tally.worker import LOCK_SECONDS, ROUND_SECONDS
+from streams.roster.tally.decisions import ROUND_SECONDS
+from streams.roster.tally.worker import LOCK_SECONDS
 from tests.scale.fleet import names_of
 from tests.scale.ground import Ground
 from tests.scale.scenario import Run

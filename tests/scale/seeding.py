@@ -12,7 +12,7 @@ import redis.asyncio
 from streams.roster.claims import MAX_ITEMS
 from streams.roster.keys import prefix
 from streams.roster.lives import BEAT, Life
-from streams.roster.reading.queries import DAY_MS
+from streams.roster.reading.held import DAY_MS
 from streams.roster.script import SCRIPT, Item, Kind, line
 from tests.support.redis_server import CHANNEL
 

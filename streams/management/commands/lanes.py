@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from streams.api.pages import MAX_LIMIT, client_of
-from streams.api.similar import did_you_mean, similar_stores
 from streams.management.asking import UNSEEN_STATUS, WIDTH, AskingCommand, store_name
 from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.reading.reader import RosterReader
+from streams.roster.reading.similar import did_you_mean, similar_stores
 
 
 class Command(AskingCommand):

@@ -13,13 +13,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from streams import samples
 from streams.conf import StreamSettings
 from streams.management.arguments import coming_time, json_value, service_address, token_file, whole
 from streams.management.publishing.api import Api
 from streams.management.publishing.checking import client_sentence, examine, found_sentence
 from streams.management.publishing.given import Given, Refusal, checked, no_sample, read_file
 from streams.management.publishing.senders import UNHEARD_STATUS, ApiSender, RedisSender, Sender, Sent
+from streams.publishing import samples
 from streams.publishing.publication import Publication
 from streams.wire.events import ACTIONS
 

@@ -9,8 +9,9 @@ import redis.asyncio
 
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
+from streams.roster.reading.held import read_count, read_hash, read_names
 from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
-from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE, read_count, read_hash, read_names
+from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
 from streams.roster.reading.shown import lane_of, store_of_summary
 from streams.roster.reading.states import look, read_summary

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import redis.asyncio
 
 from streams.roster.keys import store_of
+from streams.roster.reading.held import Held, read_fields, read_held, read_names, read_tallied
 from streams.roster.reading.lanes import LaneState, StoreState
 from streams.roster.reading.queries import (
     EXPECT,
@@ -17,11 +18,6 @@ from streams.roster.reading.queries import (
     READ_SUMMARIES,
     READ_TOTALS,
     RETIRE,
-    Held,
-    read_fields,
-    read_held,
-    read_names,
-    read_tallied,
 )
 from streams.roster.reading.states import (
     LaneNow,

@@ -12,8 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.roster.lives import FORGET_SECONDS, LIFE_SECONDS, read_lives
-from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import (
+from streams.roster.reading.held import (
     DAY_MS,
     Ended,
     Entry,
@@ -25,6 +24,7 @@ from streams.roster.reading.queries import (
     read_entry,
     read_known,
 )
+from streams.roster.reading.lanes import LaneState, StoreState
 from streams.roster.script import DAYS, Said
 
 LIFE_MS = round(1000 * LIFE_SECONDS)

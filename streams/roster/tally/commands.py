@@ -10,7 +10,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from streams.roster.reading.queries import READ_CLAIMS, READ_STORES, Held, Tallied, read_held, read_tallied
+from streams.roster.reading.held import Held, Tallied, read_held, read_tallied
+from streams.roster.reading.queries import READ_CLAIMS, READ_STORES
 from streams.roster.reading.states import Gone, Summary, View, read_summary, view_of
 from streams.roster.tally import scripts
 from streams.roster.tally.unclaimed import Claim

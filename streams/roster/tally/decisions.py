@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.roster.reading.held import Tallied
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import Tallied
 from streams.roster.reading.states import StoreNow, Summary
 from streams.roster.tally.scripts import NONE, TOTALS, UNCHANGED
 

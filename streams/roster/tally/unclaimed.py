@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from streams.roster.reading.queries import Tallied, read_ended, read_entry
+from streams.roster.reading.held import Tallied, read_ended, read_entry
 from streams.roster.reading.states import LIFE_MS, View
 from streams.roster.tally.decisions import SETTLE_MS
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import redis.asyncio
 
+from streams.publishing.samples import sample_data
 from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry, encode
-from streams.samples import sample_data
 from streams.wire.timestamps import iso, now_iso
 from tests.dashboard.clients import Clients, connected
 from tests.support.pods import Pod, environment

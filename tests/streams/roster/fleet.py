@@ -13,7 +13,8 @@ import redis.asyncio
 from streams.broker.primary import Primary
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import BEAT, Life
-from streams.roster.reading.queries import DAY_MS, LARGE
+from streams.roster.reading.held import DAY_MS
+from streams.roster.reading.queries import LARGE
 from streams.roster.reading.reader import RosterReader
 from streams.roster.script import SCRIPT, Item, Kind, line
 from streams.roster.tally.commands import Commands

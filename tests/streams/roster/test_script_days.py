@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.roster.reading.queries import DAY_MS
+from streams.roster.reading.held import DAY_MS
 from streams.roster.script import DAYS, Item, Kind
 from tests.streams.roster.fleet import DAY, Fleet
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streams.roster.reading.held import DAY_MS
 from streams.roster.reading.lanes import StoreState
-from streams.roster.reading.queries import DAY_MS
 from streams.roster.reading.shown import lane_of, store_of_summary
 from streams.roster.reading.states import look
 from tests.streams.roster.reading.test_states import (

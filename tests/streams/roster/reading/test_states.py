@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from streams.roster.reading.held import DAY_MS, Held
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import DAY_MS, Held
 from streams.roster.reading.states import (
     BURIED,
     BURY_MS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from streams.roster.reading.held import DAY_MS, Held
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import DAY_MS, Held
 from streams.roster.reading.states import LaneNow, Summary, look, look_at, look_for, opened_at
 from tests.streams.roster.reading.test_states import (
     DEAD,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from streams.roster.reading.held import DAY_MS, Held
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import DAY_MS, Held
 from streams.roster.reading.states import Beat, View, look, look_for
 from streams.roster.script import DAYS, Said
 from tests.streams.roster.reading.test_states import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streams.roster.reading.held import DAY_MS, Tallied
 from streams.roster.reading.lanes import LaneState
-from streams.roster.reading.queries import DAY_MS, Tallied
 from streams.roster.reading.states import Beat, View, connected, look_for, read_summary, view_of
 from tests.streams.roster.reading.test_states import DEAD, NOW, TODAY, TWO_DAYS, VIEW, ended, entry, held
 

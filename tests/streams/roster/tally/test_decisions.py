@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.roster.reading.held import Tallied
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.queries import Tallied
 from streams.roster.reading.states import StoreNow, Summary
 from streams.roster.tally.decisions import (
     SETTLE_MS,

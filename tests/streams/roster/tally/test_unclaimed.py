@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.roster.reading.queries import Tallied
+from streams.roster.reading.held import Tallied
 from streams.roster.reading.states import LIFE_MS, Beat, View
 from streams.roster.tally import unclaimed
 from streams.roster.tally.decisions import SETTLE_MS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.api.similar import did_you_mean, similar_names
+from streams.roster.reading.similar import did_you_mean, similar_names
 from tests.streams.roster.fleet import Fleet
 
 

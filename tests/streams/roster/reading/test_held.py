@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.roster.reading.queries import (
+from streams.roster.reading.held import (
     ALL_DAYS,
     Ended,
     Entry,

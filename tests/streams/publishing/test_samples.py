@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from streams.samples import sample_data
+from streams.publishing.samples import sample_data
 from streams.wire.events import ACTIONS
 
 
