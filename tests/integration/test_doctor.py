@@ -78,8 +78,8 @@ def test_all_is_well(server: RedisServer, said_ready: Callable[..., Pod]):
     assert "greeting of pod-1" in found["front door"]["says"]
     left = set(server.client.keys()) - before - {f"{CHANNEL}:log".encode(), *roster("dirty", "stores")}
     # What became of a client is kept for a day, whoever it was; and the pod's stores are noted for the tally.
-    kept = (f"{CHANNEL}:trace:", f"{prefix(CHANNEL)}of:")
-    assert not [key for key in left if not key.decode().startswith(kept)], "its own lane is gone from the roster"
+    kept: tuple[Any, ...] = (f"{CHANNEL}:trace:".encode(), f"{prefix(CHANNEL)}of:".encode())
+    assert not [key for key in left if not key.startswith(kept)], "its own lane is gone from the roster"
 
 
 def roster(*names: str) -> set[bytes]:
