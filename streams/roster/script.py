@@ -84,9 +84,21 @@ local midnight = day * 86400000
 local touching = time[1] % 3600 < 60
 local found, touched = {}, {}
 local here_of, known_of, mine_of = prefix .. 'here:' .. history .. ':', prefix .. 'known:', life .. ' '
-local dirty, claimed, new = {}, {}, {}
+local dirty, claimed, new, foreign = {}, {}, {}, {}
 -- By what is known of a lane, which is the same of many: what is known of it when it is there today.
 local there_today = {}
+
+-- Says whether somebody else's key, which is of another type, keeps a command from being done: the others go on.
+local function refused(reply, key)
+  if type(reply) ~= 'table' or not reply.err then
+    return false
+  end
+  if not string.find(reply.err, 'WRONGTYPE', 1, true) then
+    error(reply.err)
+  end
+  foreign[#foreign + 1] = key
+  return true
+end
 
 local function touch(here, store)
   if not touched[store] then
@@ -126,7 +138,10 @@ local function note_days(store, name, opened, ending)
   if opened < midnight then
     bits = 2 ^ math.min(DAYS, day - math.floor(opened / 86400000) + 1) - 1
   end
-  local known = redis.call('HGET', key, name)
+  local known = redis.pcall('HGET', key, name)
+  if refused(known, key) then
+    return
+  end
   if not known then
     redis.call('HSET', key, name, day .. ' ' .. bits .. ' LEARNED')
     new[#new + 1] = 0
@@ -155,16 +170,20 @@ for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARAT
     store = ''
   end
   local here, mine = here_of .. store, mine_of .. number .. ' '
-  local entry = redis.call('HGET', here, name)
+  local entry = redis.pcall('HGET', here, name)
   local holder, held, since
-  if entry and string.sub(entry, 1, #mine) == mine then
+  if refused(entry, here) then
+    kind = 'foreign'
+  elseif entry and string.sub(entry, 1, #mine) == mine then
     holder, held, since = life, number, tonumber(string.sub(entry, #mine + 1)) or 0
   elseif entry then
     holder, held, since = string.match(entry, '^(%S+) (%d+) (%d+)$')
     since = tonumber(since)
   end
   local is_mine = holder == life and held == number
-  if kind == 'r' then
+  if kind == 'foreign' then
+    -- Nobody can have this name until that key is gone.
+  elseif kind == 'r' then
     if is_mine or not holder then
       if is_mine then
         redis.call('HDEL', here, name)
@@ -174,7 +193,8 @@ for kind, name, store, number, word in string.gmatch(ARGV[6], '(%l) (([^ SEPARAT
       if not is_mine or since < midnight then
         note_days(store, name, since or now, is_mine)
       end
-      redis.call('HSET', prefix .. 'seen:' .. store, name, now .. ' ' .. word .. ' ' .. pod)
+      local seen = prefix .. 'seen:' .. store
+      refused(redis.pcall('HSET', seen, name, now .. ' ' .. word .. ' ' .. pod), seen)
       mark(dirty, store)
     end
   else
@@ -217,7 +237,7 @@ if #claimed > 0 then
   redis.call('SADD', stores_of_life, unpack(claimed))
 end
 redis.call('EXPIRE', stores_of_life, HERE_SECONDS)
-return {now, found}
+return {now, found, foreign}
 """.replace("SEPARATOR", f"%{SEPARATOR}")
     .replace("WAITED_MS", str(WAITED_MS))
     .replace("CORRECT_MS", str(CORRECT_MS))
@@ -235,10 +255,19 @@ def line(item: Item) -> str:
     return f"{kind} {name} {number} {reason if kind is Kind.RELEASE else round(1000 * age)}\n"
 
 
-def read_answer(reply: list[Any]) -> tuple[float, list[Outcome]]:
-    """Read what the script answers: Redis' Unix time in seconds, and what is to be acted on."""
-    now_ms, found = reply
-    return now_ms / 1000, [
+class Answer(NamedTuple):
+    """What the script answers: Redis' Unix time in seconds, what is to be acted on, and the foreign keys in its way."""
+
+    redis_time: float
+    outcomes: list[Outcome]
+    foreign: list[bytes]
+
+
+def read_answer(reply: list[Any]) -> Answer:
+    """Read what the script answers."""
+    now_ms, found, foreign = reply
+    outcomes = [
         Outcome(int(place), Verdict(verdict.decode()), life.decode(), int(number))
         for place, verdict, life, number in found
     ]
+    return Answer(now_ms / 1000, outcomes, foreign)

@@ -34,6 +34,7 @@ from streams.roster.lives import (
 )
 from streams.roster.membership import Membership
 from streams.roster.messages import Told
+from streams.roster.reading.foreign import report_foreign
 from streams.roster.script import SCRIPT, read_answer
 from streams.roster.tracing.questions import Answered
 from streams.roster.tracing.store import WRITE
@@ -95,7 +96,7 @@ class Roster:
         self._done = asyncio.Event()
         self._leaving = self._finishing = False
         self._backoff = Backoff(*RETRY_SECONDS)
-        self._said = Sparingly()
+        self._said, self._foreign_said = Sparingly(), Sparingly()
 
     @property
     def cluster(self) -> Cluster:
@@ -226,8 +227,9 @@ class Roster:
         except BaseException:
             self.claims.failed(batch)
             raise
-        redis_time, outcomes = read_answer(reply)
-        self.claims.answered(batch, outcomes, redis_time, asked, time.monotonic())
+        answer = read_answer(reply)
+        self.claims.answered(batch, answer.outcomes, answer.redis_time, asked, time.monotonic())
+        report_foreign({key.decode(errors="replace") for key in answer.foreign}, self._foreign_said)
         return True
 
     async def _write(self, script: Any) -> bool:

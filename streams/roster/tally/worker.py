@@ -16,9 +16,10 @@ import redis.asyncio
 
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.primary import Primary, WrongSide
-from streams.logs import Sparingly, quoted
+from streams.logs import Sparingly
 from streams.roster.keys import prefix
 from streams.roster.lives import FORGET_SECONDS
+from streams.roster.reading.foreign import report_foreign
 from streams.roster.reading.states import Summary, View, look
 from streams.roster.tally.commands import Commands
 from streams.roster.tally.decisions import (
@@ -43,8 +44,6 @@ REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.5, 2.0)
 # At once, so that events go out between two of them.
 MAX_STORES = 50
-# In a line of log.
-FOREIGN_NAMED = 3
 # Its entries are buried by then.
 FORGET_LIFE_MS = round(1000 * FORGET_SECONDS) + 3_600_000
 
@@ -161,7 +160,8 @@ class Tally:
 
     async def _look(self, run: Commands, history: str, stores: list[str]) -> None:
         view, found = await run.read_stores(stores)
-        self._tell_foreign(run)
+        report_foreign(run.foreign, self._foreign_said)
+        run.foreign.clear()
         looks = []
         for store, before, held in found:
             if held is None:
@@ -173,18 +173,6 @@ class Tally:
         for each in looks:
             if each.now is not None and each.now.gone:
                 await run.clean(each.store, each.now.gone)
-
-    def _tell_foreign(self, run: Commands) -> None:
-        if not run.foreign:
-            return
-        if self._foreign_said.due():
-            keys = ", ".join(sorted(run.foreign)[:FOREIGN_NAMED])
-            logger.warning(
-                "Under keys of the roster somebody else has written; they count as empty. Delete them: %s (keys: %d)",
-                quoted(keys),
-                len(run.foreign),
-            )
-        run.foreign.clear()
 
     async def _look_at_large(self, run: Commands, store: str, history: str, before: Summary | None, view: View) -> Look:
         looked_at, lanes = self._large.get(store, (0, 0))

@@ -25,6 +25,7 @@ class RealRoster:
     def __init__(self, server: RedisServer, channel: str) -> None:
         # One command of redis-py may answer with several types.
         self.client: Any = server.client
+        self.foreign: list[bytes] = []
         self.prefix = prefix(channel)
         for key in self.client.scan_iter(f"{self.prefix}*"):
             self.client.delete(key)
@@ -35,7 +36,7 @@ class RealRoster:
         seconds, microseconds = self.client.time()
         sent_ms = round(1000 * (seconds + microseconds / 1e6 - waited))
         args = [self.prefix, HISTORY, life, f"pod of {life}".replace(" ", "-"), sent_ms, "".join(map(line, items))]
-        now, outcomes = read_answer(self._script(args=args))
+        now, outcomes, self.foreign = read_answer(self._script(args=args))
         return round(1000 * now), sent_ms, outcomes
 
     def here(self) -> dict[str, tuple[str, int]]:
@@ -158,3 +159,19 @@ def test_stores_are_marked_once_for_a_whole_batch(real: RealRoster):
     for key in ("dirty", "of:l1"):
         assert real.client.smembers(real.prefix + key) == {b"A", b"B", b""}
     assert real.client.zrange(f"{real.prefix}stores", 0, -1) == [b"", b"A", b"B"]
+
+
+@pytest.mark.parametrize(("kind", "here"), [("here:" + HISTORY, 1), ("known", 2), ("seen", 2)])
+def test_a_foreign_key_keeps_no_other_name_from_being_said(real: RealRoster, kind: str, here: int):
+    """It stays as it is, and is named; what is not in its way is done."""
+    key = f"{real.prefix}{kind}:A"
+    real.client.set(key, "foreign")
+    real.say("l1", [claim("A-1"), claim("B-1"), Item(Kind.RELEASE, "A-2", 2, reason="dead-peer")])
+    assert set(real.foreign) == {key.encode()}
+    assert real.client.get(key) == b"foreign"
+    real.client.delete(key)
+    assert real.here().get("B-1") == ("l1", 1)
+    assert len(real.here()) == here
+    real.say("l1", [claim("A-1")])
+    assert real.foreign == []
+    assert real.here()["A-1"] == ("l1", 1)
