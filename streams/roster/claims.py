@@ -76,6 +76,11 @@ class Claims:
         self._taken: defaultdict[str, list[Taken]] = defaultdict(list)
         self._kept: defaultdict[str, list[Taken]] = defaultdict(list)
 
+    @property
+    def waiting(self) -> int:
+        """Of how many names something is to be said."""
+        return len(self._due)
+
     def opened(self, connection: Connection) -> None:
         """Claim the name of a connection that has just opened."""
         connection.number = next(self._numbers)

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -74,8 +74,9 @@ class Lane:
 
 
 @pytest.fixture
-async def lane(pod: Pod, client_name: str) -> Lane:
-    return Lane(pod, client_name, await open_stream(pod.port, client_name))
+async def lane(pod: Pod, client_name: str) -> AsyncIterator[Lane]:
+    async with await open_stream(pod.port, client_name) as stream:
+        yield Lane(pod, client_name, stream)
 
 
 async def run(*words: str, **variables: str) -> Run:

@@ -59,6 +59,7 @@ class SoakPod(Pod):
     def held(self, connects: int, descriptors: int | None = None) -> Held:
         """Look at it when its last client is gone; give up waiting for descriptors in the end."""
         wait_until("no connection to be left", lambda: self.connections() == 0)
+        wait_until("Redis to be told of their ends", lambda: self.json(OBSERVED)["unsaid"] == 0)
         observed = self.json(OBSERVED)
         deadline = time.monotonic() + (1 if descriptors is None else 5)
         # What it has just answered may not be closed yet.

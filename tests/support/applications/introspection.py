@@ -9,13 +9,24 @@ from collections.abc import Awaitable
 from typing import Any
 
 from sseproject.asgi import application as pod
+from streams.pod import get_pod
 from tests.support.pods import OBSERVED
+
+
+def unsaid() -> int:
+    """Say of how much Redis is yet to be told: claims, and what became of clients."""
+    roster = get_pod().roster
+    return roster.claims.waiting + roster.tracer.recorder.waiting
 
 
 async def observe(send: Any) -> None:
     gc.collect()
     body = json.dumps(
-        {"tasks": sorted(task.get_name() for task in asyncio.all_tasks()), "objects": len(gc.get_objects())}
+        {
+            "tasks": sorted(task.get_name() for task in asyncio.all_tasks()),
+            "objects": len(gc.get_objects()),
+            "unsaid": unsaid(),
+        }
     )
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body.encode()})
