@@ -66,7 +66,7 @@ class Claims:
         self._numbers = itertools.count(1)
         # The last that is to be said of each name.
         self._due: dict[str, Said] = {}
-        self._again: Iterator[Connection] = iter(())
+        self._again: Iterator[str] = iter(())
         self._again_seconds = AGAIN_SECONDS
         self._again_until = 0.0
         self._left_again = 0
@@ -100,8 +100,9 @@ class Claims:
         self._begin_again(now, ANEW_SECONDS)
 
     def _begin_again(self, now: float, seconds: float) -> None:
-        connections = list(self._registry)
-        self._again, self._left_again = iter(connections), len(connections)
+        # Names alone: nobody is kept who has gone meanwhile.
+        names = [connection.client_name for connection in self._registry]
+        self._again, self._left_again = iter(names), len(names)
         self._again_until = now + seconds
 
     def look(self, now: float) -> None:
@@ -116,10 +117,11 @@ class Claims:
         left_seconds = max(self._again_until - now, 0.0)
         # Those whose time has come by now, if they are spread evenly over what is left.
         wanted = self._left_again if left_seconds < 1 else -(-self._left_again // int(left_seconds + 1))
-        for connection in itertools.islice(self._again, wanted):
+        for name in itertools.islice(self._again, wanted):
             self._left_again -= 1
-            if connection.close_reason is None and connection.client_name not in self._due:
-                self._due[connection.client_name] = Said(Kind.CLAIM, connection)
+            connection = self._registry.get(name)
+            if connection is not None and connection.close_reason is None and name not in self._due:
+                self._due[name] = Said(Kind.CLAIM, connection)
 
     def take(self) -> list[Said]:
         """Return what is to be said next; answered() or failed() takes it back."""

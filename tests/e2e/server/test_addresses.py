@@ -34,7 +34,7 @@ def test_an_ipv6_address_has_brackets(redis_server: RedisServer, tmp_path: Path)
             shown = f"[::1]:{client.getsockname()[1]}"
             with socket.create_connection(("::1", pod.port), 10) as asking:
                 asking.sendall(
-                    head.replace(b"/events/LANE", b"/admin").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+                    head.replace(b"/events/LANE", b"/admin/pod").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
                 )
                 page = b""
                 while data := asking.recv(65536):
