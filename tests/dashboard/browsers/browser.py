@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -80,6 +80,16 @@ class Browser(Chrome):
         """Return the first element that a selector finds, as soon as there is one."""
         return self._first(By.CSS_SELECTOR, selector)
 
+    def press(self, selector: str) -> None:
+        """Click the first element that a selector finds, whatever the page puts in its place meanwhile."""
+        wait_until(selector, lambda: self._pressed(selector))
+
+    def _pressed(self, selector: str) -> bool:
+        with contextlib.suppress(StaleElementReferenceException):
+            self.one(selector).click()
+            return True
+        return False
+
     def button(self, words: str) -> WebElement:
         """Return the button with these words on it, as soon as there is one."""
         return self._first(By.XPATH, f"//button[contains(., '{words}')]")
@@ -93,6 +103,10 @@ class Browser(Chrome):
         script = "return [...document.querySelectorAll(arguments[0])].map((found) => found.textContent.trim())"
         found: list[str] = self.execute_script(script, selector)
         return found
+
+    def text(self, selector: str) -> str:
+        """Read the first element that a selector finds now; an empty string where there is none."""
+        return next(iter(self.texts(selector)), "")
 
     def console(self) -> list[str]:
         """Return what the console said since the last call that is worse than information."""

@@ -50,11 +50,11 @@ def capture(browser: Browser, name: str) -> None:
 def use_test_client(browser: Browser, url: str) -> None:
     """Connect two clients and publish to both."""
     browser.get(url)
-    browser.one("[data-add]").click()
+    browser.press("[data-add]")
     for lane in browser.find_elements(By.CSS_SELECTOR, ".lane"):
         lane.find_element(By.CSS_SELECTOR, "[data-part=connect]").click()
     wait_until("both lanes", lambda: len(browser.find_elements(By.CSS_SELECTOR, ".lane[data-level=good]")) == 2)
-    browser.one("[data-publish] button").click()
+    browser.press("[data-publish] button")
     wait_until("an event", lambda: browser.find_elements(By.CSS_SELECTOR, ".event"))
 
 

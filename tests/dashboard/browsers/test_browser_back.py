@@ -48,7 +48,7 @@ def test_clients_let_their_streams_go_and_miss_nothing(
     browser.execute_script("localStorage.clear()")
     browser.reload()
     for _ in range(CONNECTIONS - 2):
-        browser.one("[data-add]").click()
+        browser.press("[data-add]")
     lanes = [LaneOnScreen(browser, number) for number in range(CONNECTIONS - 1)]
     for number, lane in enumerate(lanes):
         lane.rename(f"{client_name}-{number}")

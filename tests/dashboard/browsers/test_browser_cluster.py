@@ -87,7 +87,7 @@ def test_a_lane_that_goes_is_missed_by_every_page(
     row = browser.one("[data-rows=attention] tr")
     assert row.find_element("css selector", ".badge").get_attribute("data-state") == "partial"
     assert browser.execute_script("return window.sameDocument") is True
-    browser.one("[data-rows=attention] a").click()
+    browser.press("[data-rows=attention] a")
     browser.wait_url("/admin/stores/STORE007")
     browser.wait_live()
     assert states(browser).count("missing") == 1
@@ -106,10 +106,10 @@ def test_a_client_of_another_pod_is_seen_and_disconnected(
     visit(f"/admin/clients/{name}")
     wait_until("the client", lambda: headline(browser) == "Connected to pod-3.", SOON)
     wait_until("its beginning", lambda: browser.texts("[data-rows=timeline] th")[:1] == ["opened"], SOON)
-    browser.one("a.danger").click()
+    browser.press("a.danger")
     browser.wait_url("/disconnect")
     assert "pod-3" in browser.one(".question").text
-    browser.one("button.danger").click()
+    browser.press("button.danger")
     assert "is being disconnected by pod-3" in browser.wait_texts(".messagelist li")[0]
     wait_until("its end", lambda: headline(browser) == "Not connected. An operator disconnected it.")
     wait_until("how it was", lambda: browser.texts("[data-rows=timeline] th")[:1] == ["closed"], SOON)
@@ -120,17 +120,17 @@ def test_a_client_of_another_pod_is_seen_and_disconnected(
 
 def test_lanes_are_said_and_retired(browser: Browser, visit: Callable[[str], None], clients: Clients) -> None:
     visit("/admin/stores/STORE007")
-    browser.one("a.button").click()
+    browser.press("a.button")
     browser.wait_url("/expected")
     typed = browser.one("textarea")
     assert typed.get_attribute("value") == "\n".join(name.removeprefix("STORE007-") for name in LANES)
     typed.send_keys("\nLANE99")
     browser.button("Prepare").click()
-    wait_until("the question", lambda: "Expected from now on: LANE99." in browser.one("main").text)
+    wait_until("the question", lambda: "Expected from now on: LANE99." in browser.text("main"))
     assert_good(browser)
     browser.button("Yes, say so").click()
     assert "7 lanes of STORE007 are expected now." in browser.wait_texts(".messagelist li")[0]
-    browser.one("[data-key=STORE007-LANE99] [href$='/retire']").click()
+    browser.press("[data-key=STORE007-LANE99] [href$='/retire']")
     browser.wait_url("STORE007-LANE99/retire")
     assert_good(browser)
     browser.button("Yes, retire it").click()

@@ -63,11 +63,11 @@ def test_search_store_sort_and_page_survive_an_update(
     visit("/admin/pod")
     browser.one("input[name=q]").send_keys("lane")
     browser.one("input[name=store]").send_keys("STORE009")
-    browser.one(".search button").click()
+    browser.press(".search button")
     browser.wait_url("store=STORE009")
-    browser.one(".head-name a").click()
+    browser.press(".head-name a")
     browser.wait_url("sort=-name")
-    browser.one("a[rel=next]").click()
+    browser.press("a[rel=next]")
     browser.wait_url("page=2")
     expected = [f"STORE009-LANE{lane:03d}" for lane in range(9, -1, -1)]
     assert names(browser) == expected
@@ -83,16 +83,16 @@ def test_search_store_sort_and_page_survive_an_update(
 
 def test_disconnect_asks_and_works(browser: Browser, visit: Callable[[str], None], clients: Clients) -> None:
     visit("/admin/pod")
-    browser.one("[data-key=STORE002-LANE01] a").click()
+    browser.press("[data-key=STORE002-LANE01] a")
     browser.wait_url("/admin/clients/STORE002-LANE01")
-    browser.one("a.danger").click()
+    browser.press("a.danger")
     browser.wait_url("/disconnect")
-    browser.one("button.danger").click()
+    browser.press("button.danger")
     assert "was disconnected" in browser.wait_texts(".messagelist li")[0]
     assert browser.texts("[data-rows=ends] td")[0] == "operator"
     assert "Not connected." in browser.one("[data-text=headline]").text
     clients.connect("STORE002-LANE01")
-    wait_until("its return", lambda: browser.one("[data-text=headline]").text.startswith("Connected"))
+    wait_until("its return", lambda: browser.text("[data-text=headline]").startswith("Connected"))
     assert browser.console() == []
 
 
@@ -102,7 +102,7 @@ def test_a_test_event_reaches_the_client(browser: Browser, visit: Callable[[str]
     browser.wait_url("/send")
     browser.button("send it").click()
     assert "is connected to pod-dashboard" in browser.wait_texts(".messagelist li")[0]
-    wait_until("the count", lambda: browser.one("[data-text=event_count]").text == "1")
+    wait_until("the count", lambda: browser.text("[data-text=event_count]") == "1")
 
 
 def test_the_state_of_redis_is_seen_at_once(browser: Browser, start_pod: StartPod, mortal_redis: RedisServer) -> None:
@@ -125,7 +125,7 @@ def test_a_page_comes_back_after_its_pod(
     browser.get(f"http://{HOST}:{pod.port}/admin/pod")
     browser.wait_live()
     pod.terminate()
-    wait_until("the loss", lambda: "lost" in browser.one("[data-live-state]").text)
+    wait_until("the loss", lambda: "lost" in browser.text("[data-live-state]"))
     monkeypatch.setattr("tests.support.pods.free_port", lambda: pod.port)
     start_pod(REDIS_URL=redis_server.url)
     browser.wait_live()
@@ -157,7 +157,7 @@ def test_times_go_on_and_are_shown_as_somebody_likes(
 ) -> None:
     visit("/admin/pod")
     since = "[data-key=STORE001-LANE01] td[data-cell='2'] time"
-    wait_until("time to pass", lambda: re.fullmatch(r"(2|3|4) s ago|.* min ago", browser.one(since).text), 10)
+    wait_until("time to pass", lambda: re.fullmatch(r"(2|3|4) s ago|.* min ago", browser.text(since)), 10)
     switch = browser.one("[data-times]")
     assert switch.text == "Times: ago"
     switch.click()
@@ -170,8 +170,8 @@ def test_times_go_on_and_are_shown_as_somebody_likes(
     visit("/admin/clients/STORE001-LANE01")
     assert browser.one("[data-times]").text == "Times: UTC", "it is remembered"
     assert browser.one("time[data-text=since]").text == shown_as(moment)
-    browser.one("[data-times]").click()
-    browser.one("[data-times]").click()
+    browser.press("[data-times]")
+    browser.press("[data-times]")
     assert browser.one("[data-times]").text == "Times: ago"
 
 

@@ -85,7 +85,7 @@ def test_a_form_that_has_expired_says_so(browser: Browser, own_pod: Pod, clients
     browser.look(dark=dark)
     browser.get(f"http://{HOST}:{own_pod.port}/admin/clients/STORE001-LANE01/disconnect")
     browser.delete_all_cookies()
-    browser.one("button.danger").click()
+    browser.press("button.danger")
     wait_until("the answer", lambda: "This form has expired" in browser.title)
     assert own_pod.connections() == 3
     for size in ((1440, 900), PHONE):
@@ -119,12 +119,12 @@ def test_a_page_full_of_trouble_is_accessible(
                 browser.look(size=size, dark=dark)
                 browser.get(f"http://{HOST}:{pod.port}{path}")
                 if path.endswith("data=x"):
-                    browser.one("main button").click()
+                    browser.press("main button")
                     browser.wait_texts(".errornote")
                 assert serious_violations(browser) == []
                 assert_fits(browser)
         browser.get(f"http://{HOST}:{pod.port}/admin/clients/{longest}/disconnect")
-        browser.one("button.danger").click()
+        browser.press("button.danger")
         browser.wait_texts(".messagelist li")
         assert serious_violations(browser) == []
         assert_fits(browser)

@@ -49,7 +49,7 @@ def open_client(browser: Browser, pod: Pod, client_name: str) -> Callable[..., L
 def test_an_event_in_three_clicks(browser: Browser, open_client: Callable[..., LaneOnScreen]) -> None:
     lane = open_client()
     lane.connect()
-    browser.one("[data-publish] button").click()
+    browser.press("[data-publish] button")
     item = lane.wait_item("signature", "evt-", " ms", '"transactionId"')
     # The event may come before the answer to the form.
     wait_until("the answer", lambda: browser.texts("[data-said]")[0].startswith("Published evt-"))
@@ -106,7 +106,7 @@ def test_an_operators_disconnect_is_told_and_overcome(
     page = browser.current_window_handle
     browser.switch_to.new_window("tab")
     browser.get(f"http://{HOST}:{pod.port}/admin/clients/{client_name}/disconnect")
-    browser.one("button.danger").click()
+    browser.press("button.danger")
     wait_until("the answer", lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist"))
     browser.close()
     browser.switch_to.window(page)
@@ -162,7 +162,7 @@ def test_clients_stand_side_by_side_and_are_remembered(
     browser: Browser, open_client: Callable[..., LaneOnScreen], publish: Callable[..., None], client_name: str
 ) -> None:
     first = open_client()
-    browser.one("[data-add]").click()
+    browser.press("[data-add]")
     second = LaneOnScreen(browser, 1)
     second.rename(f"{client_name}-B")
     first.connect()
@@ -252,7 +252,7 @@ def test_works_below_a_path(browser: Browser, redis_server: RedisServer, tmp_pat
         redis_server.publish(event("STORE001-LANE01", 1))
         lane.wait_item("evt-00000001")
         browser.get(f"http://{HOST}:{pod.port}/sse/admin")
-        wait_until("the page to be live", lambda: browser.one("[data-live-state]").text == "Live", 20)
+        wait_until("the page to be live", lambda: browser.text("[data-live-state]") == "Live", 20)
     finally:
         pod.terminate()
     pod.assert_no_traceback()
