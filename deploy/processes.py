@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -50,17 +51,23 @@ class ChildProcess:
         self.log_path = log_path
         with contextlib.ExitStack() as opened:
             output = subprocess.PIPE if log_path is None else opened.enter_context(log_path.open("wb"))
-            self.process = subprocess.Popen(  # noqa: S603 - our own commands
-                command,
-                cwd=directory,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = self.start_process(command, environment, directory, output)
         self._printer = threading.Thread(target=self._print, name=f"print-{name}", daemon=True)
         self._printer.start()
+
+    def start_process(
+        self, command: list[str], environment: Mapping[str, str], directory: Path, output: int | BinaryIO
+    ) -> subprocess.Popen[bytes]:
+        """Start the program in a session of its own; both of its outputs go to `output`."""
+        return subprocess.Popen(  # noqa: S603 - our own commands
+            command,
+            cwd=directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     @property
     def running(self) -> bool:

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from streams.conf import StreamSettings, read_settings
-from tests.support.pods import Pod, environment
+from tests.support.forking.client import forking
+from tests.support.pods import ROOT, Pod, environment
 from tests.support.redis_server import RedisServer, running_redis
 
 # How long an example takes says more about the machine than about the code.
@@ -36,6 +37,13 @@ class StartPod(Protocol):
 def pytest_configure() -> None:
     """Let what the tests start be interrupted: a shell's background jobs ignore SIGINT, and so would their children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """Start pods and commands without each of them reading all libraries anew."""
+    with forking(environment(), ROOT):
+        yield
 
 
 @pytest.fixture(scope="session")

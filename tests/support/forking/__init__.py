@@ -1,0 +1,1 @@
+"""Starts Python programs by forking one that has read its libraries already: the suite starts hundreds of them."""

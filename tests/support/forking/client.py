@@ -1,0 +1,149 @@
+"""Asks a server for processes, which then look like those of `subprocess`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+BIN = Path(sys.executable).parent
+
+
+class Forked:
+    """One process, with what Popen has of it; it is a child of the server."""
+
+    stdout = None
+
+    def __init__(self, pid: int, arguments: Sequence[str], status: int) -> None:
+        self.pid, self.args = pid, arguments
+        self.returncode: int | None = None
+        self._status = status
+        # Several threads may wait.
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        return self._look(0)
+
+    def _look(self, seconds: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._status], [], [], seconds)[0]:
+                # A server that was killed says nothing.
+                self.returncode = int(os.read(self._status, 16) or b"-9")
+                os.close(self._status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if (code := self._look(timeout)) is None:
+            raise subprocess.TimeoutExpired(list(self.args), timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class ForkServer:
+    """A server of which each request is answered before the next; `environment` is Python's own part of a program's."""
+
+    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
+        self._python = pythons(environment)
+        self._lock = threading.Lock()
+        self._asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with answering:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.forking.server", str(answering.fileno())],
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[answering.fileno()],
+                start_new_session=True,
+            )
+
+    def takes(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Say whether a program is one of Python's, with the same settings of the interpreter."""
+        script = Path(command[1] if command[0] == sys.executable else command[0])
+        plain = script.name == "manage.py" or (script.parent == BIN and script.name in ("daphne", "uvicorn"))
+        return plain and pythons(environment) == self._python
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, out: BinaryIO, errors: BinaryIO
+    ) -> Forked:
+        arguments = command[command[0] == sys.executable :]
+        request = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "directory": str(directory),
+            # A child inherits these.
+            "ignored": [number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN],
+        }
+        read, write = os.pipe()
+        with self._lock:
+            descriptors = [out.fileno(), errors.fileno(), write]
+            socket.send_fds(self._asking, [json.dumps(request).encode()], descriptors)
+            pid = int(self._asking.recv(16))
+        os.close(write)
+        return Forked(pid, command, read)
+
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            process = self.start(command, environment, directory, out, errors)
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+            texts = [file.read().decode() for file in (out, errors) if file.seek(0) == 0]
+        return subprocess.CompletedProcess(list(command), code, *texts)
+
+    def close(self) -> None:
+        self._asking.close()
+        self._process.wait()
+
+
+def pythons(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a new interpreter reads of an environment."""
+    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG", "LD_"))}
+
+
+_servers: list[ForkServer] = []
+
+
+@contextlib.contextmanager
+def forking(environment: Mapping[str, str], directory: Path) -> Iterator[None]:
+    """Fork programs for the length of a block, where this system can tell of their ends."""
+    if not hasattr(os, "pidfd_open"):
+        yield
+        return
+    server = ForkServer(environment, directory)
+    _servers.append(server)
+    try:
+        yield
+    finally:
+        _servers.remove(server)
+        server.close()
+
+
+def fork_server(command: Sequence[str], environment: Mapping[str, str]) -> ForkServer | None:
+    """Return the server that may start a program, or None where it has to be started as it is."""
+    return next((server for server in _servers if server.takes(command, environment)), None)

@@ -1,0 +1,145 @@
+"""`python -m tests.support.forking.server DESCRIPTOR`: forks a program for each request on a socket.
+
+A request is JSON, with three descriptors beside it: for the program's output, its errors, and its exit status.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_REQUEST_BYTES = 1 << 20
+# Twisted's reactor has descriptors, which each process needs for itself; and our own modules may read the environment.
+OWN = ("sseproject", "streams", "dashboard", "deploy", "tests", "__main__", "daphne.server", "daphne.apps")
+REACTOR = "reactor"
+SETTINGS = "DJANGO_SETTINGS_MODULE"
+
+
+def main() -> None:
+    # Settings are the programs' own.
+    os.environ.pop(SETTINGS, None)
+    with socket.socket(fileno=int(sys.argv[1])) as asking:
+        preload()
+        gc.collect()
+        gc.freeze()
+        Server(asking).serve()
+
+
+def preload() -> None:
+    """Import what a pod imports, but for what is of this project: a child says what that is."""
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        with os.fdopen(write, "w") as out:
+            out.write("\n".join(names_of_a_pod()))
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as told:
+        names = told.read().split()
+    os.waitpid(child, 0)
+    for name in names:
+        # Models need settings, which are the pod's.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def names_of_a_pod() -> list[str]:
+    """Return the names of all modules of a pod that may be imported before its environment is known."""
+    os.environ[SETTINGS] = "sseproject.settings"
+    importlib.import_module("sseproject.asgi")
+    importlib.import_module("streams.server.daphne")
+    return [name for name in sys.modules if not name.startswith(OWN) and REACTOR not in name]
+
+
+class Server:
+    """Answers each request with the process' number, and writes its status where that is asked for."""
+
+    def __init__(self, asking: socket.socket) -> None:
+        self._asking = asking
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self) -> None:
+        """Serve until whoever asks is gone."""
+        self._selector.register(self._asking, selectors.EVENT_READ)
+        while True:
+            for key, _events in self._selector.select():
+                if key.fileobj is not self._asking:
+                    self._tell_end(key.fd, *key.data)
+                elif not self._start():
+                    return
+
+    def _start(self) -> bool:
+        request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 3)
+        if not request:
+            return False
+        out, errors, status = descriptors
+        if not (child := os.fork()):
+            become(json.loads(request), out, errors)
+        os.close(out)
+        os.close(errors)
+        self._selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
+        self._asking.send(str(child).encode())
+        return True
+
+    def _tell_end(self, descriptor: int, child: int, status: int) -> None:
+        self._selector.unregister(descriptor)
+        os.close(descriptor)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        # Nobody may be there to read it.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, str(code).encode())
+        os.close(status)
+
+
+def become(request: Mapping[str, Any], out: int, errors: int) -> None:
+    """Be a program from here on; never returns."""
+    os.setsid()
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(out, 1)
+    os.dup2(errors, 2)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    sys.argv = request["arguments"]
+    sys.path[0] = str(Path(sys.argv[0]).parent.resolve())
+    os._exit(status_of(lambda: runpy.run_path(sys.argv[0], run_name="__main__")))
+
+
+def status_of(program: Callable[[], object]) -> int:
+    """Run a program to its end as Python does; return its exit status."""
+    code: object = 0
+    try:
+        program()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    return code & 0xFF if isinstance(code, int) else int(code is not None)
+
+
+if __name__ == "__main__":
+    main()
