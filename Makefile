@@ -28,7 +28,7 @@ cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door 
 # the shell says: the suite starts hundreds of processes, each of which would compile the sources.
 test: export PYTHONDONTWRITEBYTECODE =
 test: lint ## Check style and types, then run the whole suite
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 long: .venv/.installed-dev ## Run the tests that take too long for the suite
 	$(BIN)/python -m pytest -n 3 -m long

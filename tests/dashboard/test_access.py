@@ -12,6 +12,7 @@ from tests.dashboard.browsers.axe import serious_violations
 from tests.dashboard.browsers.browser import PHONE, WIDE, Browser
 from tests.dashboard.conftest import STAFF, TOKEN
 from tests.support.http import HOST, EventStream, request_bytes
+from tests.support.marks import long
 from tests.support.pods import Pod
 from tests.support.waiting import wait_until
 
@@ -109,7 +110,7 @@ def look_closely(browser: Browser, dark: bool) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.long)], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [pytest.param(False, id="light"), long(True, "dark")])
 def test_the_pages_of_the_login_are_accessible(
     browser: Browser, production_pod: Pod, sign_in: Callable[[str], None], dark: bool
 ) -> None:

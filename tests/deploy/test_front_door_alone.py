@@ -19,6 +19,7 @@ from tests.deploy.clusters import DOORS, pod_at
 from tests.deploy.files import DEPLOY, tool
 from tests.support.event_stream import EventStreamParser
 from tests.support.http import HOST, TIMESTAMP, fetch
+from tests.support.marks import long
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
 
@@ -155,7 +156,7 @@ def chromium(tmp_path: Path) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", [DOORS[0], long(DOORS[1])])
 def test_an_eventsource_lives_until_there_is_a_pod(
     name: str, tmp_path: Path, redis_server: RedisServer, chromium: Browser
 ):

@@ -18,6 +18,7 @@ from django.conf import settings
 from tests.deploy.dockerfile import Build, Stage, as_user, confined, obstacle, read_dockerfile
 from tests.deploy.files import DEPLOY, run, tool
 from tests.support.http import fetch, open_stream
+from tests.support.marks import long
 from tests.support.pods import ROOT
 from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import wait_until
@@ -135,7 +136,7 @@ def test_a_read_only_root_refuses_even_those_who_own_it(build: Build):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("read_only", [False, True], ids=["another-user", "read-only"])
+@pytest.mark.parametrize("read_only", [long(False, "another-user"), pytest.param(True, id="read-only")])
 async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
     build: Build, redis_server: RedisServer, read_only: bool
 ):

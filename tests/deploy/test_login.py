@@ -15,6 +15,7 @@ from tests.conftest import StartPod
 from tests.deploy.clusters import DOORS, PODS, running_cluster
 from tests.deploy.files import tool
 from tests.support.http import HOST
+from tests.support.marks import long
 from tests.support.operators import Operator, make_databases
 from tests.support.pods import PRODUCTION
 from tests.support.redis_server import RedisServer, free_port
@@ -71,7 +72,7 @@ def test_one_login_opens_thirty_pages_over_all_pods_until_the_logout(front_port:
     assert {copy.ask(port, "/admin/connections").status for port in pod_ports} == {401}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [DOORS[0], long(DOORS[1])])
 def test_make_cluster_in_production_asks_once(door: str, redis_server: RedisServer, tmp_path: Path):
     """The pods of `make cluster` share one database."""
     tool(door, f"the package {door}")

@@ -14,6 +14,7 @@ from tests.dashboard.browsers.axe import serious_violations
 from tests.dashboard.browsers.browser import PHONE, WIDE, Browser
 from tests.dashboard.clients import Clients, connected
 from tests.support.http import HOST
+from tests.support.marks import long
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer, running_redis
 from tests.support.waiting import wait_until
@@ -139,7 +140,7 @@ def test_lanes_are_said_and_retired(browser: Browser, visit: Callable[[str], Non
     assert browser.console() == []
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.long)], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [pytest.param(False, id="light"), long(True, "dark")])
 @pytest.mark.parametrize(
     "path",
     ["/admin", "/admin/stores", "/admin/stores/STORE007", f"/admin/clients/{LANES[0]}", "/admin/pods/pod-2"],

@@ -12,6 +12,7 @@ from tests.dashboard.browsers.axe import serious_violations
 from tests.dashboard.browsers.browser import PHONE, Browser
 from tests.dashboard.clients import Clients, connected
 from tests.support.http import HOST
+from tests.support.marks import long
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -95,7 +96,7 @@ def test_a_form_that_has_expired_says_so(browser: Browser, own_pod: Pod, clients
     assert_only_said(browser, "403 (Forbidden)")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [pytest.param(False, id="light"), long(True, "dark")])
 def test_a_page_full_of_trouble_is_accessible(
     browser: Browser, start_pod: StartPod, mortal_redis: RedisServer, dark: bool
 ) -> None:

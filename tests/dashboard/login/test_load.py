@@ -6,13 +6,14 @@ import pytest
 
 from tests.benchmarks.passwords import EVENTS_PER_SECOND, measure
 from tests.conftest import StartPod
+from tests.support.marks import long
 from tests.support.pods import PRODUCTION
 from tests.support.redis_server import RedisServer
 
 SECONDS, GUESSES = 2, 50
 
 
-@pytest.mark.parametrize("spread", [False, True], ids=["one account", "many accounts and addresses"])
+@pytest.mark.parametrize("spread", [long(False, "one account"), pytest.param(True, id="many accounts and addresses")])
 async def test_every_event_comes_while_strangers_guess(
     start_pod: StartPod, mortal_redis: RedisServer, databases: list[str], spread: bool
 ):

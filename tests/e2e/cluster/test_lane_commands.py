@@ -72,7 +72,9 @@ async def test_lanes(shop: Shop):
     ]
     assert shop.run("lanes").stderr == "3 lanes\n"
     assert [lane["clientName"] for lane in shop.objects("lanes", "--store", "STORE001")] == NAMES[:2]
-    assert [lane["state"] for lane in shop.objects("lanes", "--state", "offline")] == ["offline"]
+    # Which lanes are in a state is summed up once a second.
+    wait_until("the one that has left", lambda: shop.objects("lanes", "--state", "offline"))
+    assert [lane["clientName"] for lane in shop.objects("lanes", "--state", "offline")] == NAMES[2:]
     nothing = shop.run("lanes", "--state", "missing", "--json")
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
 

@@ -159,6 +159,7 @@ def numbers(pods: list[Pod]) -> list[Numbers]:
     return found
 
 
+@pytest.mark.long
 async def test_roster_in_metrics(pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer):
     """Every pod shows the same numbers, and none where nobody knows them."""
     streams = await connect(pods)

@@ -9,8 +9,8 @@ import pytest
 from tests.chaos.report import chosen, failures, story, table
 from tests.chaos.running import Plan, run
 
-# A minute of it; a seed that draws in that time each kind of fault of a pod, and three of Redis or more.
-PLAN = Plan(seed=18, seconds=60.0, lanes=24, events_per_second=10.0)
+# Half a minute of it.
+PLAN = Plan(seed=18, seconds=30.0, lanes=24, events_per_second=10.0)
 STORIES = 3
 
 
@@ -18,6 +18,6 @@ STORIES = 3
 async def test_random_faults_lose_nothing_in_silence(tmp_path: Path):
     outcome = await run(PLAN, tmp_path, print)
     print(table(outcome))
-    assert outcome.verdict.acknowledged.total() > 3_500, "too slow to tell anything"
+    assert outcome.verdict.acknowledged.total() > 1_700, "too slow to tell anything"
     stories = [story(event, outcome) for event in chosen(outcome, STORIES)]
     assert failures(outcome) == [], "\n\n".join([*stories, *outcome.tracebacks, outcome.not_ready])

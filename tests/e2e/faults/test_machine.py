@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import DEFAULTS
 from tests.support.http import HOST, EventStream, close_all, open_stream
+from tests.support.marks import long
 from tests.support.pods import Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually, wait_until
@@ -74,7 +75,9 @@ def assert_probes_answer(pod: Pod) -> None:
         assert pod.fetch(path, timeout=PROBE_SECONDS).status == 200, path
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["two hours forward", "two hours back"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGUSR1, id="two hours forward"), long(signal.SIGUSR2, "two hours back")]
+)
 async def test_a_clock_that_is_set_changes_no_stream(number: signal.Signals, mortal_redis: RedisServer, tmp_path: Path):
     mortal_redis.start()
     # Before `manage.py`, so that this module runs it.
