@@ -61,6 +61,9 @@ class Ledger:
     refused: int = 0
     # Sent, and no answer came: such an event is neither lost nor required.
     uncertain: int = 0
+    # Over HTTP: tries that were not answered with 202, and refusals that no event here deserves.
+    retries: int = 0
+    wrong: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def draft(self, lane: str, ingress: Ingress) -> Draft:

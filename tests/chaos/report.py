@@ -30,6 +30,10 @@ def failures(outcome: Outcome) -> list[str]:
         found.append(f"{len(outcome.stranded)} lane(s) without their last events: {', '.join(outcome.stranded)}")
     if outcome.disagreeing:
         found.append(f"the roster and the pods do not agree: {'; '.join(outcome.disagreeing[:5])}")
+    if verdict.retried:
+        found.append(f"{verdict.retried:,} event(s) of back ends that tried again read twice on one stream")
+    if outcome.ledger.wrong:
+        found.append(f"{len(outcome.ledger.wrong):,} event(s) refused over HTTP: {outcome.ledger.wrong[0]}")
     if outcome.tracebacks:
         found.append(f"{len(outcome.tracebacks)} traceback(s) in the pods' logs")
     if outcome.not_ready:
@@ -53,6 +57,7 @@ def table(outcome: Outcome) -> str:
         ("streams, by their end", counted(visits)),
         ("acknowledged", counted(Counter({str(kind): count for kind, count in verdict.acknowledged.items()}))),
         ("refused, uncertain", f"{ledger.refused:,}, {ledger.uncertain:,}"),
+        ("tried again over HTTP", f"{ledger.retries:,} by {plan.back_ends} back ends"),
         ("read", f"{verdict.read:,}"),
         ("named as missing", f"{verdict.named:,} ({verdict.vaguely:,} only from the beginning, {verdict.late:,} late)"),
         ("gaps told", counted(gaps)),

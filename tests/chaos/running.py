@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.back_ends import BackEnd
 from tests.chaos.cluster import Cluster
 from tests.chaos.faults import Fault, FaultLog, PodFaults, RedisFaults, Timeline, move_at_random, move_in_turn, rest
 from tests.chaos.lanes import Lane
@@ -20,6 +21,8 @@ from tests.chaos.verdict import Ingress, LaneRecord, Verdict, judge
 from tests.support.waiting import eventually
 
 PUBLISHERS = 2
+# Each publishes over HTTP once in so many seconds, but for the time that it takes until it is accepted.
+BACK_ENDS, BACK_END_SECONDS = 200, 5.0
 # An event in so many goes in by both ingresses, with one id.
 BOTH_SHARE = 0.02
 WARM_UP_SECONDS = 20.0
@@ -47,6 +50,7 @@ class Plan:
     calm: bool = False
     # Kinds of fault; all where none is named.
     only: frozenset[str] = frozenset()
+    back_ends: int = BACK_ENDS
 
     def draw(self, what: str) -> random.Random:
         """Return the randomness of one part, which no other part's use of its own changes."""
@@ -141,6 +145,11 @@ class Phases:
                 )
                 publisher = Publisher(self._cluster.primary_port, self._ledger)
                 tasks.create_task(publish_until(self._over, publisher, traffic))
+            for number in range(plan.back_ends):
+                lanes = [lane.record.name for lane in self.lanes]
+                draw = plan.draw(f"back-end-{number}")
+                back_end = BackEnd(self._cluster, self._ledger, lanes, BACK_END_SECONDS, draw)
+                tasks.create_task(back_end.publish_until(self._over))
             if plan.calm:
                 tasks.create_task(move_in_turn(self.lanes, plan.draw("lanes"), self._over))
             else:

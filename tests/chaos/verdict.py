@@ -25,6 +25,8 @@ class Ingress(StrEnum):
     JOURNAL = "journal"
     # The same message by both, as a publisher does that changes from one to the other.
     BOTH = "both"
+    # By a pod, into the journal.
+    HTTP = "http"
 
 
 class Ending(StrEnum):
@@ -122,6 +124,8 @@ class Verdict:
     # Readings of an event that its lane had read before, by what lay between the two.
     doubled: Counter[str] = field(default_factory=Counter)
     misdelivered: int = 0
+    # Readings of an event of a back end that tried again, though its lane had read it on the same stream.
+    retried: int = 0
 
     @property
     def doubled_share(self) -> float:
@@ -156,6 +160,7 @@ def _judge_lane(verdict: Verdict, events: list[Published], record: LaneRecord) -
     for event_id, readings_of_one in readings.items():
         for earlier, later in pairwise(readings_of_one):
             verdict.doubled[_cause(ingresses.get(event_id), earlier, later, record)] += 1
+            verdict.retried += earlier.visit == later.visit and ingresses.get(event_id) is Ingress.HTTP
     verdict.readings += len(record.readings)
     verdict.misdelivered += len(record.misdelivered)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from tests.chaos.faults import Fault
 from tests.chaos.publishing import Ledger
@@ -92,3 +93,16 @@ def test_table_and_json_say_the_same():
     assert data["silentNear"] == {"half-open-journal": 1}
     assert data["stories"][0].startswith("LOST IN SILENCE evt-2")
     assert data["faults"][0]["kind"] == "kill"
+
+
+def test_failures_name_what_went_wrong_over_http():
+    """A double on one stream that a retry made, and a refusal that nothing deserved."""
+    found = outcome()
+    http = Published("evt-4", "LANE", Ingress.HTTP, 1_050, 1_050.2)
+    found.ledger.acknowledged.append(http)
+    found.records["LANE"].readings += [Reading("evt-4", 1_050.1, 2), Reading("evt-4", 1_050.3, 2)]
+    found.ledger.wrong.append("evt-5: 400 no")
+    found = replace(found, verdict=judge(found.ledger.acknowledged, found.records))
+    said = failures(found)
+    assert "1 event(s) of back ends that tried again read twice on one stream" in said
+    assert "1 event(s) refused over HTTP: evt-5: 400 no" in said
