@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -18,20 +20,30 @@ from tests.support.waiting import wait_until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="ports are held on Linux only")
 
-# From the range that Linux gives to outgoing connections, where the race is.
-PORT = 40_123
+# From those that Linux gives to outgoing connections, where the race is.
+PORTS = range(33_000, 60_000)
 IP_LOCAL_PORT_RANGE = 51
 
 
 @pytest.fixture
-def outgoing() -> Iterator[socket.socket]:
-    """A connection to be, to which the kernel can give no source port but PORT."""
+def port() -> int:
+    """Return a port that no connection has, or had within the last minute."""
+    while True:
+        number = random.SystemRandom().choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as connection:
+            connection.bind((HOST, number))
+            return number
+
+
+@pytest.fixture
+def outgoing(port: int) -> Iterator[socket.socket]:
+    """A connection to be, to which the kernel can give no source port but one."""
     with socket.socket() as connection:
         # Closed, it leaves nothing behind that would keep the port for a minute.
         reset_at_close(connection)
         try:
             connection.setsockopt(
-                socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, (PORT << 16 | PORT).to_bytes(4, sys.byteorder)
+                socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, (port << 16 | port).to_bytes(4, sys.byteorder)
             )
         except OSError:
             pytest.skip("this kernel is older than 6.3 and chooses source ports by chance")
@@ -45,19 +57,19 @@ def serve(port: int) -> None:
 
 
 @on_linux
-def test_a_question_before_its_server_is_there_would_take_the_port_away(outgoing: socket.socket):
-    outgoing.connect((HOST, PORT))
+def test_a_question_before_its_server_is_there_would_take_the_port_away(outgoing: socket.socket, port: int):
+    outgoing.connect((HOST, port))
     assert outgoing.getpeername() == outgoing.getsockname(), "it is connected to itself"
     with pytest.raises(OSError, match="Address already in use"):
-        serve(PORT)
+        serve(port)
 
 
 @on_linux
-def test_a_port_that_is_held_is_given_to_no_connection(outgoing: socket.socket):
-    with hold_ports([PORT]):
+def test_a_port_that_is_held_is_given_to_no_connection(outgoing: socket.socket, port: int):
+    with hold_ports([port]):
         with pytest.raises(OSError, match="Cannot assign requested address"):
-            outgoing.connect((HOST, PORT))
-        serve(PORT)
+            outgoing.connect((HOST, port))
+        serve(port)
 
 
 @on_linux
