@@ -42,6 +42,8 @@ class Plan:
     concurrency: int = 50
     timeout_seconds: float = 60.0
     reconnect: bool = False
+    # Events in a request, where they are published over HTTP; 0 publishes them to Redis.
+    http: int = 0
     pid: int | None = None
     prefix: str = "LOAD"
     # Events of another test, or of an earlier one still on their way, are not counted.

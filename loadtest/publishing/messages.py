@@ -22,7 +22,7 @@ def marker(run: str) -> bytes:
 
 
 class MessageWriter:
-    """Writes PUBLISH commands for the events of one plan, a formatting of bytes each.
+    """Writes PUBLISH commands, or bodies of requests, for the events of one plan, a formatting of bytes each.
 
     Raises ImpossiblePlan for a size that its own fields alone exceed.
     """
@@ -37,11 +37,15 @@ class MessageWriter:
         if plan.size < own_size:
             raise ImpossiblePlan(f"--size is {plan.size}, but an event has at least {own_size} bytes.")
         self._tail = b'","pad":"%b"}}' % (b"x" * (plan.size - own_size))
+        if plan.http:
+            self._command_head = self._command_end = b""
+            return
         self._command_head = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n" % (
             len(self._channel),
             self._channel,
             plan.size,
         )
+        self._command_end = b"\r\n"
 
     def stamp(self, seconds: float) -> None:
         """Set the `timestamp`, a Unix time, of the events from now on."""
@@ -58,7 +62,7 @@ class MessageWriter:
 
     def command(self, head: bytes, number: int, microseconds: int) -> bytes:
         """Write the command that publishes event `number` of a client at a monotonic time."""
-        return self._fill(head, number, microseconds) + b"\r\n"
+        return self._fill(head, number, microseconds) + self._command_end
 
     def _head(self, name: str, index: int) -> bytes:
         return b'{"clientName":"%b","action":"status","eventId":"load-%b-%05d-' % (

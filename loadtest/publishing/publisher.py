@@ -12,6 +12,7 @@ import msgspec
 from loadtest.board import READ, Board
 from loadtest.errors import LoadTestError
 from loadtest.plan import Plan
+from loadtest.publishing.http_sockets import HttpSockets
 from loadtest.publishing.messages import MessageWriter
 from loadtest.publishing.redis_socket import RedisSocket
 
@@ -43,7 +44,7 @@ def run_publisher(plan: Plan, board: Board, pipe: Connection) -> None:
     # Ctrl-C reaches every process of the terminal; the main process says what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        publisher = Publisher(plan, board, RedisSocket(plan.redis_url))
+        publisher = Publisher(plan, board, HttpSockets(plan) if plan.http else RedisSocket(plan.redis_url))
         pipe.send(None)
         pipe.recv()
         pipe.send(publisher.run())
@@ -56,10 +57,10 @@ def run_publisher(plan: Plan, board: Board, pipe: Connection) -> None:
 class Publisher:
     """Publishes round all clients in turn, so that the count alone tells what each must get."""
 
-    def __init__(self, plan: Plan, board: Board, redis: RedisSocket) -> None:
+    def __init__(self, plan: Plan, board: Board, taker: RedisSocket | HttpSockets) -> None:
         self._plan = plan
         self._board = board
-        self._redis = redis
+        self._taker = taker
         self._writer = MessageWriter(plan)
         self._heads = [self._writer.head(plan.client_name(index), index) for index in range(plan.connections)]
         self._foreign_heads = [self._writer.head(plan.foreign_name(index), index) for index in range(FOREIGN_NAMES)]
@@ -75,14 +76,14 @@ class Publisher:
         for count in batches:
             self._send(count)
             self._note()
-        while self._redis.unacknowledged:
-            self._redis.receive(wait=True)
+        while self._taker.unacknowledged:
+            self._taker.receive(wait=True)
         self._note()
         planned = 0 if self._plan.rate is None else int(self._plan.rate * self._plan.seconds)
         seconds = time.monotonic() - start
-        redis = self._redis
-        redis.close()
-        return Published(self._deliverable, self._foreign, redis.acknowledged, redis.unheard, planned, seconds)
+        taker = self._taker
+        taker.close()
+        return Published(self._deliverable, self._foreign, taker.acknowledged, taker.unheard, planned, seconds)
 
     def _paced(self, start: float, rate: float) -> Iterator[int]:
         """Yield the sizes of batches that keep to a rate; what is late is sent at once."""
@@ -93,8 +94,9 @@ class Publisher:
             if elapsed > self._plan.seconds + STALL_SECONDS:
                 return
             due = min(planned, int(elapsed * rate) + 1) - sent
-            if due <= 0:
-                time.sleep(max(PAUSE_SECONDS, (sent / rate) - elapsed))
+            # A request with many events is sent when it is full.
+            if due < min(max(1, self._plan.http), planned - sent):
+                self._pause(max(PAUSE_SECONDS, (sent / rate) - elapsed))
                 continue
             self._worst_lag = max(self._worst_lag, elapsed - sent / rate)
             count = min(due, MAX_BATCH)
@@ -116,7 +118,12 @@ class Publisher:
             elif now - read_at > STALL_SECONDS:
                 forgiven, read_at = self._deliverable - read, now
             else:
-                time.sleep(PAUSE_SECONDS / 2)
+                self._pause(PAUSE_SECONDS / 2)
+
+    def _pause(self, seconds: float) -> None:
+        # What waits for a connection goes out when an answer is there.
+        self._taker.receive(wait=False)
+        time.sleep(seconds)
 
     def _send(self, count: int) -> None:
         self._writer.stamp(time.time())
@@ -134,11 +141,11 @@ class Publisher:
                 number, index = divmod(self._deliverable, clients)
                 self._deliverable += 1
                 commands.append(command(self._heads[index], number, now))
-        self._redis.send(commands)
-        while self._redis.unacknowledged > MAX_UNACKNOWLEDGED:
-            self._redis.receive(wait=True)
+        self._taker.send(commands)
+        while self._taker.unacknowledged > MAX_UNACKNOWLEDGED:
+            self._taker.receive(wait=True)
 
     def _note(self) -> None:
         self._board.note_published(
-            self._deliverable, self._foreign, self._redis.acknowledged, int(self._worst_lag * 1_000_000)
+            self._deliverable, self._foreign, self._taker.acknowledged, int(self._worst_lag * 1_000_000)
         )

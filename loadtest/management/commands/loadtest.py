@@ -24,6 +24,7 @@ examples:
   manage.py loadtest                                          1,000 streams, 1,000 events a second, 10 s
   manage.py loadtest --connections 10000 --rate 10000 --pid 4242
   manage.py loadtest --rate max                               as fast as the pod delivers
+  manage.py loadtest --rate 2000 --http 1                     a request for each event, in place of PUBLISH
   manage.py loadtest --rate 50000 --foreign 0.99              what the other pods' clients cost this one
   manage.py loadtest --connections 10000 --rate 0 --reconnect all drop and come back at once
   manage.py loadtest --url http://pod-2:3000 --redis redis://cache:6379
@@ -39,7 +40,7 @@ class Command(BaseCommand):
 
     # A tuple, as an empty list would be one for all commands.
     requires_system_checks = ()
-    help = "Hold streams against a pod, publish to Redis, and check every event of every connection."
+    help = "Hold streams against a pod, publish to Redis or over HTTP, and check every event of every connection."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Keep the line breaks of the examples."""
@@ -60,6 +61,13 @@ class Command(BaseCommand):
             help="streams to hold (default 1000)",
         )
         add("--rate", type=_rate, default=DEFAULTS.rate, help="events a second, 0 for none, max for saturation")
+        add(
+            "--http",
+            type=_whole(500),
+            default=DEFAULTS.http,
+            metavar="EVENTS",
+            help="publish over HTTP, by this pod, so many events in a request (default: to Redis)",
+        )
         add("--foreign", type=_share, default=DEFAULTS.foreign, help="share, 0 to 1, for clients elsewhere")
         add("--seconds", type=_seconds, default=DEFAULTS.seconds, help="how long to publish, or to hold (default 10)")
         add("--size", type=_whole(1_048_576), default=DEFAULTS.size, help="bytes of an event's JSON (default 250)")
@@ -123,6 +131,7 @@ def _plan(options: dict[str, Any]) -> Plan:
         concurrency=options["concurrency"],
         timeout_seconds=options["timeout"],
         reconnect=options["reconnect"],
+        http=options["http"],
         pid=options["pid"],
         prefix=options["prefix"],
     )
