@@ -9,7 +9,7 @@ event itself, any pod that has it can say when it was published.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
@@ -37,6 +37,8 @@ PODS_ASKED = 4
 # For how long a pod answers for a stream that has ended.
 REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 50_000
+# The last events of a replay that are remembered with its stream, 8 bytes each; of others nothing is claimed.
+MAX_REPLAYED = 128
 # Whoever took the name of a stream asks for it so soon.
 EVICTED_SECONDS = 1.0
 # The ends of streams that their clients may have left long before.
@@ -51,6 +53,7 @@ LEFT_BEFORE = (
 class Session(NamedTuple):
     """What one stream was written: a client's events from a place of the history on, and before another.
 
+    From the place `live_from` on it was written all, before that what has one of the hashes `replayed`.
     `resumed` is the id that the client came with, which this stream did not write. Where not all that was written is
     `acknowledged`, the client may have read any of it elsewhere. After `asked_until` it may have been there since.
     """
@@ -58,6 +61,8 @@ class Session(NamedTuple):
     client_name: str
     first: int
     end: int
+    live_from: int
+    replayed: Sequence[int]
     resumed: str | None
     ended_at: float
     acknowledged: bool
@@ -67,7 +72,8 @@ class Session(NamedTuple):
         """Return the place of an event that was written, and the digests of what was written shortly before it."""
         if event_id == self.resumed or now > self.asked_until or not self.acknowledged:
             return None
-        return history.written_before(self.client_name, event_id, self.first, self.end)
+        name, first, end, live_from, replayed = self[:5]
+        return history.written_before(name, event_id, first, end, live_from, replayed)
 
     def up_to(self, written: tuple[int, Counter[str]] | None) -> Session:
         """Return the same where its client is known to have read up to an event, or nothing of it."""
@@ -261,7 +267,9 @@ class Handover:
         resumed = None if connection.resume is None else connection.resume.last_event_id
         # A replay, or what was read late, was written long after it was published: no moment says which part it is.
         acknowledged = connection.writer.silent_seconds() == 0
-        return Session(connection.client_name, connection.first_place, end, resumed, now, acknowledged)
+        replayed = connection.replayed[-MAX_REPLAYED:] if connection.replayed else ()
+        name, first, live_from = connection.client_name, connection.first_place, connection.live_from
+        return Session(name, first, end, live_from, replayed, resumed, now, acknowledged)
 
     def _forget(self, number: int) -> Waiting:
         waiting = self.waits.pop(number)

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from streams.history.coverage import Ingress
 from streams.history.memory import APART_SECONDS, NO_CLIENT, Memory
-from streams.wire.events import decode_remembered
+from streams.wire.events import decode_remembered, valid_event_id
 
 
 class Lookup(Memory):
@@ -18,10 +18,13 @@ class Lookup(Memory):
         """Say whether a client's event with an id is remembered."""
         return self._find(self._indexes(self._chains.numbers.get(name)), event_id) is not None
 
-    def written_before(self, name: str, event_id: str, first: int, end: int) -> tuple[int, Counter[str]] | None:
+    def written_before(
+        self, name: str, event_id: str, first: int, end: int, live_from: int, replayed: Collection[int]
+    ) -> tuple[int, Counter[str]] | None:
         """Return the place of a client's event, and the digests of its events shortly before it, in this pod's order.
 
-        Only where the event with the id is at a place from `first` on and before `end`; else None.
+        Only where the event with the id is at a place from `first` on and before `end`; else None. From the place
+        `live_from` on all were written, and before it those with one of the hashes `replayed`.
         """
         indexes = self._indexes(self._chains.numbers.get(name))
         within = [index for index in indexes if first <= self._base + index < end]
@@ -32,10 +35,17 @@ class Lookup(Memory):
         horizon = self._moments[indexes[place]] - APART_SECONDS
         before = [each for each in indexes[:place] if self._moments[each] > horizon]
         if self.copies_seen:
-            # One from before may be a copy that the client was never given, as it was lost, and was told so.
-            before = [each for each in before if self._base + each >= first]
+            # Another may be a copy that the client was never given, as it was lost, and was told so.
+            given = [each for each in before if self._base + each >= first]
+            before = [each for each in given if self._base + each >= live_from or self._is_given(each, replayed)]
         had = Counter(digest(self._messages[each]) for each in before)
         return self._base + indexes[place], had
+
+    def _is_given(self, index: int, replayed: Collection[int]) -> bool:
+        message = self._messages[index]
+        event_id = decode_remembered(message).event_id
+        # What has no id has no copies.
+        return hash(message) in replayed or not (isinstance(event_id, str) and valid_event_id(event_id))
 
     def events_of(self, name: str, limit: int) -> list[tuple[float, bytes]]:
         """Return when a client's latest events were published, and their messages, newest last."""

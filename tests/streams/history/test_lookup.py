@@ -61,14 +61,14 @@ def test_says_what_was_written_before_an_event_in_this_pods_order():
     (p,) = fill(history, "p", now=STARTED + 50)
     (j,) = fill(history, "j", now=STARTED + 51, ingress=JOURNAL)
     fill(history, "q", now=STARTED + 52)
-    assert history.written_before("a", "q", 0, 3) == (2, Counter([digest(p), digest(j)]))
-    assert history.written_before("a", "q", 2, 3) == (2, Counter([digest(p), digest(j)]))
-    assert history.written_before("a", "p", 0, 3) == (0, Counter())
-    assert history.written_before("a", "q", 0, 2) is None
-    assert history.written_before("a", "p", 1, 3) is None
-    assert history.written_before("b", "p", 0, 3) is None
+    assert history.written_before("a", "q", 0, 3, 0, ()) == (2, Counter([digest(p), digest(j)]))
+    assert history.written_before("a", "q", 2, 3, 0, ()) == (2, Counter([digest(p), digest(j)]))
+    assert history.written_before("a", "p", 0, 3, 0, ()) == (0, Counter())
+    assert history.written_before("a", "q", 0, 2, 0, ()) is None
+    assert history.written_before("a", "p", 1, 3, 0, ()) is None
+    assert history.written_before("b", "p", 0, 3, 0, ()) is None
     fill(history, "late", now=STARTED + 52 + APART_SECONDS)
-    place, had = history.written_before("a", "late", 0, 9) or (None, Counter())
+    place, had = history.written_before("a", "late", 0, 9, 0, ()) or (None, Counter())
     assert (place, had) == (3, Counter()), "what is far apart has one order everywhere"
 
 
@@ -102,12 +102,35 @@ def test_ids_of_a_client_are_those_that_are_text():
 def test_what_was_there_before_a_stream_is_not_written_by_it_where_ids_come_twice():
     history = make_history()
     fill(history, "lost", "1", "2")
-    assert history.written_before("a", "2", 1, history.end) == (
+    assert history.written_before("a", "2", 1, history.end, 0, ()) == (
         2,
         Counter(map(digest, fill(make_history(), "lost", "1"))),
     )
     history.copies_seen = True
-    assert history.written_before("a", "2", 1, history.end) == (2, Counter(map(digest, fill(make_history(), "1"))))
+    assert history.written_before("a", "2", 1, history.end, 0, ()) == (
+        2,
+        Counter(map(digest, fill(make_history(), "1"))),
+    )
+
+
+def test_what_its_replay_left_out_is_not_written_by_a_stream_where_ids_come_twice():
+    """Nor is it known that its client has it: it may have been lost, and told so."""
+    history = make_history()
+    lost, given = fill(history, "lost", "given")
+    without_id = b'{"clientName":"a","data":1}'
+    history.extend(["a"], [without_id], STARTED + 2, CHANNEL)
+    live, _ = fill(history, "live", "3", now=STARTED + 3)
+
+    def written() -> set[str]:
+        found = history.written_before("a", "3", 0, history.end, 3, [hash(given)])
+        assert found is not None
+        return set(found[1])
+
+    before = {digest(each) for each in (given, live, without_id)}
+    assert before | {digest(lost)} <= written()
+    history.copies_seen = True
+    assert before <= written()
+    assert digest(lost) not in written()
 
 
 def test_a_place_tells_by_which_ingress_its_event_came():
