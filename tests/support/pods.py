@@ -36,6 +36,8 @@ AS_IN_THE_IMAGE = {
 PRODUCTION: dict[str, Any] = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+    "STREAM_AUTH": "off",
+    "PUBLISH_AUTH": "off",
 }
 
 # Where tests.support.applications.introspection answers.
