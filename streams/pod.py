@@ -25,6 +25,7 @@ from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
+from streams.locks.locks import Locks
 from streams.publishing.publishing import Publishing
 from streams.roster.lives import Life
 from streams.roster.reading.pod_reader import Reading
@@ -65,6 +66,7 @@ class Pod:
         self.conf = conf
         # Unix time, for whoever compares it with other clocks.
         self.started_at = time.time()
+        self.locks = Locks(conf)
         self._started = time.monotonic()
         self.draining = False
         self.registry = Registry(
