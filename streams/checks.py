@@ -85,6 +85,12 @@ WARNINGS = (
         "MAX_CONNECTIONS_PER_IP is set and TRUSTED_PROXIES is not: behind a front door all clients have its address.",
         "Name the front doors in TRUSTED_PROXIES.",
     ),
+    Pair(
+        "streams.W013",
+        lambda conf: conf.metrics_auth != "off" and not (conf.has_token_keys or conf.admin_token),
+        "METRICS_AUTH is required, and there is no key for tokens and no ADMIN_TOKEN: no program can read /metrics.",
+        "Set ADMIN_TOKEN or TOKEN_SECRET, or METRICS_AUTH=off.",
+    ),
 )
 ERRORS = (
     Pair(

@@ -248,6 +248,10 @@ class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
             "JSON under `/admin`"
         ),
     ] = ""
+    metrics_auth: Annotated[
+        Literal["off", "required"],
+        Meta(description="whether `/metrics` needs a token with the right to `read`, or `ADMIN_TOKEN`"),
+    ] = "off"
 
     def __repr__(self) -> str:
         # The others are long, and some of them secrets.

@@ -15,6 +15,7 @@ from streams.auth.revocations import Revocations
 from streams.auth.rights import Right
 from streams.auth.tokens import Verifier, rules_of
 from streams.conf.tokens import TokenSettings
+from streams.locks.refusals import Refusals
 
 
 class Mode(StrEnum):
@@ -34,6 +35,9 @@ class Locks:
         self.revocations = Revocations()
         # By how it was decided, and the mode of the lock.
         self.counts: Counter[tuple[Result, Mode]] = Counter()
+        # Lanes that were asked for without the right token.
+        self.refusals = Refusals()
+        self._has_keys = conf.has_token_keys
         self._cookie = conf.token_cookie
         self._wall = wall
 
@@ -52,6 +56,23 @@ class Locks:
         Whether the decision is kept to is for the mode: off does not ask, and observe does not refuse.
         """
         presented = present(headers, query, self._cookie if origin_ok else "", origin_ok=origin_ok)
-        decision = permit(identify(presented, self.verifier, self.revocations, self._wall()), right, name)
+        now = self._wall()
+        decision = permit(identify(presented, self.verifier, self.revocations, now), right, name)
         self.counts[decision.result, mode] += 1
+        if right is Right.SUBSCRIBE:
+            self.refusals.note(name, decision, now)
         return decision
+
+    def count_publisher(self, decision: Decision | None) -> None:
+        """Count how it was decided about one who publishes; nothing was presented where there is no decision."""
+        self.counts[decision.result if decision is not None else Result.NONE, self.publishing] += 1
+
+    def identify(self, headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Decision:
+        """Decide who a request is from by its header alone, as operators and back ends send it; nothing is counted.
+
+        Without keys nobody is known, and what may be meant for another lock is not looked at.
+        """
+        if not self._has_keys:
+            return Decision(Result.NONE)
+        presented = present(headers, query, "", origin_ok=False)
+        return identify(presented, self.verifier, self.revocations, self._wall())
