@@ -128,6 +128,7 @@ def read_keys(text: str) -> KeySet:
 def pem_keys(text: str) -> KeySet:
     """Return the keys of a PEM, with one public key or certificate or several."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     if "PRIVATE KEY-----" in text:
@@ -138,10 +139,9 @@ def pem_keys(text: str) -> KeySet:
         try:
             is_certificate = block[1] == "CERTIFICATE"
             public = x509.load_pem_x509_certificate(pem).public_key() if is_certificate else load_pem_public_key(pem)
-        except Exception:
-            # What cryptography raises here is of many kinds, and may quote the key.
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
             raise BadKeys(NO_PEM) from None
-        keys.append(_public_key(None, public))
+        keys.append(public_key(None, public))
     if not keys:
         raise BadKeys(NO_PEM)
     return KeySet(_usable(keys))
@@ -187,16 +187,17 @@ def _jwk_key(member: Any) -> Key | None:
     if algorithm is None or said not in (None, algorithm):
         return None
     import jwt
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         public = jwt.get_algorithm_by_name(algorithm).from_jwk(member)
-    except Exception:
-        # PyJWT lets through what cryptography raises, and its sentences quote the key.
+    except (jwt.PyJWTError, ValueError, TypeError, LookupError, UnsupportedAlgorithm):
+        # PyJWT's own sentences quote the key.
         return None
-    return _public_key(jwk.kid, public)
+    return public_key(jwk.kid, public)
 
 
-def _public_key(kid: str | None, public: Any) -> Key | None:
+def public_key(kid: str | None, public: Any) -> Key | None:
     """Return the key with the one algorithm that is its own, or None for one that verifies nothing here."""
     import jwt
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey

@@ -20,6 +20,8 @@ from streams.conf.tokens import ALGORITHMS, TokenSettings
 MAX_TOKEN_BYTES = 8 * 1024
 # Each is some 500 bytes: a herd of 10,000 comes back to what was verified before.
 MAX_CACHED = 20_000
+# The year 9999 ends with it: no later date can be written.
+MAX_MOMENT = 253_402_300_799
 COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 # RFC 9068 names the second; a token that says to be something else was issued for something else.
 TYPES = frozenset({"jwt", "at+jwt"})
@@ -44,7 +46,7 @@ OTHER_ISSUER = "The token is from another issuer."
 OTHER_AUDIENCE = "The token is for another audience."
 EXPIRED = "The token has expired."
 
-Moment = Annotated[float, Meta(ge=0, le=2**53)]
+Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT)]
 # It stands in logs, and has to stay on its line.
 Word = Annotated[str, Meta(max_length=256)]
 Patterns = Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)]

@@ -33,7 +33,7 @@ AS_IN_THE_IMAGE = {
 }
 
 # What production has to be told, and what these tests mean where they are about something else.
-LOCKS_OFF = {"STREAM_AUTH": "off", "PUBLISH_AUTH": "off"}
+LOCKS_OFF: dict[str, Any] = {"STREAM_AUTH": "off", "PUBLISH_AUTH": "off"}
 
 # What a pod has to be told to start in production, beside its Redis.
 PRODUCTION: dict[str, Any] = {
