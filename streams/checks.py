@@ -86,6 +86,21 @@ WARNINGS = (
         "Name the front doors in TRUSTED_PROXIES.",
     ),
 )
+# Asked of a deployment alone: off is what most who look at a pod for the first time want.
+OPEN = (
+    Pair(
+        "streams.W011",
+        lambda conf: conf.stream_auth == "off",
+        "STREAM_AUTH is off: whoever reaches a pod reads any client's events, and takes its name.",
+        "Set STREAM_AUTH=observe, see whom the log names, then STREAM_AUTH=required.",
+    ),
+    Pair(
+        "streams.W012",
+        lambda conf: conf.publish_auth == "off",
+        "PUBLISH_AUTH is off: publishing through /api/v1 needs no token.",
+        "Set PUBLISH_AUTH=required.",
+    ),
+)
 ERRORS = (
     Pair(
         "streams.E001",
@@ -103,6 +118,12 @@ def check_streams(**_: Any) -> list[CheckMessage]:
     """Look at the settings of the streams together."""
     conf: StreamSettings = settings.STREAMS
     return [*_descriptors(conf), *_found(conf, WARNINGS, Warning), *_found(conf, ERRORS, Error)]
+
+
+@register(Tags.security, deploy=True)
+def check_locks(**_: Any) -> list[CheckMessage]:
+    """Look at what is open to anybody."""
+    return [*_found(settings.STREAMS, OPEN, Warning)]
 
 
 def _found(

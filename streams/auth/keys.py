@@ -21,6 +21,8 @@ LEAST_RSA_BITS = 2048
 MAX_KEYS = 64
 MAX_KEYS_BYTES = 1024 * 1024
 HMAC = "HS256"
+# What msgspec raises for bytes and text that are no JSON, or not that of a type.
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
 WEAK_SECRET = f"A secret for tokens needs {LEAST_SECRET_BYTES} or more random bytes."
@@ -160,7 +162,7 @@ def jwks_keys(text: str) -> KeySet:
     """Return the keys of a JWKS; those for other uses and of other kinds are passed over."""
     try:
         members = msgspec.json.decode(text, type=dict[str, Any]).get("keys")
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         raise BadKeys(NO_JWKS) from None
     if not isinstance(members, list):
         raise BadKeys(NO_JWKS)

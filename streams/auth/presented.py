@@ -68,9 +68,9 @@ def present(headers: Iterable[tuple[bytes, bytes]], query: bytes, cookie_name: s
     if len(authorizations) > 1:
         return Presented(fault=TWO_HEADERS)
     if authorizations:
-        scheme, _blank, credentials = authorizations[0].strip(b" \t").partition(b" ")
+        scheme, _blank, credentials = authorizations[0].replace(b"\t", b" ").strip().partition(b" ")
         if scheme.lower() == SCHEME:
-            return _from_header(credentials.strip(b" \t"))
+            return _from_header(credentials.strip())
     return _from_cookies(cookies, cookie_name.encode(), origin_ok=origin_ok) if cookie_name else Presented()
 
 

@@ -7,12 +7,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from streams.auth.keys import KeySet
+from streams.auth.keys import UNREADABLE, KeySet
 from streams.auth.results import BadToken, Result
 from streams.auth.rights import MAX_PATTERNS, PATTERN_RULE, Holder, Right, is_pattern
 from streams.conf.tokens import ALGORITHMS, TokenSettings
@@ -74,7 +74,7 @@ class _Header(msgspec.Struct):
 class _Sse(msgspec.Struct):
     subscribe: Patterns = ()
     publish: Patterns = ()
-    admin: frozenset[Right] = frozenset()
+    admin: frozenset[Literal["read", "act"]] = frozenset()
 
 
 class _Claims(msgspec.Struct):
@@ -154,7 +154,7 @@ class Verifier:
         """Return the holder of a token that is right in all but perhaps its end."""
         try:
             claims = _read_claims(self._payload(token))
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             raise BadToken(Result.INVALID, BAD_CLAIMS) from None
         problem = problem_of(claims, self._rules, now)
         if problem:
@@ -185,7 +185,7 @@ class Verifier:
 def _header(text: bytes) -> _Header:
     try:
         header = _read_header(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         raise BadToken(Result.INVALID, NO_HEADER) from None
     if header.crit is not UNSET:
         raise BadToken(Result.INVALID, CRITICAL)
@@ -229,7 +229,8 @@ def holder_of(claims: _Claims) -> Holder:
     if sse is UNSET:
         # A sub that ends in * is a name that no client has, and no pattern.
         sse = _Sse(subscribe=(claims.sub,) if is_pattern(claims.sub) and not claims.sub.endswith("*") else ())
-    return Holder(claims.sub, claims.jti, claims.iat, claims.exp, sse.subscribe, sse.publish, sse.admin)
+    admin = frozenset(map(Right, sse.admin))
+    return Holder(claims.sub, claims.jti, claims.iat, claims.exp, sse.subscribe, sse.publish, admin)
 
 
 def rules_of(conf: TokenSettings) -> Rules:

@@ -85,7 +85,7 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     stream_auth: Annotated[
         Literal["off", "observe", "required"],
-        Group("Tokens", "In production the first two have to be said; [tokens](../howto/tokens.md) says how to begin."),
+        Group("Tokens", "In production the first two have to be said."),
         Meta(
             description="whether a stream needs a token; `observe` lets everybody in, and counts and logs whom "
             "`required` would refuse",
