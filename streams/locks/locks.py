@@ -15,7 +15,7 @@ from streams.auth.revocations import Revocations
 from streams.auth.rights import Right
 from streams.auth.tokens import Verifier, rules_of
 from streams.conf.tokens import TokenSettings
-from streams.locks.refusals import Refusals
+from streams.locks.unwelcome import UnwelcomeLanes
 
 
 class Mode(StrEnum):
@@ -27,19 +27,30 @@ class Mode(StrEnum):
 
 
 class Locks:
-    """Verifies what requests present, and counts the results. `wall` returns Unix time."""
+    """Verifies what requests present, and counts the results. `wall` returns Unix time.
+
+    Its keys are the secrets; KeySources adds those that are public.
+    """
 
     def __init__(self, conf: TokenSettings, wall: Callable[[], float] = time.time) -> None:
         self.streams, self.publishing = Mode(conf.stream_auth), Mode(conf.publish_auth)
-        self.verifier = Verifier(hmac_keys(conf.token_secret), rules_of(conf))
+        # Called for each token that names a key that is not there.
+        self.on_unknown_kid: Callable[[], None] = _ignore
+        self.verifier = Verifier(
+            hmac_keys(conf.token_secret), rules_of(conf), on_unknown_kid=lambda: self.on_unknown_kid()
+        )
         self.revocations = Revocations()
+        self.unwelcome = UnwelcomeLanes(refused=self.streams is Mode.REQUIRED, wall=wall)
         # By how it was decided, and the mode of the lock.
         self.counts: Counter[tuple[Result, Mode]] = Counter()
-        # Lanes that were asked for without the right token.
-        self.refusals = Refusals()
         self._has_keys = conf.has_token_keys
         self._cookie = conf.token_cookie
         self._wall = wall
+
+    @property
+    def modes(self) -> set[Mode]:
+        """Return how those locks work that are not off."""
+        return {self.streams, self.publishing} - {Mode.OFF}
 
     def decide(
         self,
@@ -49,18 +60,17 @@ class Locks:
         name: str,
         *,
         mode: Mode,
-        origin_ok: bool = False,
+        origin_ok: bool | None = None,
     ) -> Decision:
-        """Decide about a request, and count it; `origin_ok` says whether its page may use the cookie.
+        """Decide about a request, and count it.
 
-        Whether the decision is kept to is for the mode: off does not ask, and observe does not refuse.
+        `origin_ok` says whether its page may use the cookie, and None that no cookie is read here. Whether the
+        decision is kept to is for the mode: off does not ask, and observe does not refuse.
         """
-        presented = present(headers, query, self._cookie if origin_ok else "", origin_ok=origin_ok)
-        now = self._wall()
-        decision = permit(identify(presented, self.verifier, self.revocations, now), right, name)
+        cookie_name = "" if origin_ok is None else self._cookie
+        presented = present(headers, query, cookie_name, origin_ok=bool(origin_ok))
+        decision = permit(identify(presented, self.verifier, self.revocations, self._wall()), right, name)
         self.counts[decision.result, mode] += 1
-        if right is Right.SUBSCRIBE:
-            self.refusals.note(name, decision, now)
         return decision
 
     def count_publisher(self, decision: Decision | None) -> None:
@@ -76,3 +86,7 @@ class Locks:
             return Decision(Result.NONE)
         presented = present(headers, query, "", origin_ok=False)
         return identify(presented, self.verifier, self.revocations, self._wall())
+
+
+def _ignore() -> None:
+    pass

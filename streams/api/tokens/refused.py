@@ -1,4 +1,4 @@
-"""The endpoint that lists which lanes would be refused."""
+"""The endpoint that lists which lanes are refused, or would be."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from streams.api.calls import Answer, Call
 from streams.api.pages import PageQuery
 from streams.auth.results import Result
 from streams.locks.locks import Mode
-from streams.locks.refusals import Refusal
+from streams.locks.unwelcome import Unwelcome
 from streams.wire.timestamps import iso
 
 
-class RefusedLane(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A lane that came without the right token: why at the last time, how often, and whether it passed since.
+class RefusedLane(msgspec.Struct, rename="camel"):
+    """A lane that came without a right to its stream: why at the last time, and how often since its last good token.
 
-    `passed` is that it came with the right one after its last refusal. Times are ISO 8601.
+    The address and what the client calls itself are from outside. `lastAt` is ISO 8601.
     """
 
     client_name: str
     result: Result
     detail: str
-    count: int
+    times: int
     last_at: str
-    passed: bool = False
-    passed_at: str | None = None
+    address: str
+    user_agent: str
 
 
 class Refused(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A page of the lanes that this pod refused since it started, or with `observe` would have, in their order.
+    """A page of the lanes that this pod refuses, or with `observe` would, in the order of their names.
 
-    `refused` is how many there are that did not pass since, `forgotten` how many found no room in the list.
+    A lane is among them until it shows a good token here; `total` is how many there are. Other pods have others.
     """
 
     pod_name: str
     stream_auth: Mode
-    refused: int
-    forgotten: int
+    total: int
     lanes: list[RefusedLane]
     as_of: str
     next_cursor: str | None = None
@@ -46,25 +45,27 @@ async def refused(call: Call) -> Answer:
     """GET /refused."""
     asked: PageQuery = call.query
     locks = call.pod.locks
-    lanes = {each.client_name: each for passed in (False, True) for each in locks.refusals.listed(passed=passed)}
-    left = sorted(name for name in lanes if name > asked.cursor)
+    left = sorted((each for each in locks.unwelcome if each.client_name > asked.cursor), key=_name)
     page = left[: asked.limit]
-    said = Refused(
-        call.pod.conf.pod_name,
-        locks.streams,
-        sum(not each.passed for each in lanes.values()),
-        locks.refusals.forgotten,
-        [lane_of(lanes[name]) for name in page],
-        call.now,
-        page[-1] if len(left) > asked.limit else None,
+    return Answer(
+        Refused(
+            call.pod.conf.pod_name,
+            locks.streams,
+            len(locks.unwelcome),
+            [refused_lane(each) for each in page],
+            call.now,
+            page[-1].client_name if len(left) > asked.limit else None,
+        )
     )
-    return Answer(said)
 
 
-def lane_of(refusal: Refusal) -> RefusedLane:
+def _name(lane: Unwelcome) -> str:
+    return lane.client_name
+
+
+def refused_lane(lane: Unwelcome) -> RefusedLane:
     """Return a lane as it is answered."""
-    passed_at = iso(refusal.passed_at) if refusal.passed_at else None
     return RefusedLane(
-        *(refusal.client_name, refusal.result, refusal.sentence, refusal.count),
-        *(iso(refusal.last_at), refusal.passed, passed_at),
+        *(lane.client_name, lane.result, lane.sentence, lane.times),
+        *(iso(lane.at), lane.address, lane.user_agent),
     )

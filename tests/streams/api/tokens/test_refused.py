@@ -7,50 +7,44 @@ from typing import Any
 import pytest
 
 from streams.auth.results import Result
-from streams.auth.rights import Right
-from streams.locks.locks import Locks, Mode
-from streams.wire.events import valid_name
 from tests.streams.api.asking import Api
-from tests.streams.api.tokens.asking import SECRET, bearer
+from tests.streams.api.tokens.asking import bearer
+from tests.support.http import TIMESTAMP
 
 READ = bearer(sub="ops", admin=["read"])
 
 
-def come(locks: Locks, name: str, headers: dict[str, str]) -> None:
-    """Let a lane ask for its stream."""
-    pairs = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
-    locks.decide(pairs, b"", Right.SUBSCRIBE, valid_name(name), mode=Mode.OBSERVE)
+def refuse(api: Api, name: str, result: Result = Result.NONE) -> None:
+    api.pod.locks.unwelcome.note(name, result, "A token is needed.", "10.0.0.7:5000", "till/1")
 
 
 async def test_refused_lists_lanes_with_why(guarded: Api):
-    locks = guarded.pod.locks
-    come(locks, "A-2", {})
-    come(locks, "A-1", bearer(sub="A-9"))
-    come(locks, "A-1", bearer("another-secret-" + "x" * 32))
-    come(locks, "A-3", {})
-    come(locks, "A-3", bearer(subscribe=["A-3"]))
-    come(locks, "A-4", bearer(subscribe=["A-*"]))
+    for name, result in (("A-2", Result.NONE), ("A-1", Result.EXPIRED), ("A-1", Result.SCOPE), ("A-3", Result.NONE)):
+        refuse(guarded, name, result)
+    guarded.pod.locks.unwelcome.forget("A-3")
     said = (await guarded.ask("/refused", headers=READ)).said
-    assert (said["podName"], said["streamAuth"], said["refused"], said["forgotten"]) == ("pod-here", "observe", 2, 0)
-    assert [(lane["clientName"], lane["result"], lane["count"]) for lane in said["lanes"]] == [
-        ("A-1", Result.INVALID, 2),
-        ("A-2", Result.NONE, 1),
-        ("A-3", Result.NONE, 1),
-    ]
-    assert "passedAt" not in said["lanes"][0]
-    assert said["lanes"][1]["detail"].startswith("A token is needed")
-    assert said["lanes"][2]["passed"]
-    assert said["lanes"][2]["passedAt"] >= said["lanes"][2]["lastAt"]
-    assert SECRET not in str(said)
+    assert (said["podName"], said["streamAuth"], said["total"]) == ("pod-here", "observe", 2)
+    first, second = said["lanes"]
+    assert (first["clientName"], first["result"], first["times"]) == ("A-1", "scope", 2)
+    assert TIMESTAMP.fullmatch(first.pop("lastAt"))
+    assert second.pop("lastAt") <= said["asOf"]
+    assert second == {
+        "clientName": "A-2",
+        "result": "none",
+        "detail": "A token is needed.",
+        "times": 1,
+        "address": "10.0.0.7:5000",
+        "userAgent": "till/1",
+    }
 
 
 async def test_refused_comes_in_pages(guarded: Api):
     for number in (3, 1, 2):
-        come(guarded.pod.locks, f"A-{number}", {})
+        refuse(guarded, f"A-{number}")
     said = (await guarded.ask("/refused?limit=2", headers=READ)).said
     assert [lane["clientName"] for lane in said["lanes"]] == ["A-1", "A-2"]
     said = (await guarded.ask(f"/refused?limit=2&cursor={said['nextCursor']}", headers=READ)).said
-    assert [lane["clientName"] for lane in said["lanes"]] == ["A-3"]
+    assert ([lane["clientName"] for lane in said["lanes"]], said["total"]) == (["A-3"], 3)
     assert "nextCursor" not in said
 
 
