@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
@@ -12,13 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from dashboard.errors import for_people
 from dashboard.live.board import get_board
 from streams import VERSION
 from streams.audit import note_change
-from streams.auth.access import may_look, who_asks
+from streams.auth.access import denied, who_asks
 from streams.errors import InvalidName
 from streams.http.stream_request import client_address
-from streams.http.views import not_found
+from streams.http.views import error_response, not_found
 from streams.wire.events import valid_name
 from streams.wire.timestamps import now_iso
 
@@ -33,8 +35,11 @@ def operators_only(view: PageView[Arguments]) -> PageView[Arguments]:
     async def guarded(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
         # Templates ask for the user, and may not go to the database from the event loop.
         request.user = await request.auser()
-        if not await may_look(request):
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        caller = await who_asks(request, get_board().pod.locks.identify)
+        if refused := denied(caller, acts=request.method == "POST"):
+            if refused.status == HTTPStatus.UNAUTHORIZED:
+                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+            return for_people(request, error_response(refused.sentence, refused.status))
         return await view(request, *args, **kwargs)
 
     return guarded
@@ -55,7 +60,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
 
 async def note(request: HttpRequest, sentence: str, client_name: str = "") -> None:
     """Write down what an operator has changed, as the API does."""
-    if (caller := await who_asks(request)) is not None:
+    if (caller := await who_asks(request, get_board().pod.locks.identify)) is not None:
         # Served by nothing but ASGI.
         note_change(caller.name, sentence, client_address(getattr(request, "scope", {})), client_name)
 

@@ -28,6 +28,8 @@ from streams.api.consumer import ApiConsumer, is_api  # noqa: E402
 from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.http.proxies import settle_client  # noqa: E402
+from streams.http.renewals import RenewalConsumer, is_renewal  # noqa: E402
+from streams.http.stream_request import headers_read  # noqa: E402
 from streams.http.target import settle_target  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
@@ -77,7 +79,8 @@ class Application:
         except Refused as refused:
             return send_error(send, refused, [], scope["path"])
         if is_stream(scope):
-            return EventStreamConsumer(self._pod)(scope, receive, send)
+            consumer = RenewalConsumer if is_renewal(scope, self._pod) else EventStreamConsumer
+            return consumer(self._pod)(scope, receive, send)
         if self._pod.conf.http_api and is_api(scope):
             return self._api(scope, receive, send)
         if is_live(scope):
@@ -129,7 +132,7 @@ class Application:
 if "daphne.http_protocol" in sys.modules:
     from streams.server import plain_daphne
 
-    plain_daphne.mend()
+    plain_daphne.mend(headers_read(get_pod().conf.stream_auth))
 
 use_steady_clock()
 application = Application(get_pod(), get_board())

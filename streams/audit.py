@@ -35,3 +35,8 @@ def expects(store: str, lanes: Sequence[str]) -> str:
     named = ", ".join(lanes[:LANES_NAMED]) + ("…" if len(lanes) > LANES_NAMED else "")
     said = f"{len(lanes)}, {named}" if lanes else "those that connect"
     return f"said which lanes the store {store or '(none)'} has: {said}"
+
+
+def revoked(jti: str, sub: str, issued_before: str) -> str:
+    """Return the sentence about a token that was taken back, or all that a holder was issued before a moment."""
+    return f"revoked the token {quoted(jti)}" if jti else f"revoked all tokens of {quoted(sub)} before {issued_before}"

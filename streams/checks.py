@@ -85,6 +85,27 @@ WARNINGS = (
         "MAX_CONNECTIONS_PER_IP is set and TRUSTED_PROXIES is not: behind a front door all clients have its address.",
         "Name the front doors in TRUSTED_PROXIES.",
     ),
+    Pair(
+        "streams.W013",
+        lambda conf: conf.metrics_auth != "off" and not (conf.has_token_keys or conf.admin_token),
+        "METRICS_AUTH is required, and there is no key for tokens and no ADMIN_TOKEN: no program can read /metrics.",
+        "Set ADMIN_TOKEN or TOKEN_SECRET, or METRICS_AUTH=off.",
+    ),
+)
+# Asked of a deployment alone: off is what most who look at a pod for the first time want.
+OPEN = (
+    Pair(
+        "streams.W011",
+        lambda conf: conf.stream_auth == "off",
+        "STREAM_AUTH is off: whoever reaches a pod reads any client's events, and takes its name.",
+        "Set STREAM_AUTH=observe, see whom the log names, then STREAM_AUTH=required.",
+    ),
+    Pair(
+        "streams.W012",
+        lambda conf: conf.publish_auth == "off",
+        "PUBLISH_AUTH is off: publishing through /api/v1 needs no token.",
+        "Set PUBLISH_AUTH=required.",
+    ),
 )
 ERRORS = (
     Pair(
@@ -103,6 +124,12 @@ def check_streams(**_: Any) -> list[CheckMessage]:
     """Look at the settings of the streams together."""
     conf: StreamSettings = settings.STREAMS
     return [*_descriptors(conf), *_found(conf, WARNINGS, Warning), *_found(conf, ERRORS, Error)]
+
+
+@register(Tags.security, deploy=True)
+def check_locks(**_: Any) -> list[CheckMessage]:
+    """Look at what is open to anybody."""
+    return [*_found(settings.STREAMS, OPEN, Warning)]
 
 
 def _found(

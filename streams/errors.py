@@ -96,6 +96,8 @@ class CloseReason(StrEnum):
     MAX_LIFE = "max-life", "The stream reached its longest allowed duration."
     REBALANCED = "rebalanced", "The pod had far more clients than the others and sent some to them."
     OPERATOR = "operator", "An operator disconnected it."
+    TOKEN_EXPIRED = "token-expired", "Its token ended, and no new one came."
+    TOKEN_REVOKED = "token-revoked", "Its token was revoked."
     SERVER_STOPPED = "server-stopped", "The pod stopped."
     FAILED = "failed", "The service failed on this stream; the log has the traceback."
 

@@ -18,13 +18,15 @@ from django.conf import settings
 from streams import VERSION
 from streams.broker.ingress import Ingresses
 from streams.conf import OWN_DESCRIPTORS, SPARE_DESCRIPTORS, StreamSettings
-from streams.delivery.connection import Connection, host_of
+from streams.delivery.connection import both, host_of
 from streams.delivery.heartbeat import Heartbeat
 from streams.delivery.registry import Registry
 from streams.delivery.router import Router
 from streams.errors import CloseReason
 from streams.footprint import trim_memory
 from streams.history.messages import History
+from streams.locks.guard import Guard
+from streams.locks.locks import Locks
 from streams.publishing.publishing import Publishing
 from streams.roster.lives import Life
 from streams.roster.reading.pod_reader import Reading
@@ -65,6 +67,7 @@ class Pod:
         self.conf = conf
         # Unix time, for whoever compares it with other clocks.
         self.started_at = time.time()
+        self.locks = Locks(conf)
         self._started = time.monotonic()
         self.draining = False
         self.registry = Registry(
@@ -117,19 +120,15 @@ class Pod:
         self.rebalance = Rebalance(self.ingresses.recovery.life) if evens_out else None
         self.registry.on_open = self.roster.opened
         self.registry.observer = self.roster.tracer.recorder
-        resumed = self.registry.on_close
-
-        def on_close(connection: Connection) -> None:
-            resumed(connection)
-            self.roster.closed(connection)
-
-        self.registry.on_close = on_close
+        self.registry.on_close = both(self.registry.on_close, self.roster.closed)
+        self.guard = Guard(conf, self.locks, self.registry, self.roster, self.ingresses.primary)
         self.socket_options = SocketOptions(conf.heartbeat_seconds, conf.dead_after_seconds)
         self.vitals = Vitals()
         self._delivery_rate = Rate(self._started)
         # What goes on for as long as the pod lives, by name; whoever wires the pod may add to it before the start.
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {
             **self.ingresses.runs,
+            **self.guard.runs,
             "roster": self.roster.run,
             "members": self.roster.members.run,
             "tally": self.tally.run,
@@ -228,7 +227,7 @@ class Pod:
         limit = self._limit
         if self.draining:
             return Readiness(False, "draining")
-        if reason := self.ingresses.unready_reason():
+        if reason := self.ingresses.unready_reason() or self.guard.unready_reason():
             return Readiness(False, reason)
         if limit and len(self.registry) >= limit:
             return Readiness(False, f"at its limit of {limit} connections")
@@ -240,6 +239,7 @@ class Pod:
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
             self.registry.greet_held()
+            self.guard.open_streams.look()
             self.router.complaints.write_due()
             self.history.expire(time.monotonic())
             self.router.retries.ids.expire(time.monotonic())

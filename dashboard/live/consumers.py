@@ -20,9 +20,9 @@ from django.http import HttpRequest, QueryDict
 from dashboard.cluster.clients import ClientPage
 from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
 from dashboard.content.pages import PodPage
-from dashboard.live.board import Board, Page
+from dashboard.live.board import Board, Page, get_board
 from dashboard.login.sessions import identify
-from streams.auth.access import may_look
+from streams.auth.access import denied, who_asks
 from streams.http.answers import FAILED, Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
 from streams.http.listing import View
@@ -92,8 +92,9 @@ async def wanted_page(scope: dict[str, Any]) -> Page:
     if scope["method"] != "GET":
         raise Refused(405, f"Method {scope['method']} is not allowed here; use GET.", [(b"Allow", b"GET")])
     request = session_request(scope)
-    if not await may_look(request):
-        raise Refused(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
+    if refused := denied(await who_asks(request, get_board().pod.locks.identify)):
+        challenge = [(b"WWW-Authenticate", refused.challenge.encode())] if refused.challenge else []
+        raise Refused(refused.status, refused.sentence, challenge)
     try:
         return page_of(request.GET)
     except TooManyFieldsSent:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.auth.access import ANYBODY, Caller
 from streams.delivery.connection import Headers
 from streams.pod import Pod
 from streams.wire.timestamps import iso, now_iso
@@ -23,8 +24,8 @@ class Call(NamedTuple):
     query: Any
     # The Struct of the body, or None.
     body: Any
-    # Who asks, as a log names him.
-    caller: str = ""
+    # Who asks; of what is public nobody asks it.
+    caller: Caller = ANYBODY
     scope: dict[str, Any] = {}  # noqa: RUF012 - nobody adds to it
 
     @property

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from streams.api.problems import Problem, ProblemKind
 from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
 from streams.audit import note_change
-from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
+from streams.auth.access import ANYBODY, NEEDS_RIGHT, STRANGER, Caller, Denied, caller_of, denied, publisher_of, unknown
 from streams.delivery.connection import Headers
 from streams.http.answers import PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
@@ -92,7 +93,7 @@ class ApiConsumer:
         caller = await self._caller(scope, endpoint)
         query = read_query(scope["query_string"], endpoint.query)
         body = endpoint.read_body(await endpoint.read_bytes(scope, receive), endpoint.body) if endpoint.body else None
-        call = Call(self._pod, checked_name(names), query, body, caller.name if caller else "", scope)
+        call = Call(self._pod, checked_name(names), query, body, caller, scope)
         answer = await self._serve(endpoint, call, method)
         if answer.change is not None:
             self._note(caller, scope, answer)
@@ -101,14 +102,23 @@ class ApiConsumer:
         headers = [(b"Content-Type", b"application/json"), *answer.headers]
         return answer.status, headers, msgspec.json.encode(answer.content)
 
-    async def _caller(self, scope: dict[str, Any], endpoint: Endpoint) -> Caller | None:
+    async def _caller(self, scope: dict[str, Any], endpoint: Endpoint) -> Caller:
         """Return who asks; raises Problem where he may not. Of what is public nobody asks who wants it."""
         if endpoint.public:
-            return None
-        caller = await caller_of(header_of(scope, b"authorization"), lambda: self._session_request(scope).auser())
-        if caller is None:
-            raise Problem(ProblemKind.UNAUTHORIZED, SIGN_IN, headers=[(b"WWW-Authenticate", b"Bearer")])
-        if scope["method"] not in SAFE_METHODS and caller != TOKEN_HOLDER:
+            return ANYBODY
+        acts = scope["method"] not in SAFE_METHODS
+        who = publisher_of if endpoint.publishes else caller_of
+        caller = await who(
+            header_of(scope, b"authorization"),
+            lambda: self._session_request(scope).auser(),
+            lambda: self._pod.locks.identify(scope["headers"], scope["query_string"]),
+        )
+        refused = unknown(caller, NEEDS_RIGHT) if endpoint.publishes else denied(caller, acts=acts)
+        if caller is None or refused:
+            if endpoint.publishes:
+                self._pod.locks.count_publisher(caller and caller.decision)
+            raise denied_problem(refused or STRANGER)
+        if acts and not caller.has_header:
             origin, site, host = (header_of(scope, name) for name in (b"origin", b"sec-fetch-site", b"host"))
             trusted = settings.CSRF_TRUSTED_ORIGINS
             if not may_change(origin, site, host, trusted, has_session=caller.has_session):
@@ -127,10 +137,17 @@ class ApiConsumer:
             detail = f"{what}{doubt}"
             raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
 
-    def _note(self, caller: Caller | None, scope: dict[str, Any], answer: Answer) -> None:
-        if caller is None or answer.change is None:
+    def _note(self, caller: Caller, scope: dict[str, Any], answer: Answer) -> None:
+        if answer.change is None:
             return
         note_change(caller.name, answer.change.sentence, client_address(scope), answer.change.client_name)
+
+
+def denied_problem(refused: Denied) -> Problem:
+    """Return the problem of somebody who may not do what he asks for."""
+    kind = ProblemKind.UNAUTHORIZED if refused.status == HTTPStatus.UNAUTHORIZED else ProblemKind.INSUFFICIENT_SCOPE
+    headers = [(b"WWW-Authenticate", refused.challenge.encode())] if refused.challenge else []
+    return Problem(kind, refused.sentence, headers=headers)
 
 
 def problem_answer(problem: Problem, scope: dict[str, Any]) -> tuple[int, Headers, bytes]:

@@ -14,6 +14,7 @@ from streams.api.calls import Answer, Call
 from streams.api.clients import lane_here
 from streams.api.fields import faults_of, read_body
 from streams.api.problems import ClientSaid, Fault, Problem, ProblemKind, problem_of
+from streams.api.tokens.publishers import check_look, check_rights
 from streams.delivery.connection import Headers
 from streams.errors import InvalidEvent
 from streams.http.answers import MAX_PUBLISH_BYTES
@@ -94,6 +95,7 @@ def read_event(body: bytes, form: type[Publication]) -> Publication:
 
 async def publish(call: Call) -> Answer:
     """POST /events."""
+    check_rights(call, [call.body], [""])
     drafts, headers = _prepare(call, [call.body], [""])
     (published,) = await _send(call, drafts, [""], looked_up=True)
     accepted = _accepted(published, drafts[0])
@@ -107,6 +109,7 @@ async def publish(call: Call) -> Answer:
 async def publish_batch(call: Call) -> Answer:
     """POST /events/batch."""
     places = [f"/events/{number}" for number in range(len(call.body.events))]
+    check_rights(call, call.body.events, places)
     drafts, headers = _prepare(call, call.body.events, places)
     published = await _send(call, drafts, places, looked_up=False)
     accepted = [_accepted(each, said) for each, said in zip(published, drafts, strict=True)]
@@ -124,6 +127,7 @@ async def event(call: Call) -> Answer:
             "its publisher's, or never. That says nothing of its delivery."
         )
         raise Problem(ProblemKind.UNKNOWN_EVENT, detail)
+    check_look(call, kept.record.client_name)
     accepted = _kept(kept)
     if is_over(kept.record, time.time()):
         accepted.state = "expired"
@@ -136,7 +140,7 @@ def _prepare(call: Call, said: list[Publication], places: list[str]) -> tuple[li
         key = idempotency_key(_key_said(call.scope))
     except InvalidEvent as error:
         raise problem_of(ProblemKind.INVALID_EVENT, [Fault(KEY_FIELD, str(error))]) from None
-    drafts = _drafts(call, said, places, f"{call.caller} {key}" if key else "")
+    drafts = _drafts(call, said, places, f"{call.caller.name} {key}" if key else "")
     return drafts, _take_allowance(call, len(drafts)) if call.pod.conf.publish_rate else []
 
 
@@ -169,7 +173,7 @@ def _fault_of(error: InvalidEvent, place: str) -> Fault:
 
 def _take_allowance(call: Call, count: int) -> Headers:
     rate = call.pod.conf.publish_rate
-    allowance = call.pod.publishing.rates.take(call.caller, count, time.monotonic())
+    allowance = call.pod.publishing.rates.take(call.caller.account, count, time.monotonic())
     headers: Headers = [
         (b"RateLimit-Policy", b'"publish";q=%d;w=1' % rate),
         (b"RateLimit", b'"publish";r=%d;t=%d' % (allowance.left, allowance.seconds)),

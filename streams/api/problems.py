@@ -53,7 +53,20 @@ class ProblemKind(Enum):
         "unauthorized",
         401,
         "It is not known who asks",
-        "Sign in at `/admin/login/`, or send `Authorization: Bearer` with the value of `ADMIN_TOKEN`.",
+        (
+            "Send `Authorization: Bearer` with a token that has the right, or with the value of `ADMIN_TOKEN`, or "
+            "sign in at `/admin/login/`. `WWW-Authenticate` says what is wrong with a token that was sent."
+        ),
+    )
+    INSUFFICIENT_SCOPE = (
+        "insufficient-scope",
+        403,
+        "Who asks may not do this",
+        (
+            "A token publishes to the clients that `publish` of its claim `sse` names, and looks or acts with `read` "
+            "or `act` in `admin`; `errors` names each event of a batch to whose client it may not publish. Nothing "
+            "was published or changed. Ask whoever makes the tokens for one with the right."
+        ),
     )
     OTHER_SITE = (
         "other-site",

@@ -34,6 +34,8 @@ class Endpoint(NamedTuple):
     body: type[msgspec.Struct] | None = None
     # Whether strangers may ask.
     public: bool = False
+    # Whether it is for those who publish: PUBLISH_AUTH says who may ask, and their tokens for which clients.
+    publishes: bool = False
     # How a body is read and made into that Struct.
     read_bytes: Callable[..., Awaitable[bytes]] = read_whole
     read_body: Callable[[bytes, Any], Any] = read_body

@@ -19,6 +19,7 @@ from streams.api.pages import Client, ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import PROBLEMS_PATH, ProblemKind
 from streams.api.router import Endpoint, Route
 from streams.api.stores import Expected, ExpectedSaid
+from streams.api.tokens.routes import TOKEN_ROUTES
 from streams.api.traces import Closing, Trace, TraceQuery
 from streams.publishing.publication import MAX_KEY_CHARACTERS, Batch, Publication
 from streams.roster.reading.lanes import Stores
@@ -81,6 +82,7 @@ IDEMPOTENCY_KEY = Header(
     required=False,
 )
 PUBLISHES: dict[str, Any] = {
+    "publishes": True,
     "read_bytes": events.read_bytes,
     "in_turn": False,
     "headers": (IDEMPOTENCY_KEY,),
@@ -144,6 +146,7 @@ ROUTES = (
         {
             "GET": Endpoint(
                 events.event,
+                publishes=True,
                 summary="Look up an event that was published here with an id or a key",
                 replies=(
                     Reply(
@@ -248,6 +251,7 @@ ROUTES = (
             )
         },
     ),
+    *TOKEN_ROUTES,
     Route(
         PROBLEMS_PATH,
         {

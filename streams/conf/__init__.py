@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.conf import secrets
+from streams.conf.tokens import TokenSettings, add_defaults, check_tokens
 from streams.conf.variables import (
     Bytes,
     Connections,
@@ -41,7 +42,7 @@ SPARE_DESCRIPTORS = 64
 OWN_DESCRIPTORS = 32
 
 
-class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
     """What one pod was told at its start: one attribute for each variable, which is declared here and nowhere else."""
 
     environment: Annotated[
@@ -247,6 +248,14 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
             "JSON under `/admin`"
         ),
     ] = ""
+    metrics_auth: Annotated[
+        Literal["off", "required"],
+        Meta(description="whether `/metrics` needs a token with the right to `read`, or `ADMIN_TOKEN`"),
+    ] = "off"
+
+    def __repr__(self) -> str:
+        # The others are long, and some of them secrets.
+        return f"StreamSettings(environment={self.environment!r}, pod_name={self.pod_name!r})"
 
     @property
     def production(self) -> bool:
@@ -282,7 +291,9 @@ def read_settings(values: Mapping[str, str]) -> StreamSettings:
     given = read_fields(StreamSettings, {name: text for name, text in values.items() if name not in ignored})
     if given.get("environment") != "production":
         given.setdefault("cors_allowed_origins", frozenset({"*"}))
+    add_defaults(given)
     settings = StreamSettings(**given, redis_is_default=given.keys().isdisjoint({"redis_url", "redis_url_host"}))
+    check_tokens(settings, given)
     if settings.production:
         secrets.check(settings.admin_token, settings.redis_url, values)
     if settings.redis_url:

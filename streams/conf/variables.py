@@ -90,7 +90,10 @@ class Variable(NamedTuple):
 
 def declared(settings: type[msgspec.Struct]) -> Iterator[Variable]:
     """Yield the variables of a Struct's annotated fields, in their order."""
-    for field in msgspec.structs.fields(settings):
+    # What a Struct takes over from another stands behind its own.
+    bases = [base for base in settings.__bases__ if base is not msgspec.Struct]
+    inherited = {field.name for base in bases for field in msgspec.structs.fields(base)}
+    for field in sorted(msgspec.structs.fields(settings), key=lambda field: field.name in inherited):
         if get_origin(field.type) is not Annotated:
             continue
         kind, *notes = get_args(field.type)

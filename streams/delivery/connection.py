@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from streams.auth.rights import Holder
 from streams.errors import CloseReason
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
@@ -142,6 +143,7 @@ class Connection(Recipient):
         "connected_at",
         "evicted_by",
         "first_place",
+        "holder",
         "live_from",
         "number",
         "opened_at",
@@ -173,6 +175,8 @@ class Connection(Recipient):
         self.greeted = False
         self.bytes_written = 0
         self.close_reason: CloseReason | None = None
+        # Whom its token names, where streams need one: the stream ends with it.
+        self.holder: Holder | None = None
         # Who took its name: the newer connection's pod, and its address where that pod is this one.
         self.evicted_by = ""
         # What the client asked to be sent again.
@@ -218,6 +222,16 @@ class Connection(Recipient):
             now - self.opened_at,
             now - self.active_at,
         )
+
+
+def both(first: Callable[[Connection], None], second: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    """Return what calls one, and then the other."""
+
+    def call(connection: Connection) -> None:
+        first(connection)
+        second(connection)
+
+    return call
 
 
 def host_of(address: str) -> str:

@@ -14,6 +14,8 @@ from streams.wire.timestamps import iso
 RETRY_MS = (1_000, 5_000)
 # A client that was evicted is replaced already; coming back soon would only evict its successor.
 EVICTED_RETRY_MS = (30_000, 60_000)
+# A page needs a new token before it comes back: from a person, or from its own server.
+UNAUTHORIZED_RETRY_MS = (30_000, 60_000)
 # The event that tells a client why its stream ends: the few names that clients know.
 FAREWELLS = {
     CloseReason.EVICTED: "evicted",
@@ -24,6 +26,8 @@ FAREWELLS = {
     CloseReason.MAX_LIFE: "draining",
     CloseReason.REBALANCED: "draining",
     CloseReason.SERVER_STOPPED: "draining",
+    CloseReason.TOKEN_EXPIRED: "unauthorized",
+    CloseReason.TOKEN_REVOKED: "unauthorized",
 }
 # The ends of clients whose name is served on another connection.
 REPLACED = (CloseReason.EVICTED, CloseReason.DUEL)
@@ -56,6 +60,20 @@ class Notices:
             retry_ms = draw(EVICTED_RETRY_MS if reason in REPLACED else RETRY_MS)
         data = {"type": name, "reason": reason.value, "podName": self._pod_name, "timestamp": iso(self._clock.wall())}
         return named_frame(name, data, retry_ms=retry_ms)
+
+    def refusal(self, reason: CloseReason) -> bytes:
+        """Return the only frame of a client that is not taken in."""
+        return self.farewell(reason, draw(UNAUTHORIZED_RETRY_MS) if reason is CloseReason.TOKEN_EXPIRED else None)
+
+    def expiring(self, expires_at: float) -> bytes:
+        """Return the frame that tells a client when its token ends, in Unix time: a new one is to come before."""
+        data = {
+            "type": "token-expiring",
+            "expiresAt": iso(expires_at),
+            "podName": self._pod_name,
+            "timestamp": iso(self._clock.wall()),
+        }
+        return named_frame("token-expiring", data)
 
     def gap(self, gap: Gap, last_event_id: str | None) -> bytes:
         """Return the frame that tells a client what may be missing; the gap is in monotonic seconds."""

@@ -182,7 +182,7 @@ class Registry:
 
         With 200 all the same: a browser's EventSource gives up for ever on anything else.
         """
-        connection.writer.start(headers, self.notices.farewell(reason))
+        connection.writer.start(headers, self.notices.refusal(reason))
         self._note_end(connection, reason)
         self.observer.refused(connection, reason)
         self.outbox.finish(connection, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +14,8 @@ from streams.errors import CloseReason
 from streams.http.answers import FAILED, Refused, send_answer, send_error
 from streams.http.cors import cors_headers, may_open
 from streams.http.stream_request import ALLOW, StreamRequest, header_of
+from streams.http.unlocking import PASSED, retry_after, unlock
+from streams.locks.locks import Mode
 from streams.pod import Pod
 from streams.transport.writer import Send, open_writer
 
@@ -55,10 +56,11 @@ class EventStreamConsumer(AsyncHttpConsumer):
         try:
             self._look_whose_page(scope)
             request = StreamRequest.parse(scope, self._pod.conf.history_seconds)
+            passed = PASSED if self._pod.locks.streams is Mode.OFF else unlock(self._pod, scope, request)
             if scope["method"] == "HEAD":
                 await send_answer(send, 200, [*STREAM_HEADERS, *cors])
                 return
-            refusal = self._admit(request)
+            refusal = passed.refusal or self._admit(request)
         except Refused as refused:
             await send_error(send, refused, cors)
             return
@@ -66,9 +68,11 @@ class EventStreamConsumer(AsyncHttpConsumer):
             logger.exception("A request for a stream failed")
             await send_error(send, FAILED, cors)
             return
-        stream = self._serve(self._connection(request, send), refusal, [*STREAM_HEADERS, *cors], receive)
-        # A coroutine's locals live as long as its stream.
-        del scope, send, cors, request
+        connection = self._connection(request, send)
+        connection.holder = passed.holder
+        stream = self._serve(connection, refusal, [*STREAM_HEADERS, *cors], receive)
+        # A coroutine's locals live as long as its stream, and a token is in the scope.
+        del scope, send, cors, request, passed, connection
         await stream
 
     def _look_whose_page(self, scope: dict[str, Any]) -> None:
@@ -81,8 +85,7 @@ class EventStreamConsumer(AsyncHttpConsumer):
         """Return None, or why no stream is taken in now where the stream itself is to say so."""
         refusal = self._pod.refusal(request.name, request.address)
         if refusal is not None and request.prefers_status:
-            retry_after = str(random.randint(*RETRY_AFTER_SECONDS)).encode()
-            raise Refused(503, f"This pod takes no streams now ({refusal}).", [(b"Retry-After", retry_after)])
+            raise Refused(503, f"This pod takes no streams now ({refusal}).", [retry_after(RETRY_AFTER_SECONDS)])
         return refusal
 
     def _connection(self, request: StreamRequest, send: Send) -> Connection:

@@ -52,6 +52,18 @@ def may_open(origin: str, fetch_site: str, host: str, allowed: frozenset[str]) -
     return not origin or is_origin_of(origin, host)
 
 
+def may_use_cookie(origin: str, fetch_site: str, host: str, allowed: frozenset[str]) -> bool:
+    """Say whether a page may use the cookie that its browser sends along: a page of this origin, or an allowed one.
+
+    What is no page sends neither header, and may: it has its cookie from nobody but itself. `*` allows nobody.
+    """
+    if origin in allowed:
+        return True
+    if fetch_site:
+        return fetch_site in ("same-origin", "none")
+    return not origin or is_origin_of(origin, host)
+
+
 def may_change(origin: str, fetch_site: str, host: str, trusted: Iterable[str], *, has_session: bool) -> bool:
     """Say whether what sends these headers may change something: a page of this site, or what is no page.
 

@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from streams.errors import CloseReason
-from streams.history.coverage import GapReason
 from streams.http.readings import (
     Declared,
+    auth_results,
     build,
+    closes,
     cpu_seconds,
     family,
+    gaps,
+    jwks_age,
+    jwks_errors,
     of_all,
     open_files,
     resident_bytes,
@@ -27,14 +30,6 @@ from streams.http.readings import (
 from streams.log_sink import dropped_lines
 from streams.pod import Pod
 from streams.wire.complaints import Fault
-
-
-def _closes(pod: Pod) -> Mapping[str, float]:
-    return {reason.value: pod.registry.turnover.closed[reason] for reason in CloseReason}
-
-
-def _gaps(pod: Pod) -> Mapping[str, float]:
-    return {reason.value: pod.router.gaps[reason] for reason in GapReason}
 
 
 def _counted(fault: Fault) -> Callable[[Pod], float]:
@@ -51,7 +46,7 @@ METRICS = (
     ),
     Declared("sse_connections", "gauge", "Open connections.", lambda pod: len(pod.registry)),
     Declared("sse_connects", "counter", "Connections that were opened.", lambda pod: pod.registry.turnover.opened),
-    Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", _closes, "reason"),
+    Declared("sse_closes", "counter", "Connections that ended or were refused, by close reason.", closes, "reason"),
     Declared(
         "sse_events_received",
         "counter",
@@ -122,7 +117,7 @@ METRICS = (
         "sse_stream_gaps",
         "counter",
         "Times that a client was told that events may be missing, by reason.",
-        _gaps,
+        gaps,
         "reason",
     ),
     Declared("sse_heartbeats", "counter", "Heartbeats written.", lambda pod: pod.heartbeat.sent),
@@ -224,6 +219,20 @@ METRICS = (
         "Transitions and events of clients that are in no trace, since Redis was away for long or refused them.",
         lambda pod: pod.roster.tracer.recorder.lost + pod.roster.tracer.refused,
     ),
+    Declared(
+        "sse_auth",
+        "counter",
+        "Requests to pass a lock that is not off, by how it was decided and what the lock does.",
+        auth_results,
+        "result, mode",
+    ),
+    Declared(
+        "sse_jwks_age_seconds",
+        "gauge",
+        "Since good keys were read from `TOKEN_JWKS_URL`, or the pod started; nothing without one.",
+        jwks_age,
+    ),
+    Declared("sse_jwks_errors", "counter", "Times that `TOKEN_JWKS_URL` gave no good keys.", jwks_errors),
     Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),
     Declared(
         "sse_loop_lag_seconds",

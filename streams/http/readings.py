@@ -13,6 +13,9 @@ import django
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from streams import VERSION
+from streams.auth.results import Result
+from streams.errors import CloseReason
+from streams.history.coverage import GapReason
 from streams.pod import Pod
 from streams.roster.lives import Cluster
 from streams.vitals import DelayHistogram
@@ -24,8 +27,10 @@ class Info(NamedTuple):
     texts: Mapping[str, str]
 
 
-# A number, or one for each value of a label; None where this system does not tell it.
-Reading = float | Mapping[str, float] | DelayHistogram | Info | None
+# A number for each value of a label, or for each of several labels' values.
+Labelled = Mapping[str, float] | Mapping[tuple[str, ...], float]
+# A number, or some with labels; None where this system does not tell it.
+Reading = float | Labelled | DelayHistogram | Info | None
 # What nobody knows now has no line at all: an alert would take any number for one.
 NOT_KNOWN: Mapping[str, float] = {}
 
@@ -45,7 +50,7 @@ class Declared(NamedTuple):
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def family(declared: Declared, reading: float | Mapping[str, float] | DelayHistogram | Info) -> Metric:
+def family(declared: Declared, reading: float | Labelled | DelayHistogram | Info) -> Metric:
     """Return a metric as the client library writes it."""
     if isinstance(reading, Info):
         info = GaugeMetricFamily(declared.name, declared.help, labels=list(reading.texts))
@@ -58,10 +63,20 @@ def family(declared: Declared, reading: float | Mapping[str, float] | DelayHisto
     family_of = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
     if not isinstance(reading, Mapping):
         return family_of(declared.name, declared.help, value=reading)
-    labelled = family_of(declared.name, declared.help, labels=[declared.label])
-    for value, number in reading.items():
-        labelled.add_metric([value], number)
+    labelled = family_of(declared.name, declared.help, labels=declared.label.split(", "))
+    for values, number in reading.items():
+        labelled.add_metric([values] if isinstance(values, str) else list(values), number)
     return labelled
+
+
+def closes(pod: Pod) -> Mapping[str, float]:
+    """Return how many connections ended, by reason."""
+    return {reason.value: pod.registry.turnover.closed[reason] for reason in CloseReason}
+
+
+def gaps(pod: Pod) -> Mapping[str, float]:
+    """Return how many gaps clients were told of, by reason."""
+    return {reason.value: pod.router.gaps[reason] for reason in GapReason}
 
 
 def of_all(read: Callable[[Cluster], int | None]) -> Callable[[Pod], Reading]:
@@ -72,6 +87,24 @@ def of_all(read: Callable[[Cluster], int | None]) -> Callable[[Pod], Reading]:
         return NOT_KNOWN if number is None else number
 
     return known
+
+
+def auth_results(pod: Pod) -> Mapping[tuple[str, ...], float]:
+    """Return how requests to pass the locks that are not off were decided."""
+    locks = pod.locks
+    return {(result.value, mode.value): locks.counts[result, mode] for mode in sorted(locks.modes) for result in Result}
+
+
+def jwks_age(pod: Pod) -> Reading:
+    """Return how old the keys of an issuer are, where there is one."""
+    jwks = pod.guard.sources.jwks
+    return NOT_KNOWN if jwks is None else jwks.age_seconds
+
+
+def jwks_errors(pod: Pod) -> float:
+    """Return how often they could not be read."""
+    jwks = pod.guard.sources.jwks
+    return 0 if jwks is None else jwks.errors
 
 
 def roster_errors(pod: Pod) -> Mapping[str, float]:

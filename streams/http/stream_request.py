@@ -27,6 +27,9 @@ STREAM_REQUEST_HEADERS = (
     b"user-agent",
     FORWARDED_FOR,
 )
+SECRET_HEADERS = (b"authorization", b"cookie")
+# And this where a stream needs a token.
+TOKEN_REQUEST_HEADERS = (*STREAM_REQUEST_HEADERS, *SECRET_HEADERS, b"accept")
 MAX_USER_AGENT = 200
 USER_AGENTS_SHARED = 1024
 # A number as people write it, where float() would also take `1_0` and `nan`.
@@ -73,6 +76,11 @@ class StreamRequest(NamedTuple):
             b"prefer" in headers
             and any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"]),
         )
+
+
+def headers_read(stream_auth: str) -> tuple[bytes, ...]:
+    """Return all that a stream reads of a request's head, by STREAM_AUTH."""
+    return STREAM_REQUEST_HEADERS if stream_auth == "off" else TOKEN_REQUEST_HEADERS
 
 
 def wanted_resume(last_event_id: bytes, query_string: bytes, history_seconds: float) -> Resume | None:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from streams import VERSION
-from streams.auth.access import SIGN_IN, may_look
+from streams.auth.access import NEEDS_RIGHT, Denied, denied, unknown, who_asks, who_is_known
 from streams.errors import InvalidName
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_pod
@@ -66,13 +66,19 @@ def answers(*methods: str, public: bool = True) -> Callable[[View], View]:
         async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if refusal := refuse_method(request, *methods):
                 return refusal
-            if not public and not await may_look(request):
-                return error_response(SIGN_IN, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            if not public and (refused := denied(await who_asks(request, get_pod().locks.identify))):
+                return refusal_response(refused)
             return await view(request, *args, **kwargs)
 
         return csrf_exempt(wrapped)
 
     return decorate
+
+
+def refusal_response(refused: Denied) -> HttpResponse:
+    """Answer somebody who may not do what he asks for."""
+    headers = {"WWW-Authenticate": refused.challenge} if refused.challenge else {}
+    return error_response(refused.sentence, refused.status, headers)
 
 
 @answers("POST")
@@ -163,12 +169,17 @@ async def ready(_request: HttpRequest) -> HttpResponse:
 
 
 @answers("GET", "HEAD")
-async def metrics_text(_request: HttpRequest) -> HttpResponse:
+async def metrics_text(request: HttpRequest) -> HttpResponse:
     """Answer a Prometheus scrape."""
+    pod = get_pod()
+    if pod.conf.metrics_auth == "required":
+        caller = await who_is_known(request, pod.locks.identify)
+        if refused := unknown(caller, NEEDS_RIGHT) or denied(caller):
+            return refusal_response(refused)
     # Loaded by the first scrape: a pod that nobody scrapes is a megabyte smaller.
     from streams.http import metrics
 
-    body, content_type = metrics.render(get_pod())
+    body, content_type = metrics.render(pod)
     return HttpResponse(body, content_type=content_type)
 
 

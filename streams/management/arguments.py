@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from streams.api.router import API
+from streams.auth.rights import PATTERN_RULE, is_pattern
 from streams.wire.publication import TIME
 from streams.wire.timestamps import unix_seconds
+
+DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MAX_DURATION_SECONDS = 3660 * 86400
 
 
 def whole(low: int, high: int) -> Any:
@@ -60,6 +66,30 @@ def service_address(text: str) -> SplitResult:
     if parts.username is not None:
         raise argparse.ArgumentTypeError("an address has no user or password: the token is in ADMIN_TOKEN")
     return parts._replace(path=parts.path.rstrip("/").removesuffix(API))
+
+
+def duration(text: str) -> int:
+    """Parse a time such as 8h, in seconds, minutes, hours or days."""
+    form = DURATION.fullmatch(text)
+    seconds = int(form[1]) * UNIT_SECONDS[form[2]] if form else 0
+    if not 0 < seconds <= MAX_DURATION_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!a} is no time such as 90s, 30m, 8h or 7d, of ten years at most")
+    return seconds
+
+
+def key_source(text: str) -> str:
+    """Parse where a key is: @FILE, or @- for standard input. The key itself would be seen by all of a machine."""
+    if not text.startswith("@") or len(text) == 1:
+        # It may be the key, which has to stay out of the terminal.
+        raise argparse.ArgumentTypeError("a key is no argument: @FILE names the file that holds it, @- standard input")
+    return text[1:]
+
+
+def pattern(text: str) -> str:
+    """Parse a client name, or the beginning of one with a * at its end."""
+    if not is_pattern(text):
+        raise argparse.ArgumentTypeError(f"{text!a} is not {PATTERN_RULE.partition(':')[0]}")
+    return text
 
 
 def token_file(path: str) -> str:

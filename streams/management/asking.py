@@ -33,20 +33,31 @@ WIDTH = 24
 COLOURS = {LaneState.CONNECTED: "SUCCESS", LaneState.UNKNOWN: "WARNING", LaneState.MISSING: "ERROR"}
 
 
-class AskingCommand(BaseCommand):
-    """A command that asks Redis, and exits with 1 and one line where that gives no answer."""
+class ExplainedCommand(BaseCommand):
+    """A command whose help has its usage, examples and exit status, and whose errors are one line each."""
 
     examples = ""
     usage = ""
+    exit_status = ""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         """Keep the line breaks of the examples."""
-        epilog = f"examples:\n{self.examples}\n{EXIT_STATUS}"
+        epilog = f"examples:\n{self.examples}\n{self.exit_status}"
         kwargs |= {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         # Beside an error Django's own options would be lines about nothing that is wrong.
         parser.usage = f"%(prog)s {self.usage} [-h lists all options]"
         return parser
+
+    def write_json(self, said: msgspec.Struct) -> None:
+        """Write an object on one line."""
+        self.stdout.write(msgspec.json.encode(said).decode())
+
+
+class AskingCommand(ExplainedCommand):
+    """A command that asks Redis, and exits with 1 and one line where that gives no answer."""
+
+    exit_status = EXIT_STATUS
 
     def ask(self, question: Callable[[RosterReader], Awaitable[T]]) -> T:
         """Await a question to the roster."""
@@ -66,10 +77,6 @@ class AskingCommand(BaseCommand):
             why = str(error) or "it took too long"
             sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."
             raise CommandError(sentence, returncode=1) from None
-
-    def write_json(self, said: msgspec.Struct) -> None:
-        """Write an object on one line."""
-        self.stdout.write(msgspec.json.encode(said).decode())
 
     def coloured(self, text: str, state: LaneState) -> str:
         """Return a text in the colour of a state, where a terminal has colours."""

@@ -85,8 +85,10 @@ class Roster:
         self.lives_at = -inf
         self._cluster = NOTHING_KNOWN
         self.errors = 0
+        # Called with all that pods tell, this one among them; whoever wires the pod sets it.
+        self.on_told: Callable[[Told], None] = _ignore
         self.channel = channel
-        self._url, self._prefix, self._pod_name = url, prefix(channel), registry.pod_name
+        self._url, self._prefix, self.pod_name = url, prefix(channel), registry.pod_name
         self._primary = primary
         self._life_of_now = life_of_now
         self._history: str | None = None
@@ -149,6 +151,7 @@ class Roster:
     def _told(self, told: Told) -> None:
         self.claims.told(told)
         self.tracer.told(told)
+        self.on_told(told)
         if told.asks:
             # Whoever asks reads what is noted, too.
             self._write_at = 0.0
@@ -156,7 +159,7 @@ class Roster:
         self._tell()
 
     def _tell(self) -> None:
-        if messages := self.claims.messages(self._pod_name):
+        if messages := self.claims.messages(self.pod_name):
             self.members.tell(messages)
 
     async def run(self) -> None:
@@ -221,7 +224,7 @@ class Roster:
         if not batch:
             return False
         asked = time.monotonic()
-        head = [self._prefix, self._history, self.claims.life, self._pod_name, self.claims.sent_ms(asked)]
+        head = [self._prefix, self._history, self.claims.life, self.pod_name, self.claims.sent_ms(asked)]
         try:
             reply = await script(args=[*head, self.claims.lines(batch, asked)])
         except BaseException:
@@ -244,3 +247,7 @@ class Roster:
         # Of a server that is no primary the subscriber tells.
         if not isinstance(error, WrongSide) and (times := self._said.due()):
             logger.warning("The roster cannot be kept up: %s (tries: %d). The pod serves on alone.", error, times)
+
+
+def _ignore(_told: Told) -> None:
+    pass

@@ -31,7 +31,7 @@ from twisted.internet.endpoints import quoteStringArgument
 from twisted.logger import STDLibLogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 
-from streams.http.stream_request import place
+from streams.http.stream_request import headers_read, place
 from streams.pod import Pod, possible_connections
 from streams.server.http_channel import RequestReader
 from streams.server.idle import Idle
@@ -83,6 +83,7 @@ class StreamServer(Server):
             root_path=root_path,
         )
         self._pod = pod
+        self.headers_read = headers_read(pod.conf.stream_auth)
         # Daphne itself takes the loop from here.
         self._loop = reactor._asyncioEventloop  # noqa: SLF001
         self.idle: Idle[RequestReader] = Idle(possible_connections())

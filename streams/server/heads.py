@@ -6,7 +6,7 @@ import re
 
 from daphne.http_protocol import WebRequest
 
-from streams.http.stream_request import PATH_PREFIX, STREAM_REQUEST_HEADERS
+from streams.http.stream_request import PATH_PREFIX, SECRET_HEADERS, STREAM_REQUEST_HEADERS
 from streams.wire.events import CLIENT_NAME
 
 STREAM_PATH = PATH_PREFIX.encode()
@@ -46,7 +46,7 @@ PLAIN_HEADERS = frozenset(STREAM_REQUEST_HEADERS) - {b"prefer"} | {
 }
 
 
-def plain_headers(lines: bytes) -> list[tuple[bytes, bytes]] | None:
+def plain_headers(lines: bytes, wanted: tuple[bytes, ...] = STREAM_REQUEST_HEADERS) -> list[tuple[bytes, bytes]] | None:
     """Return what a stream reads of the lines of a plain head, or None where one of them may change anything else."""
     headers: list[tuple[bytes, bytes]] = []
     for line in lines.split(b"\r\n")[:-1]:
@@ -54,7 +54,7 @@ def plain_headers(lines: bytes) -> list[tuple[bytes, bytes]] | None:
         name = name.lower()
         if name not in PLAIN_HEADERS:
             return None
-        if name in STREAM_REQUEST_HEADERS:
+        if name in wanted:
             headers.append((name, value.strip(b" \t")))
         # What is refused, and no stream, ends as its client wishes.
         elif name == b"connection" and value.strip(b" \t").lower() != b"keep-alive":
@@ -62,7 +62,9 @@ def plain_headers(lines: bytes) -> list[tuple[bytes, bytes]] | None:
     return headers
 
 
-def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
+def stream_headers(
+    request: WebRequest, wanted: tuple[bytes, ...] = STREAM_REQUEST_HEADERS
+) -> list[tuple[bytes, bytes]] | None:
     """Return what a stream reads of a request's headers, or None for a request that asks for no stream."""
     headers = request.requestHeaders
     # Daphne takes its root path from it, whoever sends it.
@@ -70,4 +72,9 @@ def stream_headers(request: WebRequest) -> list[tuple[bytes, bytes]] | None:
     path = request.path.removeprefix(request.server.root_path.encode())
     if not path.startswith(STREAM_PATH) or not request.path.isascii() or not request.uri.isascii():
         return None
-    return [(name, value) for name in STREAM_REQUEST_HEADERS for value in headers.getRawHeaders(name, ())]
+    read = [(name, value) for name in wanted for value in headers.getRawHeaders(name, ())]
+    # Twisted keeps them for as long as the stream is open.
+    for name in SECRET_HEADERS:
+        headers.removeHeader(name)
+    request.received_cookies.clear()
+    return read

@@ -75,7 +75,7 @@ class Request(WebRequest):
 
     def process(self) -> Any:
         """Start the application for a request whose head and body are there."""
-        headers = stream_headers(self)
+        headers = stream_headers(self, self.server.headers_read)
         if headers is None:
             return super().process()
         self.open_stream(headers)
@@ -229,7 +229,7 @@ class RequestReader(HTTPChannel):
         head = STREAM_HEAD.fullmatch(data) if len(data) <= MAX_STREAM_HEAD_BYTES else None
         if head is None:
             return False
-        headers = plain_headers(head[2])
+        headers = plain_headers(head[2], self.factory.server.headers_read)
         if headers is None:
             return False
         self._fresh = False

@@ -20,12 +20,13 @@ daphnes_process = WebRequest.process
 twisteds_header_received = HTTPChannel.headerReceived
 
 
-def mend() -> None:
+def mend(headers_read: tuple[bytes, ...]) -> None:
     """Let streams be read as ours reads them, and Daphne and Twisted answer in JSON.
 
     They would say it on a page, in one line, or by closing the connection. Neither has another
-    place for it than its classes.
+    place for it than its classes. `headers_read` are all that a stream reads of a head.
     """
+    WebRequest.headers_read = headers_read
     WebRequest.process = _process
     WebRequest.basic_error = Request.basic_error
     WebRequest.handle_exception = Request.handle_exception
@@ -36,7 +37,7 @@ def mend() -> None:
 
 def _process(request: WebRequest) -> Any:
     # Daphne refuses a header with bytes that UTF-8 has, which a Last-Event-ID may be.
-    headers = stream_headers(request)
+    headers = stream_headers(request, request.headers_read)
     return daphnes_process(request) if headers is None else Request.open_stream(request, headers)
 
 

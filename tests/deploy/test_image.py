@@ -19,7 +19,7 @@ from tests.deploy.dockerfile import Build, Stage, as_user, confined, obstacle, r
 from tests.deploy.files import DEPLOY, run, tool
 from tests.support.http import fetch, open_stream
 from tests.support.marks import long
-from tests.support.pods import ROOT
+from tests.support.pods import LOCKS_OFF, ROOT
 from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import wait_until
 
@@ -150,6 +150,7 @@ async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
     port = free_port()
     variables = {
         "SECRET_KEY": "for-this-test-of-the-image-and-no-other",
+        **LOCKS_OFF,
         "REDIS_URL": redis_server.url,
         "POD_NAME": "image",
         "PORT": str(port),
@@ -194,7 +195,7 @@ print(*(path for path in cached if path and path.endswith(".pyc") and not os.pat
 @pytest.mark.timeout(400)
 def test_whatever_a_pod_loads_is_compiled_without_docstrings_and_asserts(build: Build, tmp_path: Path):
     log_path = tmp_path / "log"
-    variables = {"SECRET_KEY": "for-this-test-of-the-image-and-no-other"}
+    variables = {"SECRET_KEY": "for-this-test-of-the-image-and-no-other", **LOCKS_OFF}
     assert build.environment(build.image)["PYTHONOPTIMIZE"] == "2"
     status = build.start(["python", "-c", UNCOMPILED], log_path, variables).wait(60)
     assert (status, log_path.read_text().split()) == (0, [])

@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.pods import PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
+from tests.support.pods import LOCKS_OFF, PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
 from tests.support.redis_server import free_port
 
 
@@ -86,11 +87,19 @@ def test_every_command_says_so(command: list[str]):
 
 
 def test_production_needs_a_secret_key():
-    env = environment(ENVIRONMENT="production", REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    env = environment(ENVIRONMENT="production", **LOCKS_OFF, REDIS_URL=f"redis://127.0.0.1:{free_port()}")
     finished = run_manage("streamworker", env=env)
     assert finished.returncode != 0
     (line,) = finished.stderr.strip().splitlines()
     assert line.startswith("SECRET_KEY")
+
+
+@pytest.mark.parametrize("variable", [*LOCKS_OFF])
+def test_production_has_to_be_told_what_is_open(variable: str):
+    finished = run_manage("streamworker", env=environment(**(PRODUCTION | {variable: ""}), REDIS_PORT=free_port()))
+    assert finished.returncode != 0
+    (line,) = finished.stderr.strip().splitlines()
+    assert line.startswith(f"{variable} is '', but it must be said when ENVIRONMENT is production: off")
 
 
 def test_empty_variables_count_as_not_set():
@@ -143,7 +152,7 @@ def settings_with(env_file: bytes, directory: Path) -> subprocess.CompletedProce
     )
 
 
-SECRET = b"SECRET_KEY=abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n"
+SECRET = b"SECRET_KEY=abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\nSTREAM_AUTH=off\nPUBLISH_AUTH=off\n"
 
 
 @pytest.mark.parametrize(
@@ -167,15 +176,25 @@ def test_a_line_of_an_env_file_that_cannot_be_read_stops_the_start(line: bytes, 
     finished = settings_with(SECRET + line, tmp_path)
     assert finished.returncode == 1
     (sentence,) = finished.stderr.splitlines()
-    assert sentence.startswith("Line 2 of .env cannot be read: ")
+    assert sentence.startswith("Line 4 of .env cannot be read: ")
 
 
 def test_an_auditor_finds_nothing_in_production():
     """`check --deploy` knows Django's own middlewares by name, and not those of this project."""
-    finished = run_manage(
-        "check", "--deploy", "--fail-level", "WARNING", env=environment(**PRODUCTION, POD_NAME="pod-1")
-    )
+    locked = {"STREAM_AUTH": "required", "PUBLISH_AUTH": "required", "TOKEN_SECRET": PRODUCTION["SECRET_KEY"]}
+    finished = deploy_check(**PRODUCTION | locked)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_an_auditor_finds_what_is_open():
+    finished = deploy_check(**PRODUCTION)
+    assert finished.returncode == 1
+    for variable in LOCKS_OFF:
+        assert f"{variable} is off" in finished.stderr
+
+
+def deploy_check(**variables: Any) -> subprocess.CompletedProcess[str]:
+    return run_manage("check", "--deploy", "--fail-level", "WARNING", env=environment(**variables, POD_NAME="pod-1"))
 
 
 @pytest.mark.parametrize(

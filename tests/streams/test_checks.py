@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.checks import check_streams
+from streams.checks import check_locks, check_streams
 from streams.conf import read_settings
 from streams.pod import connection_limit
+from tests.support.pods import LOCKS_OFF
 
 
 def found(settings: Any, **changes: Any) -> dict[str, str]:
@@ -22,7 +23,9 @@ def test_the_defaults_are_fine(settings: Any):
 
 
 def test_production_as_documented_is_fine(settings: Any):
-    settings.STREAMS = read_settings({"ENVIRONMENT": "production", "POD_NAME": "pod-1", "REDIS_URL": "redis://redis"})
+    settings.STREAMS = read_settings(
+        {"ENVIRONMENT": "production", **LOCKS_OFF, "POD_NAME": "pod-1", "REDIS_URL": "redis://redis"}
+    )
     assert check_streams() == []
 
 
@@ -77,3 +80,14 @@ def test_speaks_up_and_says_what_to_do(settings: Any, changes: dict[str, Any], e
 )
 def test_says_nothing_of_what_goes_together(settings: Any, changes: dict[str, Any]):
     assert found(settings, **changes) == {}
+
+
+def test_check_locks_warns_of_what_is_open(settings: Any):
+    secret = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
+    for said, ids in (
+        ({"STREAM_AUTH": "off", "PUBLISH_AUTH": "off"}, ["streams.W011", "streams.W012"]),
+        ({"STREAM_AUTH": "observe", "PUBLISH_AUTH": "off"}, ["streams.W012"]),
+        ({"STREAM_AUTH": "required", "PUBLISH_AUTH": "required"}, []),
+    ):
+        settings.STREAMS = read_settings({"ENVIRONMENT": "production", "TOKEN_SECRET": secret, **said})
+        assert [message.id for message in check_locks()] == ids

@@ -8,7 +8,7 @@ import pytest
 from streams.conf import read_settings, redis_place
 from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.errors import ConfigurationError
-from tests.support.pods import documented_variables
+from tests.support.pods import LOCKS_OFF, documented_variables
 
 
 def test_the_defaults_are_those_of_the_contract():
@@ -29,8 +29,10 @@ def test_an_empty_variable_counts_as_not_set():
 
 
 def test_in_production_no_other_origin_may_read_unless_it_is_listed():
-    assert read_settings({"ENVIRONMENT": "production"}).cors_allowed_origins == frozenset()
-    conf = read_settings({"ENVIRONMENT": "Production", "CORS_ALLOWED_ORIGINS": "https://a.example, https://b.example/"})
+    assert read_settings({"ENVIRONMENT": "production", **LOCKS_OFF}).cors_allowed_origins == frozenset()
+    conf = read_settings(
+        {"ENVIRONMENT": "Production", **LOCKS_OFF, "CORS_ALLOWED_ORIGINS": "https://a.example, https://b.example/"}
+    )
     assert conf.production
     assert conf.cors_allowed_origins == {"https://a.example", "https://b.example"}
 

@@ -32,10 +32,14 @@ AS_IN_THE_IMAGE = {
     "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
 }
 
+# What production has to be told, and what these tests mean where they are about something else.
+LOCKS_OFF: dict[str, Any] = {"STREAM_AUTH": "off", "PUBLISH_AUTH": "off"}
+
 # What a pod has to be told to start in production, beside its Redis.
 PRODUCTION: dict[str, Any] = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+    **LOCKS_OFF,
 }
 
 # Where tests.support.applications.introspection answers.

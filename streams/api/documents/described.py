@@ -31,7 +31,9 @@ class Reply(NamedTuple):
 ALLOW = Header("Allow", Annotated[str, Meta(description="the methods that the path takes")])
 LOCATION = Header("Location", Annotated[str, Meta(description="where the record of the event is")])
 RETRY_AFTER = Header("Retry-After", Annotated[int, Meta(ge=1, description="after how many seconds to ask again")])
-WWW_AUTHENTICATE = Header("WWW-Authenticate", Annotated[str, Meta(description="`Bearer`")])
+WWW_AUTHENTICATE = Header(
+    "WWW-Authenticate", Annotated[str, Meta(description="`Bearer`, with what is wrong as RFC 6750 has it")]
+)
 REPLAYED = Header(
     "Idempotent-Replayed",
     Annotated[str, Meta(description="`true` where an earlier request was answered so, and nothing was published now")],
@@ -52,6 +54,7 @@ RATES = (
 # Of each answer of a status, whatever was asked for.
 HEADERS_OF = {
     HTTPStatus.UNAUTHORIZED: (WWW_AUTHENTICATE,),
+    HTTPStatus.FORBIDDEN: (WWW_AUTHENTICATE._replace(required=False),),
     HTTPStatus.METHOD_NOT_ALLOWED: (ALLOW,),
     HTTPStatus.TOO_MANY_REQUESTS: (RETRY_AFTER, *RATES),
     HTTPStatus.SERVICE_UNAVAILABLE: (RETRY_AFTER,),
@@ -65,7 +68,7 @@ EVERYWHERE = (
     ProblemKind.INTERNAL_ERROR,
 )
 # Of endpoints that are not open to all: these ask Redis, too.
-GUARDED = (ProblemKind.UNAUTHORIZED, ProblemKind.REDIS_UNAVAILABLE)
+GUARDED = (ProblemKind.UNAUTHORIZED, ProblemKind.INSUFFICIENT_SCOPE, ProblemKind.REDIS_UNAVAILABLE)
 CHANGING = (ProblemKind.OTHER_SITE,)
 NAMED = (ProblemKind.NOT_FOUND,)
 WITH_BODY = (ProblemKind.INVALID_JSON, ProblemKind.TOO_LARGE, ProblemKind.UNSUPPORTED_MEDIA_TYPE)

@@ -20,7 +20,7 @@ from streams.wire.publication import ClientName, EventId
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-BEARER = "adminToken"
+SECRET, TOKEN = "adminToken", "token"
 ABOUT = """\
 What the whole cluster is asked for, and told. Any pod gives the same answer.
 
@@ -28,12 +28,16 @@ What the whole cluster is asked for, and told. Any pod gives the same answer.
 and fields are refused, and so is one that comes twice. What is over the bounds of all requests is refused before its \
 path is looked at: 400, 408, 413, 414 or 431, as a problem of the type `about:blank`.
 
-In development nobody has to say who asks. In production an answer is for whoever sends `ADMIN_TOKEN`'s value, or has \
-the session of a staff user."""
+In development nobody has to say who asks. In production an answer is for whoever sends `ADMIN_TOKEN`'s value or \
+a token with the right, or has the session of a staff user. `PUBLISH_AUTH` says whether publishing is open to all."""
 BELOW = {"default": "", "description": "The path below which a pod is served, such as `/sse`."}
 AUTHORIZED_BY = (
     "The value of `ADMIN_TOKEN`, in production. Instead, the session of a staff user who is signed in at "
     "`/admin/login/`; a change is then taken from pages of this service only."
+)
+RIGHTS = (
+    "A token, whose claim `sse` says what its holder may: `publish` has the clients that he may publish to, as names "
+    "or as their beginning with a `*` at its end, and `admin` has `read`, for what changes nothing, or `act`, for all."
 )
 
 
@@ -55,7 +59,10 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "responses": {kind.word: problem(kind.status, [kind]) for kind in alone(routes)},
-            "securitySchemes": {BEARER: {"type": "http", "scheme": "bearer", "description": AUTHORIZED_BY}},
+            "securitySchemes": {
+                TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": RIGHTS},
+                SECRET: {"type": "http", "scheme": "bearer", "description": AUTHORIZED_BY},
+            },
         },
     }
 
@@ -68,7 +75,7 @@ def operation(route: Route, method: str, schemas: dict[str, Any]) -> dict[str, A
         "operationId": operation_id(endpoint),
         "summary": endpoint.summary,
         "tags": [route.path.split("/")[1] if "." not in route.path else "documents"],
-        "security": [] if endpoint.public else [{BEARER: []}],
+        "security": [] if endpoint.public else [{TOKEN: []}, {SECRET: []}],
     }
     if parameters:
         said["parameters"] = parameters

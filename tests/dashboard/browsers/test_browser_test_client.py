@@ -14,7 +14,7 @@ from tests.dashboard.browsers.browser import Browser
 from tests.dashboard.browsers.lanes import LaneOnScreen
 from tests.dashboard.clients import connected
 from tests.support.http import HOST
-from tests.support.pods import Pod, environment
+from tests.support.pods import LOCKS_OFF, Pod, environment
 from tests.support.redis_server import CHANNEL, RedisServer, event
 from tests.support.waiting import wait_until
 
@@ -231,6 +231,7 @@ def test_works_in_production(browser: Browser, start_pod: StartPod, redis_server
     pod = start_pod(
         REDIS_URL=redis_server.url,
         ENVIRONMENT="production",
+        **LOCKS_OFF,
         SECRET_KEY="only-for-tests-" + "x" * 50,
         ADMIN_TOKEN="only-for-tests-" + "y" * 50,
         ALLOWED_HOSTS=HOST,

@@ -23,7 +23,9 @@ def shown(name: str, *, production: bool = False) -> Operation:
 
 def test_all_operations_are_there_in_groups():
     groups = reference.groups(DOCUMENT, URL, production=False)
-    assert [group.name for group in groups] == ["events", "pods", "stores", "clients", "problems", "documents"]
+    assert [group.name for group in groups] == [
+        *("events", "pods", "stores", "clients", "refused", "revocations", "problems", "documents")
+    ]
     there = {(each.path, each.method.lower()) for group in groups for each in group.operations}
     assert there == {
         (path, method) for path, item in DOCUMENT["paths"].items() for method in item.keys() - {"parameters"}

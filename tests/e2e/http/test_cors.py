@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import StartPod
 from tests.e2e.http.expected import assert_error
 from tests.support.http import HOST, EventStream, open_stream, request_bytes
-from tests.support.pods import STARTS, Pod
+from tests.support.pods import LOCKS_OFF, STARTS, Pod
 from tests.support.redis_server import RedisServer, event
 
 ORIGIN = {"Origin": "https://shop.example"}
@@ -82,6 +82,7 @@ async def test_a_page_of_another_site_evicts_nobody(
         start,
         REDIS_URL=redis_server.url,
         ENVIRONMENT="production",
+        **LOCKS_OFF,
         SECRET_KEY="only-for-tests-" + "x" * 50,
         ADMIN_TOKEN="only-for-tests-" + "y" * 50,
         CORS_ALLOWED_ORIGINS="https://shop.example",

@@ -25,7 +25,9 @@ LANES: dict[str, Any] = {"lanes": ["A-1"]}
 
 @pytest.fixture
 def production(settings: Any, api: Api) -> Api:
-    settings.STREAMS = msgspec.structs.replace(settings.STREAMS, environment="production", admin_token=TOKEN)
+    settings.STREAMS = msgspec.structs.replace(
+        settings.STREAMS, environment="production", admin_token=TOKEN, publish_auth="required"
+    )
     settings.CSRF_TRUSTED_ORIGINS = ["https://front.example"]
     return api
 

@@ -10,6 +10,7 @@ import pytest
 from streams.broker import embedded
 from streams.conf import read_settings
 from streams.errors import ConfigurationError
+from tests.support.pods import LOCKS_OFF
 
 
 def start(**variables: str) -> Any:
@@ -34,7 +35,7 @@ def test_start_if_needed_embeds_nothing_in_production():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConfigurationError, match="REDIS_URL"):
-        start(REDIS_PORT=str(port), ENVIRONMENT="production")
+        start(REDIS_PORT=str(port), ENVIRONMENT="production", **LOCKS_OFF)
 
 
 def test_is_listening_says_whether_anything_accepts_connections():

@@ -11,11 +11,11 @@ from streams.conf import read_settings
 from streams.conf.django_settings import DjangoSettings, read_django_settings
 from streams.conf.variables import PLACEHOLDERS
 from streams.errors import ConfigurationError
-from tests.support.pods import ROOT
+from tests.support.pods import LOCKS_OFF, ROOT
 
 # The same in every process: it is in the names of tests.
 STRONG = "pHmjQ959MUmBZPGYqcLO8xj-30YELIXw2n7Rk4TtVd6sCa1uGeJbQ0yFz8"
-PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG}
+PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG, **LOCKS_OFF}
 
 
 def read_all(values: dict[str, str]) -> DjangoSettings:

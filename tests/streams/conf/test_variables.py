@@ -95,6 +95,10 @@ PIECES = (
 TEXTS = st.text(st.characters(exclude_characters="\0")) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 
 
+# What some settings need beside them.
+NEEDED = {"TOKEN_SECRET": "only-for-tests-0123456789-abcdefghijk", "TOKEN_ISSUER": "a", "TRUSTED_PROXIES": "10.0.0.1"}
+
+
 def refusal(values: dict[str, str]) -> ConfigurationError | None:
     """Read everything, and return what the person who set the variables is told."""
     try:
@@ -116,7 +120,7 @@ def refusal(values: dict[str, str]) -> ConfigurationError | None:
 @pytest.mark.parametrize("variable", DECLARED, ids=lambda variable: variable.name)
 @given(text=TEXTS)
 def test_any_text_is_used_or_refused_in_one_line_that_names_the_variable(variable: Variable, text: str):
-    error = refusal({variable.name: text})
+    error = refusal({**NEEDED, variable.name: text})
     if error is not None:
         sentence = str(error)
         assert error.variable == variable.name

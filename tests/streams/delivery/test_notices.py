@@ -36,7 +36,7 @@ def test_greeting_is_a_message_that_says_when_to_come_back(notices: Notices):
 @pytest.mark.parametrize("reason", FAREWELLS)
 def test_farewell_has_a_name_that_clients_know_and_the_reason(notices: Notices, reason: CloseReason):
     event, retry_ms = read(notices.farewell(reason))
-    assert event.type in ("evicted", "overloaded", "draining")
+    assert event.type in ("evicted", "overloaded", "draining", "unauthorized")
     assert event.json() == {
         "type": event.type,
         "reason": reason.value,

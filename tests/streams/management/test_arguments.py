@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from streams.management.arguments import coming_time, json_value, service_address, token_file, whole
+from streams.management.arguments import (
+    coming_time,
+    duration,
+    json_value,
+    key_source,
+    pattern,
+    service_address,
+    token_file,
+    whole,
+)
 
 
 def refused(parse: Callable[[str], Any], text: str) -> str:
@@ -83,3 +92,25 @@ def test_a_file_that_holds_no_token_is_refused_and_not_shown(tmp_path: Path, hel
 
 def test_a_token_file_that_is_not_there_is_named(tmp_path: Path):
     assert "No such file or directory" in refused(token_file, str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("8h", 28800), ("7d", 604800)])
+def test_a_duration_has_its_unit(text: str, seconds: int):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["8", "8 h", "h", "-8h", "0s", "1.5h", "8H", "3661d", "9999999999s", ""])
+def test_a_duration_is_ten_years_at_most(text: str):
+    assert "is no time such as 90s" in refused(duration, text)
+
+
+def test_a_key_is_no_argument():
+    assert key_source("@-") == "-"
+    assert key_source("@/etc/key.pem") == "/etc/key.pem"
+    for text in ("hunter2", "@", "-"):
+        assert refused(key_source, text).startswith("a key is no argument")
+
+
+def test_a_pattern_is_that_of_a_token():
+    assert pattern("STORE001-*") == "STORE001-*"
+    assert "'**' is not a client name" in refused(pattern, "**")

@@ -4,6 +4,7 @@ import pytest
 
 from streams.conf import read_settings
 from streams.management.commands import streamworker
+from tests.support.pods import LOCKS_OFF
 
 
 @pytest.fixture
@@ -29,5 +30,5 @@ def test_warn_if_open_is_quiet_on_one_machine(values: dict[str, str], warnings: 
 
 
 def test_warn_if_open_is_quiet_in_production(warnings: list[str]):
-    streamworker.warn_if_open(read_settings({"HOST": "0.0.0.0", "ENVIRONMENT": "production"}))
+    streamworker.warn_if_open(read_settings({"HOST": "0.0.0.0", "ENVIRONMENT": "production", **LOCKS_OFF}))
     assert not warnings

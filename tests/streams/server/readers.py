@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
+from streams.http.stream_request import STREAM_REQUEST_HEADERS
 from streams.server.http_channel import RequestReader
 from streams.server.idle import Idle
 from tests.support.http import Answer, parse_answer
@@ -50,6 +51,7 @@ class Server:
     proxy_forwarded_address_header = None
     root_path = server_name = ""
     request_buffer_size = 8192
+    headers_read = STREAM_REQUEST_HEADERS
 
     def __init__(self) -> None:
         self.server = self

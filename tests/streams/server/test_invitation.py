@@ -7,6 +7,7 @@ import pytest
 
 from streams.conf import read_settings
 from streams.server.invitation import invitation
+from tests.support.pods import LOCKS_OFF
 
 PYTHON = "/somewhere/.venv/bin/python"
 
@@ -58,4 +59,4 @@ def test_invitation_names_no_api_where_there_is_none():
 
 
 def test_invitation_is_for_development():
-    assert list(invitation(read_settings({"ENVIRONMENT": "production"}), "127.0.0.1", 3000, "")) == []
+    assert list(invitation(read_settings({"ENVIRONMENT": "production", **LOCKS_OFF}), "127.0.0.1", 3000, "")) == []

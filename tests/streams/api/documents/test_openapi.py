@@ -56,9 +56,10 @@ def test_every_kind_of_problem_is_somewhere():
     [
         ("/events", "post", {202, 400, 401, 403, 405, 409, 413, 415, 422, 429, 500, 503}),
         ("/events/batch", "post", {202, 400, 401, 403, 405, 409, 413, 415, 422, 429, 500, 503}),
-        ("/events/{ID}", "get", {200, 400, 401, 404, 405, 500, 503}),
-        ("/pods", "get", {200, 400, 401, 405, 500, 503}),
+        ("/events/{ID}", "get", {200, 400, 401, 403, 404, 405, 500, 503}),
+        ("/pods", "get", {200, 400, 401, 403, 405, 500, 503}),
         ("/stores/{STORE}/expected", "put", {200, 400, 401, 403, 404, 405, 413, 415, 500, 503}),
+        ("/revocations", "post", {202, 400, 401, 403, 405, 413, 415, 500, 503}),
         ("/clients/{NAME}", "delete", {204, 400, 401, 403, 404, 405, 500, 503}),
         ("/problems", "get", {200, 400, 405, 500}),
     ],
@@ -70,6 +71,8 @@ def test_statuses_of_an_operation(path: str, method: str, expected: set[int]):
 def test_who_may_ask():
     public = {path for path, _method, said in operations() if not said["security"]}
     assert public == {"/problems", "/openapi.json", "/asyncapi.json"}
+    schemes = {name for _path, _method, said in operations() for each in said["security"] for name in each}
+    assert schemes == DOCUMENT["components"]["securitySchemes"].keys() == {"token", "adminToken"}
 
 
 def test_parameters_have_their_rules():

@@ -1,0 +1,62 @@
+"""Signs tokens, for people who try things out and for services without an issuer of their own."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.auth.keys import HMAC, hmac_key, public_key, sign_hmac
+from streams.auth.results import BadKeys
+
+NO_PRIVATE = "This PEM holds no private key that can be read; one with a password cannot."
+NO_SIGNING = "This key signs nothing that pods take: RSA with 2048 bits or more, P-256 or Ed25519 do."
+
+
+class SigningKey(NamedTuple):
+    """An algorithm, and how it signs a message."""
+
+    algorithm: str
+    sign: Callable[[bytes], bytes]
+
+    def __repr__(self) -> str:
+        """Show nothing of the key."""
+        return f"SigningKey({self.algorithm})"
+
+
+def signing_key(text: str) -> SigningKey:
+    """Return the key that a secret or a private key as PEM is; raise BadKeys for one that is weak or none."""
+    if "-----BEGIN" in text:
+        return _private_key(text)
+    secret = text.strip()
+    hmac_key(secret)
+    return SigningKey(HMAC, lambda message: sign_hmac(secret.encode(), message))
+
+
+def signed(claims: Mapping[str, Any], key: SigningKey, kid: str = "") -> str:
+    """Return a token with these claims; `kid` names the key to whoever verifies."""
+    header = {"alg": key.algorithm, "typ": "JWT", **({"kid": kid} if kid else {})}
+    message = f"{_encoded(msgspec.json.encode(header))}.{_encoded(msgspec.json.encode(claims))}"
+    return f"{message}.{_encoded(key.sign(message.encode()))}"
+
+
+def _private_key(text: str) -> SigningKey:
+    import jwt
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        private: Any = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise BadKeys(NO_PRIVATE) from None
+    public = public_key(None, private.public_key())
+    if public is None:
+        raise BadKeys(NO_SIGNING)
+    algorithm = jwt.get_algorithm_by_name(public.algorithm)
+    return SigningKey(public.algorithm, lambda message: algorithm.sign(message, private))
+
+
+def _encoded(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -1,0 +1,104 @@
+"""What becomes of streams while they are open: their tokens end, are renewed, or are revoked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from math import inf
+
+from streams.auth.revocations import Revocations
+from streams.auth.rights import Holder
+from streams.delivery.connection import Connection
+from streams.delivery.registry import Registry
+from streams.errors import CloseReason
+
+# The streams of a fleet whose tokens were made in one second end over some.
+MAX_AT_ONCE = 500
+
+
+class OpenStreams:
+    """The open streams of one pod that have a token, each with the moment at which something is due for it.
+
+    Moments are Unix time, as those in tokens. A stream is told `warn_seconds` before its token ends (0 is
+    not at all), and ends `leeway_seconds` after it.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        revocations: Revocations,
+        *,
+        warn_seconds: float,
+        leeway_seconds: float,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._registry, self._revocations, self._wall = registry, revocations, wall
+        self._warn_seconds, self._leeway_seconds = warn_seconds, leeway_seconds
+        self._due: dict[Connection, float] = {}
+        # Before it nothing is due.
+        self._first_due = inf
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def opened(self, connection: Connection) -> None:
+        """Watch over a stream that has just opened, if it has a token."""
+        if (holder := connection.holder) is not None:
+            self._wait(connection, holder.expires_at - self._warn_seconds if self._warn_seconds else self._end(holder))
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a stream that has ended."""
+        self._due.pop(connection, None)
+
+    def renew(self, connection: Connection, holder: Holder) -> bool:
+        """Give an open stream a new token, unless it is for another holder; one without a token needs none."""
+        if connection.holder is None:
+            return True
+        if connection.holder.sub != holder.sub:
+            return False
+        connection.holder = holder
+        self.opened(connection)
+        return True
+
+    def look(self) -> None:
+        """Warn and end the streams that are due; call it every second."""
+        now = self._wall()
+        if now < self._first_due:
+            return
+        due = islice((connection for connection, moment in self._due.items() if moment <= now), MAX_AT_ONCE)
+        for connection in list(due):
+            self._serve(connection, now)
+        self._first_due = min(self._due.values(), default=inf)
+
+    def end_revoked(self) -> None:
+        """End the streams whose tokens were revoked."""
+        now = self._wall()
+        revoked = [
+            connection
+            for connection in self._due
+            if connection.holder is not None and self._revocations.revoked(connection.holder, now)
+        ]
+        for connection in revoked:
+            self._registry.close(connection, CloseReason.TOKEN_REVOKED)
+
+    def _serve(self, connection: Connection, now: float) -> None:
+        holder = connection.holder
+        if holder is None:
+            del self._due[connection]
+        elif now >= (end := self._end(holder)):
+            self._registry.close(connection, CloseReason.TOKEN_EXPIRED)
+        # Whatever a client is told, it is told behind `connected`.
+        elif connection.greeted:
+            self._wait(connection, end)
+            try:
+                self._registry.write(connection, self._registry.notices.expiring(holder.expires_at))
+            except Exception:
+                self._registry.fail(connection)
+
+    def _end(self, holder: Holder) -> float:
+        return holder.expires_at + self._leeway_seconds
+
+    def _wait(self, connection: Connection, moment: float) -> None:
+        self._due[connection] = moment
+        self._first_due = min(self._first_due, moment)
