@@ -18,6 +18,7 @@ from streams.doctor.findings import Finding, Report, bad, report, skipped
 from streams.doctor.front_door import CHECK as FRONT_DOOR
 from streams.doctor.front_door import judge_stream
 from streams.doctor.process import Said, judge_descriptors, judge_settings
+from streams.doctor.roles import Role
 from streams.doctor.stream_probe import new_name, open_stream
 
 PROBE_SECONDS = 5.0
@@ -29,18 +30,20 @@ NO_REDIS = "there is no Redis"
 Look = Callable[[], Awaitable[Iterable[Finding]]]
 
 
-async def examine(conf: StreamSettings, url: str, said: list[Said], descriptors_id: str) -> Report:
+async def examine(
+    conf: StreamSettings, url: str, said: list[Said], descriptors_id: str, role: Role = Role.POD
+) -> Report:
     """Look at everything; `url` is a front door's, or empty, and `said` is what Django's checks say.
 
-    Of these, the ones with `descriptors_id` are about file descriptors.
+    Of these, the ones with `descriptors_id` are about file descriptors. `role` is that of the user of Redis.
     """
-    of_redis, of_door = await asyncio.gather(_of_redis(conf), _of_front_door(conf, url))
+    of_redis, of_door = await asyncio.gather(_of_redis(conf, role), _of_front_door(conf, url))
     about = [one for one in said if one.id == descriptors_id]
     of_settings = judge_settings(one for one in said if one not in about)
     return report([*of_redis, judge_descriptors(_descriptors(), SPARE_DESCRIPTORS, about), *of_settings, *of_door])
 
 
-async def _of_redis(conf: StreamSettings) -> list[Finding]:
+async def _of_redis(conf: StreamSettings, role: Role) -> list[Finding]:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             reached = await probes.reach(conf)
@@ -50,19 +53,19 @@ async def _of_redis(conf: StreamSettings) -> list[Finding]:
             bad("redis", f"{probes.place(conf)}: {_why(error)}", remedy),
             *(skipped(name, NO_REDIS) for name in OF_REDIS),
         ]
-    looks = _looks_at_redis(conf, reached)
+    looks = _looks_at_redis(conf, reached, role)
     found = await asyncio.gather(*(_within(PROBE_SECONDS, name, looks[name]) for name in OF_REDIS))
     first = server.judge_version(probes.place(conf), reached.server, reached.seconds)
     return [first, *itertools.chain.from_iterable(found)]
 
 
-def _looks_at_redis(conf: StreamSettings, reached: probes.Reached) -> dict[str, Look]:
+def _looks_at_redis(conf: StreamSettings, reached: probes.Reached, role: Role) -> dict[str, Look]:
     version, standing, durable_log = server.version_of(reached.server), reached.standing, conf.durable_log
     return {
         "role": _judged(lambda: server.judge_role(standing.role, standing.primary)),
-        "rights": lambda: probes.look_at_rights(conf, version),
+        "rights": lambda: probes.look_at_rights(conf, version, role),
         "canary": lambda: probes.look_at_canary(conf),
-        "journal": lambda: probes.look_at_journal(conf),
+        "journal": lambda: probes.look_at_journal(conf, role),
         "persistence": _judged(lambda: server.judge_persistence(reached.persistence, durable_log=durable_log)),
         "memory": _judged(lambda: server.judge_memory(reached.memory)),
         "clock": lambda: probes.look_at_clock(conf),

@@ -22,6 +22,7 @@ from streams.broker.side import Standing, read_standing
 from streams.conf import StreamSettings, redis_place
 from streams.doctor import pods, rights, server
 from streams.doctor.findings import Finding, bad, well
+from streams.doctor.roles import Role
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import read_lives
 
@@ -57,16 +58,16 @@ async def reach(conf: StreamSettings) -> Reached:
     return Reached(seconds, _fields(about), _fields(persistence), _fields(memory), standing)
 
 
-async def look_at_rights(conf: StreamSettings, version: tuple[int, ...]) -> Iterator[Finding]:
-    """Call all that pods call."""
+async def look_at_rights(conf: StreamSettings, version: tuple[int, ...], role: Role = Role.POD) -> Iterator[Finding]:
+    """Call all that a role calls."""
     refusals = {}
     async with _connection(conf) as connection:
-        for right in rights.rights(conf.redis_channel, canary_pattern(conf.redis_channel), version):
+        for right in rights.rights(conf.redis_channel, canary_pattern(conf.redis_channel), version, role):
             answer = await _ask(connection, right.call, pushed=right.command in rights.SUBSCRIPTIONS)
             if isinstance(answer, Exception) and rights.is_refusal(str(answer)):
                 refusals[right.command] = str(answer)
     user = options_of(conf.redis_url).get("username") or "default"
-    return iter([rights.judge(user, conf.redis_channel, refusals)])
+    return iter([rights.judge(user, conf.redis_channel, refusals, role)])
 
 
 async def look_at_canary(conf: StreamSettings) -> Iterator[Finding]:
@@ -87,16 +88,18 @@ async def look_at_canary(conf: StreamSettings) -> Iterator[Finding]:
     return iter([well("canary", f"what is published comes back after {1000 * (time.monotonic() - asked):.0f} ms")])
 
 
-async def look_at_journal(conf: StreamSettings) -> Iterator[Finding]:
+async def look_at_journal(conf: StreamSettings, role: Role = Role.POD) -> Iterator[Finding]:
     """Ask how long the journal is."""
+    # XINFO shows entries, which only a pod may read.
+    question = ("XINFO", "STREAM") if role is Role.POD else ("XLEN",)
     async with _connection(conf) as connection:
-        about = await _ask(connection, ("XINFO", "STREAM", conf.redis_channel + JOURNAL_SUFFIX))
+        about = await _ask(connection, (*question, conf.redis_channel + JOURNAL_SUFFIX))
     if isinstance(about, Exception):
         if "no such key" not in str(about):
             raise about
         length = None
     else:
-        length = int(about[b"length"])
+        length = about if isinstance(about, int) else int(about[b"length"])
     return iter([server.judge_journal(length, durable_log=conf.durable_log, usual_length=JOURNAL_LENGTH)])
 
 

@@ -1,6 +1,6 @@
-"""The commands that pods ask of Redis, each with a call that changes nothing, and what a refusal means; pure.
+"""The commands that a role asks of Redis, each with a call that changes nothing, and what a refusal means; pure.
 
-The rule of docs/howto/redis.md has the same commands.
+The rules of docs/howto/redis.md have the same commands.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from streams.doctor.findings import Finding, bad, well
+from streams.doctor.roles import GRANTS, Role, commands, named, rule
 
 CHECK = "rights"
-PAGE = "docs/howto/redis.md#a-user-for-the-pods"
+PAGES = {
+    Role.POD: "docs/howto/redis.md#a-user-for-the-pods",
+    Role.PUBLISHER: "docs/howto/redis.md#a-user-for-publishers",
+    Role.OPERATOR: "docs/howto/redis.md#a-user-for-operators",
+}
 # The first that knows CLIENT SETINFO.
 SETINFO_VERSION = (7, 2)
 SETINFO = "client|setinfo"
@@ -20,6 +25,7 @@ SETINFO = "client|setinfo"
 NO_PERMISSION, UNKNOWN = "no permissions to", "unknown "
 TO_RUN, A_CHANNEL = "to run the", "channel"
 NO_SCRIPT = "0" * 40
+ALL = {Role.POD: "a pod", Role.PUBLISHER: "a publisher", Role.OPERATOR: "an operator"}
 SUBSCRIPTIONS = ("subscribe", "psubscribe", "unsubscribe")
 
 
@@ -30,12 +36,13 @@ class Right(NamedTuple):
     call: tuple[str, ...]
 
 
-def rights(channel: str, pattern: str, version: tuple[int, ...]) -> list[Right]:
-    """Return the calls in an order in which none changes anything for long; those to subscribe are the last.
+def rights(channel: str, pattern: str, version: tuple[int, ...], role: Role = Role.POD) -> list[Right]:
+    """Return a role's calls in an order in which none changes anything for long; those to subscribe are the last.
 
-    All of it happens on one key and one channel of its own, which no pod reads.
+    What is written goes to one key and one channel of its own, which no pod reads.
     """
     key, other = f"{channel}:doctor", f"{channel}:canary:doctor"
+    heard = (channel, f"{channel}:pods:doctor") if role is Role.POD else (f"{channel}:pods:doctor",)
     calls = (
         ("ping", "PING"),
         (SETINFO, "CLIENT", "SETINFO", "lib-name", "sse-doctor"),
@@ -49,6 +56,7 @@ def rights(channel: str, pattern: str, version: tuple[int, ...]) -> list[Right]:
         ("xrevrange", "XREVRANGE", key, "+", "-", "COUNT", "1"),
         ("xadd", "XADD", key, "NOMKSTREAM", "*", "event", ""),
         ("xinfo|stream", "XINFO", "STREAM", key),
+        ("xlen", "XLEN", f"{channel}:log"),
         ("exists", "EXISTS", key),
         # Nothing where there is nothing, and no number.
         ("set", "SET", key, "", "XX"),
@@ -81,12 +89,12 @@ def rights(channel: str, pattern: str, version: tuple[int, ...]) -> list[Right]:
         ("hdel", "HDEL", key, "field"),
         ("unlink", "UNLINK", key),
         ("del", "DEL", key),
-        ("subscribe", "SUBSCRIBE", channel, f"{channel}:pods:doctor"),
+        ("subscribe", "SUBSCRIBE", *heard),
         ("psubscribe", "PSUBSCRIBE", pattern),
         ("unsubscribe", "UNSUBSCRIBE"),
     )
-    known = (Right(command, call) for command, *call in calls)  # type: ignore[arg-type]
-    return [right for right in known if right.command != SETINFO or version >= SETINFO_VERSION]
+    asked = commands(role) | ({SETINFO} if version >= SETINFO_VERSION else set())
+    return [Right(command, tuple(call)) for command, *call in calls if command in asked]
 
 
 def is_refusal(answer: str) -> bool:
@@ -94,10 +102,10 @@ def is_refusal(answer: str) -> bool:
     return NO_PERMISSION in answer.lower() or answer.lower().startswith(UNKNOWN)
 
 
-def judge(user: str, channel: str, refusals: Mapping[str, str]) -> Finding:
+def judge(user: str, channel: str, refusals: Mapping[str, str], role: Role = Role.POD) -> Finding:
     """Judge what Redis answered to the calls that it refused, by command."""
     if not refusals:
-        return well(CHECK, f"the user {user} may do all that a pod does")
+        return well(CHECK, f"the user {user} may do all that {ALL[role]} does")
     by_kind: defaultdict[str, list[str]] = defaultdict(list)
     for command, answer in refusals.items():
         by_kind[_kind(answer.lower())].append(command)
@@ -108,7 +116,7 @@ def judge(user: str, channel: str, refusals: Mapping[str, str]) -> Finding:
         "unknown": "{}, which it does not know",
     }
     refused = [words.format(", ".join(by_kind[kind])) for kind, words in says.items() if kind in by_kind]
-    return bad(CHECK, f"Redis refuses the user {user}: {'; '.join(refused)}", _remedy(user, channel, by_kind))
+    return bad(CHECK, f"Redis refuses the user {user}: {'; '.join(refused)}", _remedy(user, channel, by_kind, role))
 
 
 def _kind(answer: str) -> str:
@@ -119,10 +127,19 @@ def _kind(answer: str) -> str:
     return "channel" if A_CHANNEL in answer else "key"
 
 
-def _remedy(user: str, channel: str, by_kind: Mapping[str, list[str]]) -> str:
-    rule = [f"+{command}" for command in by_kind.get("command", ())]
-    rule += [f"~{channel}:*"] if "key" in by_kind else []
-    rule += ["allchannels"] if "channel" in by_kind else []
-    remedies = [f"ACL SETUSER {user} {' '.join(rule)}; {PAGE} has the whole rule."] if rule else []
+def _remedy(user: str, channel: str, by_kind: Mapping[str, list[str]], role: Role) -> str:
+    words = _lifted(channel, by_kind, role)
+    remedies = [f"ACL SETUSER {user} {' '.join(words)}; {PAGES[role]} has the whole rule."] if words else []
     remedies += ["Use Redis 7.0 or newer, or Valkey, and rename no command."] if "unknown" in by_kind else []
     return " ".join(remedies)
+
+
+def _lifted(channel: str, by_kind: Mapping[str, list[str]], role: Role) -> list[str]:
+    """Return the words of a rule that let in what is refused."""
+    lifted = [f"+{command}" for command in by_kind.get("command", ())]
+    if role is not Role.POD and by_kind.keys() - {"unknown"}:
+        # Its commands go with keys of their own.
+        return [*rule(role, channel), *(["+" + SETINFO] if "+" + SETINFO in lifted else [])]
+    (grant,) = GRANTS[Role.POD]
+    keys, channels = named(grant, channel)
+    return lifted + (keys if "key" in by_kind else []) + (channels if "channel" in by_kind else [])

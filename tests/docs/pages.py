@@ -11,7 +11,7 @@ from tests.support.pods import ROOT
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = sorted({README, ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")})
+PAGES = sorted({README, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")})
 FENCE = r"(?ms)^ *```.*?^ *```$"
 
 

@@ -146,7 +146,8 @@ def test_a_user_that_lacks_rights(server: RedisServer):
     found = diagnose(status=1, REDIS_URL=server.url.replace("redis://", "redis://weak:secret@"))
     assert failures(found) == {"rights"}
     remedy = found["rights"]["remedy"]
-    given = f"ACL SETUSER weak +xadd +xinfo|stream +psubscribe ~{CHANNEL}:* allchannels"
+    given = f"ACL SETUSER weak +xadd +xinfo|stream +psubscribe ~{CHANNEL}:*"
+    given += f" &{CHANNEL} &{CHANNEL}:canary:* &{CHANNEL}:pods:*"
     assert remedy.startswith(f"{given}; ")
     # What it says is what helps.
     admin.execute_command(*given.split())

@@ -1,4 +1,4 @@
-"""Write the pages that say what the code declares: settings, metrics, close reasons, gaps, problems, the API."""
+"""Write the pages that say what the code declares: settings, metrics, reasons, problems, keys, the API."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from streams.api.routes import asyncapi_json, openapi_json
 from streams.conf import StreamSettings
 from streams.conf.django_settings import DjangoSettings
 from streams.conf.variables import Group, Variable, declared
+from streams.doctor.keys import CHANNELS, KEYS
+from streams.doctor.roles import Role, access, use
 from streams.errors import CloseReason
 from streams.history.coverage import GapReason
 from streams.http.metrics import METRICS
@@ -56,6 +58,22 @@ PROBLEMS_HEAD = """\
 What [the HTTP API](api.md) answers where it does not do what was asked for. `type` ends in the name of the
 problem, and leads to the same list on the pod: `GET /api/v1/problems`.
 """
+KEYS_HEAD = """\
+# Keys and channels
+
+`make docs` writes this page from `streams/doctor/keys.py` and `streams/doctor/roles.py`.
+
+All that the service has in Redis. Every name begins with `REDIS_CHANNEL`, which is `events-to-store` unless it is set;
+what stands in `<…>` differs. Services with another `REDIS_CHANNEL` share a Redis without seeing each other.
+
+The last columns are what the user of each role may do: of a key `R` to read and `W` to write it, of a channel `S` to
+subscribe and `P` to publish. In a rule that is `%R~NAME`, `%W~NAME`, `~NAME` for both, and `&NAME` for a channel.
+`length` is all that an operator can read of the journal. [Set up Redis](../howto/redis.md#a-user-for-the-pods)
+has the whole rule of each role.
+"""
+CHANNELS_HEAD = """\
+## Channels
+"""
 CLOSES_HEAD = """\
 ## Close reasons
 
@@ -74,7 +92,7 @@ class Command(BaseCommand):
     """Write every page."""
 
     help = (
-        "Write .env.example, and of docs/reference settings.md, metrics.md, problems.md, openapi.json and "
+        "Write .env.example, and of docs/reference settings.md, metrics.md, problems.md, keys.md, openapi.json and "
         "asyncapi.json from what the code declares."
     )
 
@@ -131,11 +149,29 @@ def problems_page() -> str:
     return "\n".join([PROBLEMS_HEAD, *sections])
 
 
+def keys_page() -> str:
+    """Return the list of all that there is in Redis, with what each role may do with it."""
+    keys = [
+        (f"`<REDIS_CHANNEL>{key.name}`", key.type, key.holds, key.size, key.life, *(access(role, key) for role in Role))
+        for key in KEYS
+    ]
+    channels = [
+        (f"`<REDIS_CHANNEL>{each.name}`", each.carries, *(use(role, each) for role in Role)) for each in CHANNELS
+    ]
+    return "\n".join(
+        [
+            *(KEYS_HEAD, "## Keys\n", table(("Name", "Type", "What it holds", "Size", "Life", *Role), keys)),
+            *(CHANNELS_HEAD, table(("Name", "What it carries", *Role), channels)),
+        ]
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/reference/settings.md": settings_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/problems.md": problems_page,
+    "docs/reference/keys.md": keys_page,
     "docs/reference/openapi.json": lambda: openapi_json().decode(),
     "docs/reference/asyncapi.json": lambda: asyncapi_json().decode(),
 }

@@ -19,12 +19,14 @@ from streams.checks import DESCRIPTORS_ID
 from streams.doctor.examination import examine
 from streams.doctor.findings import Finding, State
 from streams.doctor.process import Said
+from streams.doctor.roles import Role
 
 EXAMPLES = """
 examples:
   manage.py doctor
   manage.py doctor --url https://sse.example.com    a stream through the front door, too
   manage.py doctor --json
+  manage.py doctor --role operator                  with an operator's user in REDIS_URL
 
 Run it where the pods run, with their environment. It asks Redis as the pods' user does, and changes nothing.
 With --url it opens a stream of a name of its own, and publishes one event to it.
@@ -50,16 +52,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", default="", help="the front door as devices reach it, such as https://sse.example.com"
         )
+        parser.add_argument(
+            "--role",
+            choices=[str(Role.POD), str(Role.OPERATOR)],
+            default=str(Role.POD),
+            help="whose user REDIS_URL names, so whose rights are looked at (default pod)",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
-    def handle(self, *, url: str, json: bool, **_options: Any) -> None:
+    def handle(self, *, url: str, role: str, json: bool, **_options: Any) -> None:
         """Print what was found; exit with 1 where it is in the way of the service."""
         if url and not is_http(url):
             raise CommandError(f"--url is {url!r}, but it must be http:// or https:// and a host.", returncode=2)
         # https://no-color.org
         if os.environ.get("NO_COLOR"):
             self.style = no_style()
-        report = asyncio.run(examine(settings.STREAMS, url, said(), DESCRIPTORS_ID))
+        report = asyncio.run(examine(settings.STREAMS, url, said(), DESCRIPTORS_ID, Role(role)))
         if json:
             self.stdout.write(msgspec.json.encode(report).decode())
         else:
