@@ -284,10 +284,7 @@ class RequestReader(HTTPChannel):
 
     @property
     def _max_body_bytes(self) -> int:
-        # Twisted takes a form apart by itself, a large one for as long as all clients wait.
-        media_types = self.requests[-1].requestHeaders.getRawHeaders(b"content-type", [])
-        is_form = any(b"form" in media_type.lower() for media_type in media_types)
-        return MAX_LARGE_BODY_BYTES if self._may_publish and not is_form else MAX_BODY_BYTES
+        return MAX_LARGE_BODY_BYTES if self._may_publish else MAX_BODY_BYTES
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
         """Take a header, unless it announces more than anybody can send."""

@@ -26,8 +26,7 @@ from tests.support.waiting import wait_until
         ({"Content-Type": "text/plain;charset=UTF-8"}, 202),
         ({"Content-Type": "Application/JSON ; charset=utf-8"}, 202),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-        # Which is none, so that it cannot be read at all.
-        ({"Content-Type": "multipart/form-data; boundary=x"}, 400),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
         ({"Content-Type": "application/cloudevents+json"}, 415),
         ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
     ],
@@ -42,13 +41,13 @@ def test_content_type(pod: Pod, published: Published, client_name: str, headers:
 
 
 def test_forms_are_not_taken(pod: Pod):
-    """Nor are large ones: the server takes them apart before anybody can say so."""
+    """Nor are large ones, and nothing takes them apart."""
     form = b'--x\r\nContent-Disposition: form-data; name="clientName"\r\n\r\nA\r\n--x--\r\n'
     for media_type, body in (("multipart/form-data; boundary=x", form), ("application/x-www-form-urlencoded", b"a=1")):
         answer = post(pod, body, headers={"Content-Type": media_type})
         assert (answer.status, problem(answer, "unsupported-media-type")["status"]) == (415, 415)
         answer = post(pod, b"a&" * 100 * KIB, headers={"Content-Type": media_type})
-        assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert (answer.status, problem(answer, "unsupported-media-type")["status"]) == (415, 415)
 
 
 @pytest.mark.parametrize("target", [EVENTS, f"{EVENTS}/batch"])

@@ -122,8 +122,7 @@ PUBLISH = "/api/v1/events"
         (f"{PUBLISH}/a", {}, False),
         (f"{PUBLISH}/batch/", {}, False),
         (f"/register?x={PUBLISH}", {}, False),
-        (PUBLISH, {"Content-Type": "multipart/FORM-data; boundary=x"}, False),
-        (PUBLISH, {"Content-Type": "application/x-www-form-urlencoded"}, False),
+        (PUBLISH, {"Content-Type": "multipart/FORM-data; boundary=x"}, True),
     ],
 )
 def test_a_large_body_is_for_what_publishes(
