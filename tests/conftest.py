@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from streams.conf import StreamSettings, read_settings
+from streams.doctor.keys import key_of
 from tests.support.forking.client import forking
 from tests.support.pods import ROOT, Pod, environment
-from tests.support.redis_server import RedisServer, running_redis
+from tests.support.redis_server import CHANNEL, RedisServer, running_redis
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,6 +52,8 @@ def redis_server() -> Iterator[RedisServer]:
     """A Valkey that stays up for all tests; one that must fail is `mortal_redis`."""
     with running_redis() as server:
         yield server
+        names = [name.decode(errors="replace") for name in server.client.scan_iter(f"{CHANNEL}:*")]
+        assert [name for name in names if key_of(CHANNEL, name) is None] == [], "declare it in streams/doctor/keys.py"
 
 
 @pytest.fixture
