@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from http import HTTPStatus
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +23,7 @@ from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
 from dashboard.content.pages import PodPage
 from dashboard.live.board import Board, Page
 from dashboard.login.sessions import identify
-from streams.auth.access import may_look
+from streams.auth.access import denied, who_asks
 from streams.http.answers import FAILED, Refused, send_error
 from streams.http.consumers import STREAM_HEADERS, Receive, current_task
 from streams.http.listing import View
@@ -92,8 +93,9 @@ async def wanted_page(scope: dict[str, Any]) -> Page:
     if scope["method"] != "GET":
         raise Refused(405, f"Method {scope['method']} is not allowed here; use GET.", [(b"Allow", b"GET")])
     request = session_request(scope)
-    if not await may_look(request):
-        raise Refused(401, "Sign in at /admin/login/.", [(b"WWW-Authenticate", b"Bearer")])
+    if refused := denied(await who_asks(request)):
+        challenge = [(b"WWW-Authenticate", b"Bearer")] if refused.status == HTTPStatus.UNAUTHORIZED else []
+        raise Refused(refused.status, refused.sentence, challenge)
     try:
         return page_of(request.GET)
     except TooManyFieldsSent:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -22,13 +23,13 @@ from streams.api.problems import Problem, ProblemKind
 from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
 from streams.audit import note_change
-from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
+from streams.auth.access import TOKEN_HOLDER, Caller, caller_of, denied
 from streams.delivery.connection import Headers
 from streams.http.answers import PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
 from streams.http.cors import may_change
 from streams.http.stream_request import client_address, header_of
-from streams.http.target import path_below
+from streams.http.target import path_below, serves_operators
 from streams.logs import Sparingly
 from streams.pod import Pod
 from streams.transport.writer import Send
@@ -79,7 +80,7 @@ class ApiConsumer:
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, Headers, bytes]:
         method: str = scope["method"]
         found = find_route(ROUTES, path_below(scope).removeprefix(API))
-        if found is None:
+        if found is None or (found[0].for_operators and not serves_operators(scope, self._pod.conf.admin_port)):
             raise Problem(ProblemKind.NOT_FOUND, f"There is nothing at {scope['path']}.")
         route, names = found
         allow = (b"Allow", ", ".join(route.methods).encode())
@@ -106,9 +107,13 @@ class ApiConsumer:
         if endpoint.public:
             return None
         caller = await caller_of(header_of(scope, b"authorization"), lambda: self._session_request(scope).auser())
-        if caller is None:
-            raise Problem(ProblemKind.UNAUTHORIZED, SIGN_IN, headers=[(b"WWW-Authenticate", b"Bearer")])
-        if scope["method"] not in SAFE_METHODS and caller != TOKEN_HOLDER:
+        acts = scope["method"] not in SAFE_METHODS
+        if refused := denied(caller, acts=acts):
+            if refused.status == HTTPStatus.UNAUTHORIZED:
+                challenge = (b"WWW-Authenticate", b"Bearer")
+                raise Problem(ProblemKind.UNAUTHORIZED, refused.sentence, headers=[challenge])
+            raise Problem(ProblemKind.INSUFFICIENT_SCOPE, refused.sentence)
+        if acts and caller is not None and caller != TOKEN_HOLDER:
             origin, site, host = (header_of(scope, name) for name in (b"origin", b"sec-fetch-site", b"host"))
             trusted = settings.CSRF_TRUSTED_ORIGINS
             if not may_change(origin, site, host, trusted, has_session=caller.has_session):
@@ -128,7 +133,7 @@ class ApiConsumer:
             raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
 
     def _note(self, caller: Caller | None, scope: dict[str, Any], answer: Answer) -> None:
-        if caller is None or answer.change is None:
+        if caller is None or answer.change is None or (answer.change.routine and not caller.has_session):
             return
         note_change(caller.name, answer.change.sentence, client_address(scope), answer.change.client_name)
 

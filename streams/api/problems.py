@@ -55,6 +55,16 @@ class ProblemKind(Enum):
         "It is not known who asks",
         "Sign in at `/admin/login/`, or send `Authorization: Bearer` with the value of `ADMIN_TOKEN`.",
     )
+    INSUFFICIENT_SCOPE = (
+        "insufficient-scope",
+        403,
+        "Who asks may not do this",
+        (
+            "A staff user may look; one with the role `act`, or a superuser, may change something too. Whom a front "
+            "door signs in (`TRUSTED_USER_HEADER`) has to be an active staff user here. A superuser gives roles at "
+            "`/admin/auth/user/`."
+        ),
+    )
     OTHER_SITE = (
         "other-site",
         403,

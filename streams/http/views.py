@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from streams import VERSION
-from streams.auth.access import SIGN_IN, may_look
+from streams.auth.access import denied, who_asks
 from streams.errors import InvalidName
 from streams.http.answers import BODY_TOO_LARGE, JSON_HEADERS, MAX_REGISTER_BYTES, SERVICE_FAILED, error_body
 from streams.pod import get_pod
@@ -66,13 +66,18 @@ def answers(*methods: str, public: bool = True) -> Callable[[View], View]:
         async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if refusal := refuse_method(request, *methods):
                 return refusal
-            if not public and not await may_look(request):
-                return error_response(SIGN_IN, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            if not public and (refused := denied(await who_asks(request))):
+                return error_response(refused.sentence, refused.status, challenge(refused.status))
             return await view(request, *args, **kwargs)
 
         return csrf_exempt(wrapped)
 
     return decorate
+
+
+def challenge(status: int) -> dict[str, str]:
+    """Return the headers that say how to tell who asks, where that is what is missing."""
+    return {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
 
 
 @answers("POST")

@@ -77,3 +77,14 @@ def test_speaks_up_and_says_what_to_do(settings: Any, changes: dict[str, Any], e
 )
 def test_says_nothing_of_what_goes_together(settings: Any, changes: dict[str, Any]):
     assert found(settings, **changes) == {}
+
+
+def test_check_refuses_one_port_for_devices_and_operators(settings: Any):
+    assert "streams.E002" in found(settings, admin_port=3000)
+    assert found(settings, admin_port=3001) == {}
+
+
+def test_check_refuses_a_header_that_nobody_is_trusted_to_set(settings: Any):
+    assert "TRUSTED_PROXIES" in found(settings, trusted_user_header="X-User")["streams.E003"]
+    trusted = read_settings({"TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies
+    assert found(settings, trusted_user_header="X-User", trusted_proxies=trusted) == {}

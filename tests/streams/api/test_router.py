@@ -63,11 +63,21 @@ def test_route_problems_are_those_of_its_kind():
     told = Endpoint(serve, body=msgspec.Struct, problems=(ProblemKind.CLIENT_OFFLINE,))
     route = Route("/x", {"GET": READ, "PUT": told, "POST": WRITE})
     assert {kind.word for kind in route.problems("POST")} == everywhere
-    assert {kind.word for kind in route.problems("GET")} == everywhere | {"unauthorized", "redis-unavailable"}
+    assert {kind.word for kind in route.problems("GET")} == everywhere | {
+        *("unauthorized", "insufficient-scope", "redis-unavailable")
+    }
     assert {kind.word for kind in route.problems("PUT")} - {kind.word for kind in route.problems("GET")} == {
         *("other-site", "client-offline", "invalid-json", "too-large", "unsupported-media-type")
     }
     assert ProblemKind.NOT_FOUND in ROUTES[2].problems("DELETE")
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint", "expected"),
+    [("/pods", READ, True), ("/problems", WRITE, False), ("/events", READ, False), ("/events/ID", READ, False)],
+)
+def test_route_for_operators_is_neither_public_nor_for_publishers(path: str, endpoint: Endpoint, expected: bool):
+    assert Route(path, {"GET": endpoint}).for_operators is expected
 
 
 def test_route_endpoint():
