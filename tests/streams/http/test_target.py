@@ -218,7 +218,7 @@ def test_serves_operators(server: Any, admin_port: int, expected: bool):
         *((path, True) for path in ("/admin", "/admin/", "/admin/live", "/admin/login/", "/metrics", "/api", "/api/")),
         *(
             (path, False)
-            for path in ("/", "/administer", "/health", "/events/admin", "/api/v1/events", "/static/admin/x")
+            for path in ("/", "/administer", "/health", "/events/admin", "/api/v1/pods", "/static/admin/x")
         ),
     ],
 )
