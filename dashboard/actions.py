@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 
 from dashboard.cluster.words import counted
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, note, operators_only, page
+from dashboard.rendering import actors_only, is_name, no_such_client, note, page
 from streams.audit import closed
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
@@ -25,7 +25,7 @@ from streams.roster.reading.lanes import Lane, LaneState
 from streams.wire.events import ACTIONS
 
 
-@operators_only
+@actors_only
 async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     """Ask whether to end a client's connection, and end it when that is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
@@ -48,7 +48,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("dashboard:client", name)
 
 
-@operators_only
+@actors_only
 async def send(request: HttpRequest, name: str) -> HttpResponse:
     """Show the test event that would be sent to a client, and send it when that is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):

@@ -109,6 +109,18 @@ OPEN = (
 )
 ERRORS = (
     Pair(
+        "streams.E002",
+        lambda conf: conf.admin_port == conf.port,
+        "ADMIN_PORT and PORT are both {port}: the operators' pages can have no port of their own there.",
+        "Set ADMIN_PORT to another port, or to 0.",
+    ),
+    Pair(
+        "streams.E003",
+        lambda conf: bool(conf.trusted_user_header) and not conf.trusted_proxies,
+        "TRUSTED_USER_HEADER is {trusted_user_header} and TRUSTED_PROXIES is not set: the header signs nobody in.",
+        "Name in TRUSTED_PROXIES the front doors that set the header, and no others.",
+    ),
+    Pair(
         "streams.E001",
         lambda conf: conf.rebalance and conf.front_door_hashes,
         "REBALANCE is on and so is FRONT_DOOR_HASHES: the front door sends a client that a pod sends away back to that "
