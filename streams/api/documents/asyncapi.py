@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from streams import VERSION
-from streams.api.documents.messages import FAREWELL_TYPES, SUMMARIES, Connected, StreamGap
+from streams.api.documents.messages import FAREWELL_TYPES, SUMMARIES, Connected, StreamGap, TokenExpiring
 from streams.api.documents.schemas import REFERENCE, schemas_of
 from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_SUFFIX
 from streams.conf import StreamSettings
@@ -49,7 +49,7 @@ def asyncapi_document() -> dict[str, Any]:
 
 def stream_messages() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what stands on a stream, and the schemas that it refers to."""
-    types = {"connected": Connected, "streamGap": StreamGap, **FAREWELL_TYPES}
+    types = {"connected": Connected, "streamGap": StreamGap, "tokenExpiring": TokenExpiring, **FAREWELL_TYPES}
     (*_notices, event_id), schemas = schemas_of([*types.values(), Outgoing, EventId])
     event = schemas.pop(Outgoing.__name__)
     # A pod delivers what names its client, whatever else it says.
@@ -60,11 +60,16 @@ def stream_messages() -> tuple[dict[str, Any], dict[str, Any]]:
         "event": message("Event", "An event, as it was published, on one line", {"id": event_id}),
         "connected": message("Connected", "The first frame: from now on every event comes", {"retry": retry}),
         "streamGap": message("StreamGap", "Events may be missing", {"event": {"const": "stream-gap"}}),
+        "tokenExpiring": message(
+            "TokenExpiring",
+            "The stream's token ends soon: `POST /events/NAME/token` with a new one, or come back with it",
+            {"event": {"const": "token-expiring"}},
+        ),
         **{
             name: message(
                 name.capitalize(),
                 SUMMARIES[name],
-                {"event": {"const": name}, "retry": either if name == "evicted" else retry},
+                {"event": {"const": name}, "retry": either if name in ("evicted", "unauthorized") else retry},
             )
             for name in FAREWELL_TYPES
         },
