@@ -18,6 +18,8 @@ from streams.delivery.notices import EVICTED_RETRY_MS, RETRY_MS
 from streams.wire.events import NAME_RULE
 from streams.wire.publication import EventId, Outgoing
 
+# Farewells with which some clients are to stay away for longer.
+TWO_WAITS = ("evicted", "unauthorized")
 CHANNEL: str = next(field.default for field in msgspec.structs.fields(StreamSettings) if field.name == "redis_channel")
 JSON = "application/json"
 ABOUT = """\
@@ -62,14 +64,14 @@ def stream_messages() -> tuple[dict[str, Any], dict[str, Any]]:
         "streamGap": message("StreamGap", "Events may be missing", {"event": {"const": "stream-gap"}}),
         "tokenExpiring": message(
             "TokenExpiring",
-            "The stream's token ends soon: `POST /events/NAME/token` with a new one, or come back with it",
+            "The token ends soon: send a new one to POST /events/NAME/token",
             {"event": {"const": "token-expiring"}},
         ),
         **{
             name: message(
                 name.capitalize(),
                 SUMMARIES[name],
-                {"event": {"const": name}, "retry": either if name in ("evicted", "unauthorized") else retry},
+                {"event": {"const": name}, "retry": either if name in TWO_WAITS else retry},
             )
             for name in FAREWELL_TYPES
         },

@@ -41,10 +41,10 @@ class StreamGap(msgspec.Struct, rename="camel"):
 
 
 class TokenExpiring(msgspec.Struct, rename="camel"):
-    """The token of a stream ends soon, and the stream with it."""
+    """The token of the stream ends soon."""
 
     type: Literal["token-expiring"]
-    expires_at: Annotated[str, Meta(description="when; a new token is to come before", examples=[TIME])]
+    expires_at: Annotated[str, Meta(description="when the token ends; the stream ends with it", examples=[TIME])]
     pod_name: PodName
     timestamp: Time
 
@@ -66,6 +66,6 @@ SUMMARIES = {
     "evicted": "The stream ends: somebody else is served under this name, or an operator closed it",
     "draining": "The stream ends: come back, to another pod where there is one",
     "overloaded": "The stream is refused: come back later",
-    "unauthorized": "The stream ends, or is refused: come back with a new token",
+    "unauthorized": "The stream is refused or ends: its token ended or was revoked. Come back with another one",
 }
 FAREWELL_TYPES = {name: farewell(name) for name in SUMMARIES}
