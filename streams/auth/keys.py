@@ -31,7 +31,8 @@ PRIVATE = "This is a private key, or has one in it: pods verify, and need the pu
 NO_PEM = "There is no PUBLIC KEY or CERTIFICATE in this PEM that can be read."
 NO_JWKS = 'This is no JWKS, which is a JSON object such as {"keys": [{"kty": "RSA", …}]}.'
 NO_KEYS = (
-    "None of these keys can verify RS256, ES256 (P-256) or EdDSA (Ed25519): there is none, or none for signatures."
+    "None of these keys can verify RS256 (2048 bits or more), ES256 (P-256) or EdDSA (Ed25519): there is "
+    "none, or none for signatures."
 )
 WEAK_RSA = f"An RSA key needs {LEAST_RSA_BITS} or more bits."
 TOO_MANY = f"More than {MAX_KEYS} keys, or more than {MAX_KEYS_BYTES} bytes of them."
@@ -190,11 +191,13 @@ def _jwk_key(member: Any) -> Key | None:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        public = jwt.get_algorithm_by_name(algorithm).from_jwk(member)
+        return public_key(jwk.kid, jwt.get_algorithm_by_name(algorithm).from_jwk(member))
+    except BadKeys:
+        # A weak one among others must not be the end of those.
+        return None
     except (jwt.PyJWTError, ValueError, TypeError, LookupError, UnsupportedAlgorithm):
         # PyJWT's own sentences quote the key.
         return None
-    return public_key(jwk.kid, public)
 
 
 def public_key(kid: str | None, public: Any) -> Key | None:

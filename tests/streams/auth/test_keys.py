@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -27,9 +29,22 @@ from streams.auth.keys import (
     read_keys,
 )
 from streams.auth.results import BadKeys
-from tests.streams.auth.issuer import OTHER_SECRET, SECRET, jwk, jwks, private, private_pem, public_pem
+from tests.streams.auth.issuer import (
+    ALGORITHMS,
+    OTHER_SECRET,
+    SECRET,
+    jwk,
+    jwks,
+    private,
+    private_pem,
+    public_pem,
+    token,
+)
 
 PUBLIC = ("RS256", "ES256", "EdDSA")
+
+
+WEAK = jwt.get_algorithm_by_name("RS256").to_jwk(rsa.generate_private_key(65537, 1024).public_key(), as_dict=True)
 
 
 def refusal(text: str) -> str:
@@ -64,6 +79,17 @@ def test_pem_is_no_secret():
 def test_pem_has_the_one_algorithm_of_its_key(algorithm: str):
     keys = read_keys("\n" + public_pem(private(algorithm)))
     assert [(key.kid, key.algorithm) for key in keys.keys] == [(None, algorithm)]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_key_verifies_what_its_own_private_key_signed(algorithm: str):
+    message, _dot, signature = token(algorithm).rpartition(".")
+    (key,) = (hmac_keys(SECRET) if algorithm == "HS256" else read_keys(public_pem(private(algorithm)))).keys
+    held = urlsafe_b64decode(signature + "==")
+    assert key.verify(message.encode(), held)
+    assert not key.verify(message.encode() + b"x", held)
+    assert not key.verify(message.encode(), held[:-1])
+    assert not key.verify(message.encode(), b"")
 
 
 def test_pem_may_hold_several():
@@ -119,6 +145,7 @@ def test_jwks_key_has_the_one_algorithm_of_its_kind(algorithm: str):
         {"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"},
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        WEAK,
         jwk("RS256", use="enc"),
         jwk("RS256", key_ops=["encrypt"]),
         jwk("RS256", alg="RS512"),
