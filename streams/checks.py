@@ -85,6 +85,13 @@ WARNINGS = (
         "MAX_CONNECTIONS_PER_IP is set and TRUSTED_PROXIES is not: behind a front door all clients have its address.",
         "Name the front doors in TRUSTED_PROXIES.",
     ),
+    Pair(
+        "streams.W011",
+        lambda conf: conf.production and bool(conf.trusted_user_header) and not conf.admin_port,
+        "TRUSTED_USER_HEADER is {trusted_user_header} and ADMIN_PORT is not set: a front door for devices among "
+        "TRUSTED_PROXIES that hands the header on makes an operator of any device.",
+        "Set ADMIN_PORT, where alone the header then counts; or let every front door set or remove the header.",
+    ),
 )
 ERRORS = (
     Pair(

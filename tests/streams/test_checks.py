@@ -88,3 +88,10 @@ def test_check_refuses_a_header_that_nobody_is_trusted_to_set(settings: Any):
     assert "TRUSTED_PROXIES" in found(settings, trusted_user_header="X-User")["streams.E003"]
     trusted = read_settings({"TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies
     assert found(settings, trusted_user_header="X-User", trusted_proxies=trusted) == {}
+
+
+def test_check_warns_where_devices_may_name_an_operator(settings: Any):
+    trusted = read_settings({"TRUSTED_PROXIES": "10.0.0.2"}).trusted_proxies
+    told = {"trusted_user_header": "X-User", "trusted_proxies": trusted, "environment": "production", "pod_name": "a"}
+    assert "ADMIN_PORT" in found(settings, **told, cors_allowed_origins=frozenset())["streams.W011"]
+    assert found(settings, **told, cors_allowed_origins=frozenset(), admin_port=3100) == {}
