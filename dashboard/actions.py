@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from dashboard.cluster.words import counted
 from dashboard.live.board import get_board
 from dashboard.rendering import actors_only, is_name, no_such_client, note, page
-from streams.audit import closed
+from streams.audit import closed, sent
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
 from streams.errors import PublishError
@@ -90,6 +90,7 @@ async def publish_test(request: HttpRequest) -> HttpResponse:
         return error_response(f"There is no sample data for {action!r}.", 422)
     except ValueError as error:
         return error_response(f"data is not JSON: {error}", 422)
+    await note(request, sent(name, action, receipt.event_id), name)
     return json_response({"success": True, "eventId": receipt.event_id, "message": await handed_to(receipt, name)})
 
 

@@ -91,6 +91,13 @@ WARNINGS = (
         "METRICS_AUTH is required, and there is no key for tokens and no ADMIN_TOKEN: no program can read /metrics.",
         "Set ADMIN_TOKEN or TOKEN_SECRET, or METRICS_AUTH=off.",
     ),
+    Pair(
+        "streams.W014",
+        lambda conf: conf.production and bool(conf.trusted_user_header) and not conf.admin_port,
+        "TRUSTED_USER_HEADER is {trusted_user_header} and ADMIN_PORT is not set: a front door for devices among "
+        "TRUSTED_PROXIES that hands the header on makes an operator of any device.",
+        "Set ADMIN_PORT, where alone the header then counts; or let every front door set or remove the header.",
+    ),
 )
 # Asked of a deployment alone: off is what most who look at a pod for the first time want.
 OPEN = (

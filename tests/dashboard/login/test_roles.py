@@ -74,6 +74,19 @@ def actor(pod: Pod) -> Operator:
     return signed_in(pod, ACTOR)
 
 
+def test_a_user_who_is_deleted_is_written_down(pod: Pod):
+    superuser = Operator()
+    superuser.log_in(pod.port)
+    add_user(pod.port, superuser, "leaver", acts=False)
+    listed = superuser.ask(pod.port, "/admin/auth/user/?q=leaver").text
+    found = re.search(r"/admin/auth/user/(\d+)/change/", listed)
+    assert found
+    target = f"/admin/auth/user/{found[1]}/delete/"
+    form = {"csrfmiddlewaretoken": superuser.token(pod.port, target), "post": "yes"}
+    assert superuser.ask(pod.port, target, form).status == 302
+    pod.wait_log(f"[AUDIT] {NAME} deleted the user leaver address=")
+
+
 def test_what_a_superuser_does_to_users_is_written_down(pod: Pod):
     pod.wait_log(f"[AUDIT] {NAME} changed the user {READER}, who may read address=")
     pod.wait_log(f"[AUDIT] {NAME} added the user {ACTOR}, who may nothing address=")

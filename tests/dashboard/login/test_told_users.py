@@ -11,13 +11,21 @@ import pytest
 from tests.conftest import StartPod
 from tests.support.http import HOST, PATIENCE_SECONDS
 from tests.support.operators import NAME, Operator, make_databases
-from tests.support.pods import PRODUCTION, Pod
+from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 
 PROXY, STRANGER = "127.0.0.7", "127.0.0.8"
 HEADER = "X-Forwarded-User"
 TOKEN = "a-token-for-scripts-in-tests"
 CLIENT = "STORE001-LANE01"
+
+
+MAKE_USERS = """
+from django.contrib.auth.models import User
+User.objects.create_user("customer")
+User.objects.create_user("leaver", is_staff=True, is_active=False)
+User.objects.create_user("auditor", is_staff=True)
+"""
 
 
 class Told(NamedTuple):
@@ -44,8 +52,11 @@ def ask(
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with the superuser of the tests and another, of the same name but for its number."""
-    return make_databases(tmp_path_factory.mktemp("told"), 2)[1]
+    """A database with the superuser of the tests, and others who never had a password here."""
+    (url,) = make_databases(tmp_path_factory.mktemp("told"), 1)
+    made = run_manage("shell", "-c", MAKE_USERS, env=environment(DATABASE_URL=url))
+    assert made.returncode == 0, made.stderr
+    return url
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +86,9 @@ def test_his_page_names_him_and_has_no_way_out(pod: Pod):
 
 
 @pytest.mark.parametrize("page", ["/admin", "/admin/stores", f"/admin/clients/{CLIENT}", "/admin/connections"])
-@pytest.mark.parametrize("name", ["mallory", f"{NAME}2", f"{NAME},{NAME}", "' OR 1=1 --", "<script>"])
+@pytest.mark.parametrize(
+    "name", ["customer", "leaver", "mallory", NAME.upper(), f"{NAME},{NAME}", "' OR 1=1 --", "<script>"]
+)
 def test_who_is_no_operator_here_is_told_so(pod: Pod, page: str, name: str):
     """In a sentence, and not by the login form, which would be of no use to him."""
     told = ask(pod.port, page, (HEADER, name))
@@ -90,6 +103,16 @@ def test_who_is_no_operator_reads_a_problem_of_the_api(pod: Pod):
     assert (told.status, said["type"]) == (403, "/api/v1/problems#insufficient-scope")
     assert "'mallory'" in said["detail"]
     assert ask(pod.port, "/admin/live", (HEADER, "mallory")).status == 403
+
+
+def test_he_has_his_role(pod: Pod):
+    assert ask(pod.port, f"/admin/clients/{CLIENT}", (HEADER, "auditor")).status == 200
+    told = ask(pod.port, f"/admin/clients/{CLIENT}/disconnect", (HEADER, "auditor"))
+    assert told.status == 403
+    assert "change nothing" in told.text
+    headers = (HEADER, "auditor"), ("Sec-Fetch-Site", "same-origin")
+    refused = ask(pod.port, f"/api/v1/clients/{CLIENT}", *headers, method="DELETE")
+    assert (refused.status, json.loads(refused.text)["type"]) == (403, "/api/v1/problems#insufficient-scope")
 
 
 def test_two_names_are_nobodys(pod: Pod):
