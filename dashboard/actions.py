@@ -14,8 +14,8 @@ from django.shortcuts import redirect, render
 
 from dashboard.cluster.words import counted
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, note, operators_only, page
-from streams.audit import closed
+from dashboard.rendering import actors_only, is_name, no_such_client, note, page
+from streams.audit import closed, sent
 from streams.broker.clients import LINK_ERRORS
 from streams.broker.publisher import Receipt, apublish
 from streams.errors import PublishError
@@ -25,7 +25,7 @@ from streams.roster.reading.lanes import Lane, LaneState
 from streams.wire.events import ACTIONS
 
 
-@operators_only
+@actors_only
 async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     """Ask whether to end a client's connection, and end it when that is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
@@ -48,7 +48,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("dashboard:client", name)
 
 
-@operators_only
+@actors_only
 async def send(request: HttpRequest, name: str) -> HttpResponse:
     """Show the test event that would be sent to a client, and send it when that is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
@@ -90,6 +90,7 @@ async def publish_test(request: HttpRequest) -> HttpResponse:
         return error_response(f"There is no sample data for {action!r}.", 422)
     except ValueError as error:
         return error_response(f"data is not JSON: {error}", 422)
+    await note(request, sent(name, action, receipt.event_id), name)
     return json_response({"success": True, "eventId": receipt.event_id, "message": await handed_to(receipt, name)})
 
 

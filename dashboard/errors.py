@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 
 from streams.http import views
+from streams.http.target import serves_operators
+
+
+def devices_only(request: HttpRequest) -> bool:
+    """Say whether a request came to the port at which the operators' pages are not."""
+    return not serves_operators(getattr(request, "scope", {}), settings.STREAMS.admin_port)
 
 
 def for_people(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
@@ -17,7 +24,7 @@ def for_people(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         return answer
     title = f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}"
     # Without the request: whatever failed, nothing is asked of the session or the database.
-    context = {"title": title, "sentence": views.sentence_of(answer)}
+    context = {"title": title, "sentence": views.sentence_of(answer), "devices_only": devices_only(request)}
     body = render_to_string("dashboard/error.html", context)
     return HttpResponse(body, status=answer.status_code, headers={"Cache-Control": "no-store"})
 

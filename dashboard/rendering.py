@@ -13,8 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from dashboard.errors import for_people
+from dashboard.errors import devices_only, for_people
 from dashboard.live.board import get_board
+from dashboard.login.sessions import told_name
 from streams import VERSION
 from streams.audit import note_change
 from streams.auth.access import denied, who_asks
@@ -30,13 +31,19 @@ PageView = Callable[Concatenate[HttpRequest, Arguments], Coroutine[Any, Any, Htt
 
 def operators_only(view: PageView[Arguments]) -> PageView[Arguments]:
     """Lead strangers to the login page; in development there are none."""
+    return _guarded(view, acts=False)
 
+
+def actors_only(view: PageView[Arguments]) -> PageView[Arguments]:
+    """Lead strangers to the login page, and tell operators who may look and no more that they may not."""
+    return _guarded(view, acts=True)
+
+
+def _guarded(view: PageView[Arguments], *, acts: bool) -> PageView[Arguments]:
     @functools.wraps(view)
-    async def guarded(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
-        # Templates ask for the user, and may not go to the database from the event loop.
-        request.user = await request.auser()
-        caller = await who_asks(request, get_board().pod.locks.identify)
-        if refused := denied(caller, acts=request.method == "POST"):
+    async def guarded(request: Any, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        await introduce(request)
+        if refused := denied(request.caller, acts=acts):
             if refused.status == HTTPStatus.UNAUTHORIZED:
                 return redirect_to_login(request.get_full_path(), reverse("admin:login"))
             return for_people(request, error_response(refused.sentence, refused.status))
@@ -45,8 +52,14 @@ def operators_only(view: PageView[Arguments]) -> PageView[Arguments]:
     return guarded
 
 
-def page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """Render a page with what all of them show."""
+async def introduce(request: Any) -> None:
+    """Let a request know its user and its caller: templates ask, and may not go to the database from the event loop."""
+    request.user = await request.auser()
+    request.caller = await who_asks(request, get_board().pod.locks.identify)
+
+
+def page(request: Any, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Render a page with what all of them show; introduce() comes before."""
     shared = {
         "pod_name": get_board().pod.conf.pod_name,
         "production": settings.STREAMS.production,
@@ -54,15 +67,27 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], status: i
         "version": VERSION,
         "now": now_iso(),
         "has_permission": request.user.is_authenticated,
+        "may_act": may_act(request),
+        "devices_only": devices_only(request),
+        "may_log_out": not told_name(request),
     }
     return render(request, template, {**shared, **context}, status=status)
+
+
+def may_act(request: Any) -> bool:
+    """Say whether a request comes from somebody who may change something; introduce() comes before."""
+    return denied(request.caller, acts=True) is None
 
 
 async def note(request: HttpRequest, sentence: str, client_name: str = "") -> None:
     """Write down what an operator has changed, as the API does."""
     if (caller := await who_asks(request, get_board().pod.locks.identify)) is not None:
-        # Served by nothing but ASGI.
         note_change(caller.name, sentence, client_address(getattr(request, "scope", {})), client_name)
+
+
+def note_by_user(request: HttpRequest, sentence: str) -> None:
+    """Write down what somebody has changed on one of Django's own pages, which ask for a user in development too."""
+    note_change(request.user.get_username(), sentence, client_address(getattr(request, "scope", {})))
 
 
 async def no_such_client(request: HttpRequest) -> HttpResponse:

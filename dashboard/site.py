@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -31,6 +32,16 @@ class OperatorSite(AdminSite):
         """Return what every page of the admin shows; strangers at the login are told no version."""
         version = VERSION if request.user.is_authenticated else ""
         return {**super().each_context(request), "version": version}
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Let a user change his own password, and write down that he did."""
+        # As below.
+        from dashboard.rendering import note_by_user
+
+        answer = super().password_change(request, extra_context)
+        if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+            note_by_user(request, "changed the own password")
+        return answer
 
     async def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
         """Sign an operator in; who is signed in already is led to the dashboard."""

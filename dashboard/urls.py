@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from dashboard import actions, views
+from dashboard import actions, tokens, views
 from dashboard.cluster import actions as store_actions
 from dashboard.cluster import views as cluster
 
@@ -17,6 +17,7 @@ pages: list[URLPattern] = [
     path("admin", cluster.front, name="cluster"),
     path("admin/pod", views.pod, name="pod"),
     path("admin/pods/<str:name>", cluster.pod_of, name="pod-of"),
+    path("admin/tokens", tokens.tokens, name="tokens"),
     path("admin/stores", cluster.stores, name="stores"),
     path("admin/stores/<str:name>", cluster.store, name="store"),
     path("admin/stores/<str:name>/expected", store_actions.expected, name="expected"),
@@ -31,7 +32,15 @@ pages: list[URLPattern] = [
 slashed: list[URLPattern] = [
     path(f"{address}/", views.without_slash)
     for address in (
-        *("api", "admin", "admin/pod", "admin/pods/<str:name>", "admin/stores", "admin/stores/<str:name>"),
+        *(
+            "api",
+            "admin",
+            "admin/pod",
+            "admin/tokens",
+            "admin/pods/<str:name>",
+            "admin/stores",
+            "admin/stores/<str:name>",
+        ),
         *("admin/connections", "admin/client/<str:name>", "admin/clients", "admin/clients/<str:name>"),
     )
 ]

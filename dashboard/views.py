@@ -18,7 +18,7 @@ from dashboard.content.pages import PodPage, pod_content
 from dashboard.csp import HEADER, policy
 from dashboard.errors import not_found
 from dashboard.live.board import get_board
-from dashboard.rendering import operators_only, page
+from dashboard.rendering import introduce, may_act, operators_only, page
 from streams.api.router import API
 from streams.api.routes import openapi_json
 from streams.http.listing import COLUMNS, Roster, View, store_of
@@ -91,7 +91,7 @@ async def test_client(request: HttpRequest) -> HttpResponse:
     """Serve the browser test client."""
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
-    request.user = await request.auser()
+    await introduce(request)
     response = page(request, "dashboard/test_client.html", {"title": "Test client", "actions": ACTIONS})
     # It is there to try any pod, wherever that runs.
     response[HEADER] = policy(connect_src="*")
@@ -111,7 +111,7 @@ async def api(request: HttpRequest) -> HttpResponse:
         return await not_found(request)
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
-    request.user = await request.auser()
+    await introduce(request)
     path = reverse("dashboard:test-client").rstrip("/") + API
     url = f"{request.scheme}://{request.get_host()}{path}"
     document, production = api_document(), settings.STREAMS.production
@@ -120,5 +120,7 @@ async def api(request: HttpRequest) -> HttpResponse:
         "api_path": path,
         "about": reference.about(document),
         "groups": reference.groups(document, url, production=production),
+        # Strangers may have a token, which is asked for on the page.
+        "tries_all": request.user.is_anonymous or may_act(request),
     }
     return page(request, "dashboard/api.html", context)

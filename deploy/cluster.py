@@ -42,9 +42,12 @@ class StopAsked(Exception):
 class Cluster:
     """The pods and their front door."""
 
-    def __init__(self, port: int, pod_ports: list[int], door: FrontDoor | None, directory: Path) -> None:
+    def __init__(
+        self, port: int, pod_ports: list[int], admin_ports: list[int], door: FrontDoor | None, directory: Path
+    ) -> None:
         self._port = port
         self._pod_ports = pod_ports
+        self._admin_ports = admin_ports
         self._door = door
         self._directory = directory
         self._pods: list[ChildProcess] = []
@@ -87,7 +90,10 @@ class Cluster:
         }
         for number, port in enumerate(self._pod_ports, 1):
             name = f"pod-{number}"
-            self._pods.append(ChildProcess(name, pod_command(port), environment | {"POD_NAME": name}))
+            own = {"POD_NAME": name}
+            if self._admin_ports:
+                own["ADMIN_PORT"] = str(self._admin_ports[number - 1])
+            self._pods.append(ChildProcess(name, pod_command(port), environment | own))
         for pod, port in zip(self._pods, self._pod_ports, strict=True):
             pod.wait_answer(port, "/health/ready", functools.partial(is_pod, pod.name), self._pause)
         if self._door is not None:
@@ -100,6 +106,8 @@ class Cluster:
         """Say where everything is."""
         for pod, port in zip(self._pods, self._pod_ports, strict=True):
             say(f"{pod.name} on http://{HOST}:{port} (process {pod.process.pid})")
+        for pod, port in zip(self._pods, self._admin_ports, strict=False):
+            say(f"{pod.name} has its pages for operators on http://{HOST}:{port}/admin, and the front door none")
         if self._front is None:
             say("No front door: install nginx or haproxy for one. The pods can be used one by one.")
         else:
@@ -153,6 +161,11 @@ def is_pod(name: str, body: bytes) -> bool:
     return False
 
 
+def ports_from(admin_port: int) -> list[int]:
+    """Return a port for the operators' pages of each pod, ADMIN_PORT and those after it; none without it."""
+    return [admin_port + number for number in range(PODS)] if admin_port else []
+
+
 def say(sentence: str) -> None:
     """Print a line of this script's own."""
     print_line(f"[CLUSTER] {sentence}")
@@ -194,8 +207,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="sse-cluster-") as directory:
             # The front door's own workers may run as another user.
             Path(directory).chmod(0o755)
-            with hold_ports([*options.pod_ports, *([options.port] if door else [])]):
-                Cluster(options.port, options.pod_ports, door, Path(directory)).run()
+            admin_ports = ports_from(settings.admin_port)
+            with hold_ports([*options.pod_ports, *admin_ports, *([options.port] if door else [])]):
+                Cluster(options.port, options.pod_ports, admin_ports, door, Path(directory)).run()
     except (ProcessError, FrontDoorError, ConfigurationError) as error:
         sys.exit(f"[CLUSTER] {error}")
     finally:

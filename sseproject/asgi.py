@@ -25,12 +25,13 @@ from dashboard.live.board import Board, get_board  # noqa: E402 - Django has to 
 from dashboard.live.consumers import LiveConsumer, is_live, session_request  # noqa: E402
 from dashboard.login.gate import refused_login  # noqa: E402
 from streams.api.consumer import ApiConsumer, is_api  # noqa: E402
+from streams.conf.variables import NetworkSet  # noqa: E402
 from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
-from streams.http.proxies import settle_client  # noqa: E402
+from streams.http.proxies import settle_client, settle_user  # noqa: E402
 from streams.http.renewals import RenewalConsumer, is_renewal  # noqa: E402
 from streams.http.stream_request import headers_read  # noqa: E402
-from streams.http.target import settle_target  # noqa: E402
+from streams.http.target import is_for_operators, serves_operators, settle_target  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.daphne_writer import request_behind  # noqa: E402
@@ -54,6 +55,7 @@ class Application:
         self._board = board
         self._api = ApiConsumer(pod, session_request)
         self._started = False
+        self._user_header = pod.conf.trusted_user_header.lower().encode()
         # The operators' pages have no part in the product; their second hand lives with it.
         pod.runs["dashboard"] = board.run
 
@@ -66,6 +68,10 @@ class Application:
         if scope["type"] != "http":
             return self._refuse(send)
         self._start(send)
+        operators = serves_operators(scope, self._pod.conf.admin_port)
+        if self._user_header:
+            # Where operators have a port of their own, a device's front door names nobody.
+            settle_user(scope, self._pod.conf.trusted_proxies if operators else NetworkSet(), self._user_header)
         if self._pod.conf.trusted_proxies:
             settle_client(scope, self._pod.conf.trusted_proxies)
         root_path: str = scope.get("root_path", "")
@@ -83,6 +89,8 @@ class Application:
             return consumer(self._pod)(scope, receive, send)
         if self._pod.conf.http_api and is_api(scope):
             return self._api(scope, receive, send)
+        if not operators and is_for_operators(scope):
+            return send_error(send, Refused(404, f"There is nothing at {scope['path']}."), [])
         if is_live(scope):
             return LiveConsumer(self._board)(scope, receive, send)
         if refusal := refused_login(scope, send):

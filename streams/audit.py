@@ -25,6 +25,16 @@ def closed(name: str, state: str = "connected") -> str:
     return f"closed the stream of {name}" if state == "connected" else f"asked for the end of {name}, which was {state}"
 
 
+def sent(name: str, action: str, event_id: str) -> str:
+    """Return the sentence about an event that a person has published."""
+    return f"sent {name} an event, {quoted(action)} {quoted(event_id)}"
+
+
+def sent_together(count: int) -> str:
+    """Return the sentence about many of them."""
+    return f"sent {count} event(s) in one request"
+
+
 def retired(name: str) -> str:
     """Return the sentence about a lane that is gone for good."""
     return f"retired {name}"

@@ -91,6 +91,13 @@ WARNINGS = (
         "METRICS_AUTH is required, and there is no key for tokens and no ADMIN_TOKEN: no program can read /metrics.",
         "Set ADMIN_TOKEN or TOKEN_SECRET, or METRICS_AUTH=off.",
     ),
+    Pair(
+        "streams.W014",
+        lambda conf: conf.production and bool(conf.trusted_user_header) and not conf.admin_port,
+        "TRUSTED_USER_HEADER is {trusted_user_header} and ADMIN_PORT is not set: a front door for devices among "
+        "TRUSTED_PROXIES that hands the header on makes an operator of any device.",
+        "Set ADMIN_PORT, where alone the header then counts; or let every front door set or remove the header.",
+    ),
 )
 # Asked of a deployment alone: off is what most who look at a pod for the first time want.
 OPEN = (
@@ -108,6 +115,18 @@ OPEN = (
     ),
 )
 ERRORS = (
+    Pair(
+        "streams.E002",
+        lambda conf: conf.admin_port == conf.port,
+        "ADMIN_PORT and PORT are both {port}: the operators' pages can have no port of their own there.",
+        "Set ADMIN_PORT to another port, or to 0.",
+    ),
+    Pair(
+        "streams.E003",
+        lambda conf: bool(conf.trusted_user_header) and not conf.trusted_proxies,
+        "TRUSTED_USER_HEADER is {trusted_user_header} and TRUSTED_PROXIES is not set: the header signs nobody in.",
+        "Name in TRUSTED_PROXIES the front doors that set the header, and no others.",
+    ),
     Pair(
         "streams.E001",
         lambda conf: conf.rebalance and conf.front_door_hashes,

@@ -12,7 +12,7 @@ from dashboard.cluster.look import Look, reader_of
 from dashboard.cluster.views import is_store
 from dashboard.cluster.words import NAMELESS, counted, named, short, store_address, store_label
 from dashboard.live.board import get_board
-from dashboard.rendering import is_name, no_such_client, note, operators_only, page
+from dashboard.rendering import actors_only, is_name, no_such_client, note, page
 from streams.audit import expects, retired
 from streams.broker.clients import LINK_ERRORS
 from streams.http.views import refuse_method
@@ -28,7 +28,7 @@ class Unanswered(Exception):
     """What is to be changed cannot be read."""
 
 
-@operators_only
+@actors_only
 async def expected(request: HttpRequest, name: str) -> HttpResponse:
     """Ask which lanes a store has, then whether that is meant, and say so when it is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):
@@ -67,7 +67,7 @@ async def expected(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("dashboard:store", name)
 
 
-@operators_only
+@actors_only
 async def retire(request: HttpRequest, name: str) -> HttpResponse:
     """Ask whether a lane is gone for good, and forget it when that is confirmed."""
     if refusal := refuse_method(request, "GET", "HEAD", "POST"):

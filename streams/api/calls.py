@@ -36,10 +36,14 @@ class Call(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What was done, for the log: a sentence without its subject, and the client that it was done to."""
+    """What was done, for the log: a sentence without its subject, and the client that it was done to.
+
+    What programs do all day is `routine`, and written down only where a person did it.
+    """
 
     sentence: str
     client_name: str = ""
+    routine: bool = False
 
 
 class Answer(NamedTuple):

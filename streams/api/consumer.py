@@ -29,7 +29,7 @@ from streams.http.answers import PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
 from streams.http.cors import may_change
 from streams.http.stream_request import client_address, header_of
-from streams.http.target import path_below
+from streams.http.target import path_below, serves_operators
 from streams.logs import Sparingly
 from streams.pod import Pod
 from streams.transport.writer import Send
@@ -80,7 +80,7 @@ class ApiConsumer:
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, Headers, bytes]:
         method: str = scope["method"]
         found = find_route(ROUTES, path_below(scope).removeprefix(API))
-        if found is None:
+        if found is None or (found[0].for_operators and not serves_operators(scope, self._pod.conf.admin_port)):
             raise Problem(ProblemKind.NOT_FOUND, f"There is nothing at {scope['path']}.")
         route, names = found
         allow = (b"Allow", ", ".join(route.methods).encode())
@@ -138,7 +138,7 @@ class ApiConsumer:
             raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
 
     def _note(self, caller: Caller, scope: dict[str, Any], answer: Answer) -> None:
-        if answer.change is None:
+        if answer.change is None or (answer.change.routine and not caller.has_session):
             return
         note_change(caller.name, answer.change.sentence, client_address(scope), answer.change.client_name)
 

@@ -10,11 +10,12 @@ from urllib.parse import quote
 import msgspec
 
 from streams.api.bodies import read_whole
-from streams.api.calls import Answer, Call
+from streams.api.calls import Answer, Call, Change
 from streams.api.clients import lane_here
 from streams.api.fields import faults_of, read_body
 from streams.api.problems import ClientSaid, Fault, Problem, ProblemKind, problem_of
 from streams.api.tokens.publishers import check_look, check_rights
+from streams.audit import sent, sent_together
 from streams.delivery.connection import Headers
 from streams.errors import InvalidEvent
 from streams.http.answers import MAX_PUBLISH_BYTES
@@ -103,7 +104,8 @@ async def publish(call: Call) -> Answer:
         accepted.client = _client_said(call, drafts[0], published.client)
     headers += [(b"Location", _location(call, accepted.event_id))]
     headers += [REPLAYED] if published.earlier else []
-    return Answer(accepted, HTTPStatus.ACCEPTED, headers=headers)
+    change = Change(sent(accepted.client_name, call.body.action, accepted.event_id), accepted.client_name, routine=True)
+    return Answer(accepted, HTTPStatus.ACCEPTED, change, headers)
 
 
 async def publish_batch(call: Call) -> Answer:
@@ -114,7 +116,8 @@ async def publish_batch(call: Call) -> Answer:
     published = await _send(call, drafts, places, looked_up=False)
     accepted = [_accepted(each, said) for each, said in zip(published, drafts, strict=True)]
     headers += [REPLAYED] if all(each.earlier for each in published) else []
-    return Answer(AcceptedBatch(len(accepted), accepted), HTTPStatus.ACCEPTED, headers=headers)
+    change = Change(sent_together(len(accepted)), routine=True)
+    return Answer(AcceptedBatch(len(accepted), accepted), HTTPStatus.ACCEPTED, change, headers)
 
 
 async def event(call: Call) -> Answer:

@@ -65,7 +65,9 @@ class ProblemKind(Enum):
         (
             "A token publishes to the clients that `publish` of its claim `sse` names, and looks or acts with `read` "
             "or `act` in `admin`; `errors` names each event of a batch to whose client it may not publish. Nothing "
-            "was published or changed. Ask whoever makes the tokens for one with the right."
+            "was published or changed. A staff user may look; one with the role `act`, or a superuser, may change "
+            "something too. Whom a front door signs in (`TRUSTED_USER_HEADER`) has to be an active staff user here. "
+            "A superuser gives roles at `/admin/auth/user/`."
         ),
     )
     OTHER_SITE = (

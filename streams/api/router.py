@@ -62,6 +62,11 @@ class Route(NamedTuple):
         head = ["GET", "HEAD"] if "GET" in self.endpoints else []
         return [*head, *(method for method in self.endpoints if method != "GET"), "OPTIONS"]
 
+    @property
+    def for_operators(self) -> bool:
+        """Say whether it is neither open to all nor for back ends that publish."""
+        return not self.path.startswith("/events") and not all(each.public for each in self.endpoints.values())
+
     def endpoint(self, method: str) -> Endpoint | None:
         """Return what serves a method, if anything does."""
         return self.endpoints.get("GET" if method == "HEAD" else method)

@@ -120,7 +120,7 @@ async def known_caller(
         return token_caller(decision, decision.holder)
     user = await find_user()
     if user.is_active and user.is_staff:
-        return Caller(user.get_username(), has_session=True, may_act=getattr(user, "may_act", True))
+        return Caller(user.get_username(), has_session=True, may_act=user.may_act)
     if told_name := getattr(user, "told_name", ""):
         return Caller(told_name, has_session=True, may_read=False, may_act=False)
     if decision.result is Result.NONE:

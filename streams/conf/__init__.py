@@ -18,6 +18,7 @@ from streams.conf.variables import (
     Bytes,
     Connections,
     Group,
+    HeaderName,
     Host,
     Name,
     Networks,
@@ -110,6 +111,13 @@ class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
             "then have the device's address and not the front door's"
         ),
     ] = NetworkSet()
+    trusted_user_header: Annotated[
+        HeaderName,
+        Meta(
+            description="the header in which `TRUSTED_PROXIES` name the operator who signed in there, a staff user of "
+            "this name; each of them has to set or remove it, and from others it counts for nothing"
+        ),
+    ] = ""
     max_event_bytes: Annotated[
         Bytes, Meta(ge=256, le=64 * MIB, description="a larger message is skipped, a larger event is not published")
     ] = 256 * KIB
@@ -252,6 +260,16 @@ class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
         Literal["off", "required"],
         Meta(description="whether `/metrics` needs a token with the right to `read`, or `ADMIN_TOKEN`"),
     ] = "off"
+    admin_port: Annotated[
+        int,
+        Meta(
+            title="port",
+            ge=0,
+            le=65535,
+            description="a second port on `HOST`, where alone `/admin`, `/api`, `/metrics` and all of `/api/v1` but "
+            "publishing are then served; 0 is none",
+        ),
+    ] = 0
 
     def __repr__(self) -> str:
         # The others are long, and some of them secrets.

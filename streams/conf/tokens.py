@@ -20,8 +20,6 @@ COOKIES = {"production": "__Secure-sse_token", "development": "sse_token"}
 # RFC 9110, section 5.6.2: what the name of a header or of a cookie is made of.
 WORD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 SAID = "said when ENVIRONMENT is production: {}"
-# Headers that a device or a front door sends for other reasons than to name a user.
-TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "forwarded", "x-forwarded-for"})
 
 
 def split_secrets(text: str) -> list[str]:
@@ -61,12 +59,6 @@ def _word(text: str) -> str:
     return text
 
 
-def _user_header(text: str) -> str:
-    if _word(text).lower() in TAKEN_HEADERS or len(text) > 100:
-        raise ValueError(text)
-    return text
-
-
 Secrets = Annotated[
     str,
     Form(
@@ -76,7 +68,6 @@ Secrets = Annotated[
 Algorithms = Annotated[tuple[str, ...], Form("names", f"some of {', '.join(ALGORITHMS)}, with commas", _algorithms)]
 JwksUrl = Annotated[str, Form("URL", "https://, such as https://login.example/.well-known/jwks.json", _jwks_url)]
 CookieName = Annotated[str, Form("name", "the name of a cookie, in ASCII without blanks", _word)]
-UserHeader = Annotated[str, Form("name", "the name of a header that is there for nothing else", _user_header)]
 FilePath = Annotated[str, Form("path", "the path of a file")]
 
 
@@ -150,21 +141,6 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Seconds,
         Meta(ge=0, le=DAY_SECONDS, description="how long before its token ends a stream is told; 0 is not to be told"),
     ] = 60
-    admin_port: Annotated[
-        int,
-        Meta(
-            title="port",
-            ge=0,
-            le=65535,
-            description="where `/admin` and `/metrics` are served instead of on `PORT`; 0 is on `PORT`",
-        ),
-    ] = 0
-    trusted_user_header: Annotated[
-        UserHeader,
-        Meta(
-            description="the header in which a sign-in proxy names the operator; believed from `TRUSTED_PROXIES` alone"
-        ),
-    ] = ""
 
     @property
     def has_token_keys(self) -> bool:
@@ -192,10 +168,6 @@ def check_tokens(conf: TokenSettings, given: Mapping[str, Any]) -> None:
         raise ConfigurationError("TOKEN_ISSUER", "", "the issuer whose keys TOKEN_JWKS_URL serves")
     if given.get("environment") == "production" and conf.token_jwks_url.startswith("http:"):
         raise ConfigurationError("TOKEN_JWKS_URL", "http://…", "https:// when ENVIRONMENT is production")
-    if conf.trusted_user_header and not given.get("trusted_proxies"):
-        raise ConfigurationError(
-            "TRUSTED_USER_HEADER", conf.trusted_user_header, "empty unless TRUSTED_PROXIES names who may send it"
-        )
 
 
 _KEYS = "TOKEN_SECRET, TOKEN_KEYS or TOKEN_JWKS_URL"

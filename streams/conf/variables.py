@@ -23,6 +23,15 @@ PLACEHOLDERS = frozenset(
 PLACEHOLDER = re.compile(r"(replace|change)[ _-]?(me|this|it)\b|^django-insecure-|^<.*>$", re.IGNORECASE)
 # So few different characters are a hand on one key.
 LEAST_CHARACTERS = 5
+# Front doors drop or rename a header with an underscore.
+HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+# What no front door can say somebody's name in.
+TAKEN_HEADERS = frozenset(
+    {
+        *("authorization", "connection", "content-length", "content-type", "cookie", "host", "last-event-id", "origin"),
+        *("sec-fetch-site", "transfer-encoding", "user-agent", "x-forwarded-for", "x-forwarded-proto"),
+    }
+)
 SWITCHES = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}
 
 
@@ -170,6 +179,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _header(text: str) -> str:
+    if not HEADER.fullmatch(text) or text.lower() in TAKEN_HEADERS:
+        raise ValueError(text)
+    return text
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -229,6 +244,9 @@ Connections = Annotated[int, Meta(title="connections", ge=0, le=10_000_000)]
 Port = Annotated[int, Meta(title="port", ge=1, le=65535)]
 Switch = Annotated[bool, Form("word", "one of " + ", ".join(SWITCHES), _switch)]
 Name = Annotated[str, Form("name", "1 to 253 printable characters", _name)]
+HeaderName = Annotated[
+    str, Form("header", "the name of a header of letters, digits and -, such as X-Forwarded-User", _header)
+]
 Names = Annotated[tuple[str, ...], Form("names", "names with commas, or * for any", _words)]
 Origins = Annotated[frozenset[str], Form("origins", "* or origins such as https://shop.example, with commas", _origins)]
 Networks = Annotated[NetworkSet, Form("networks", "addresses or networks such as 10.0.0.0/8, with commas", _networks)]

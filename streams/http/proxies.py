@@ -1,4 +1,4 @@
-"""Whose request a front door has handed on: the device's address, told by proxies that are trusted."""
+"""Whose request a front door has handed on: the device's address, or the person's name, told by trusted proxies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,32 @@ from streams.conf.variables import NetworkSet
 Address = IPv4Address | IPv6Address
 
 FORWARDED_FOR = b"x-forwarded-for"
+# In a scope: who has signed in at a trusted proxy.
+SIGNED_IN = "signed_in"
+# As long as Django lets a user's name be.
+MAX_USER_NAME = 150
 # No chain of proxies is longer, and a stranger's may not keep the loop busy.
 MAX_HOPS = 16
+
+
+def settle_user(scope: dict[str, Any], trusted: NetworkSet, header: bytes) -> None:
+    """Take a header, in small letters, out of an ASGI scope, and keep what it names where a trusted proxy sent it.
+
+    It comes before settle_client(), which puts the device's address into the place of the proxy's.
+    """
+    values = [value for name, value in scope["headers"] if name == header]
+    if not values:
+        return
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] != header]
+    peer = parse_address(scope["client"][0]) if scope.get("client") else None
+    if peer is None or peer not in trusted:
+        return
+    # Two of them are nobody's name, nor is one that was cut or has marks in it that no database takes.
+    name = b",".join(values).decode("utf-8", "replace").strip()
+    if len(name) > MAX_USER_NAME:
+        name = f"{name[:MAX_USER_NAME]}…"
+    if name:
+        scope[SIGNED_IN] = name if name.isprintable() else ascii(name)
 
 
 def settle_client(scope: dict[str, Any], trusted: NetworkSet) -> None:

@@ -30,7 +30,10 @@ BUSY = "Too many pods are being asked for streams at this moment; ask again."
 
 def is_renewal(scope: dict[str, Any], pod: Pod) -> bool:
     """Say whether a request to a path of streams brings a new token, where tokens are looked at."""
-    return scope["method"] == "POST" and pod.locks.streams is not Mode.OFF and path_below(scope).endswith(SUFFIX)
+    if scope["method"] != "POST" or pod.locks.streams is Mode.OFF:
+        return False
+    # There may be a client of the name `token`.
+    return path_below(scope).removeprefix(PATH_PREFIX).endswith(SUFFIX)
 
 
 class RenewalConsumer(EventStreamConsumer):

@@ -15,6 +15,8 @@ ABSOLUTE_FORM = re.compile(rb"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 # RFC 3986, section 3.2.2, without what no host of ours has: escapes and sub-delimiters.
 HOST = re.compile(r"([A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 MAX_PORT = 65535
+OPERATORS_PATHS = ("/admin", "/metrics", "/api", "/api/")
+OPERATORS_PREFIXES = ("/admin/", "/metrics/")
 NO_PATH = "The target of a request must be a path, such as /events/STORE001-LANE01."
 NO_HOST = "A request must have one header Host, with a name or an address and perhaps a port."
 OTHER_HOST = "This service does not answer for the host {!r}: ALLOWED_HOSTS does not name it."
@@ -87,6 +89,18 @@ def is_own_address(name: str, server: Sequence[Any] | None) -> bool:
     except ValueError:
         # A name, or a Unix socket's path.
         return False
+
+
+def serves_operators(scope: dict[str, Any], admin_port: int) -> bool:
+    """Say whether a request came to where the operators' pages are: to one port of this pod, or with 0 to any."""
+    server = scope.get("server")
+    return not admin_port or (server is not None and server[1] == admin_port)
+
+
+def is_for_operators(scope: dict[str, Any]) -> bool:
+    """Say whether a request asks for a page or figures for operators; of the API, that knows itself."""
+    path = path_below(scope)
+    return path in OPERATORS_PATHS or path.startswith(OPERATORS_PREFIXES)
 
 
 def path_below(scope: dict[str, Any]) -> str:

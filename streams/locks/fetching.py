@@ -43,6 +43,10 @@ class _Sockets:
         self._made.append(made)
         return made
 
+    def close(self) -> None:
+        for each in self._made:
+            each.close()
+
     def cut(self) -> None:
         self.over = True
         for each in self._made:
@@ -84,6 +88,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            fp.close()
             raise FetchError("it sends on to another scheme or host")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -101,6 +106,7 @@ def fetch(url: str, *, seconds: float = FETCH_SECONDS, max_bytes: int = MAX_BYTE
             return _read(answer, sockets, max_bytes)
     finally:
         timer.cancel()
+        sockets.close()
 
 
 def _read(answer: Any, sockets: _Sockets, max_bytes: int) -> str:

@@ -63,6 +63,14 @@ class Guard:
             locks.on_unknown_kid = self.sources.unknown_kid
             roster.on_told = self._told
             primary.connections.append(self)
+            claim_anew = roster.members.on_hearing
+
+            def hearing() -> None:
+                claim_anew()
+                # What was announced meanwhile is in the hash.
+                self._due.set()
+
+            roster.members.on_hearing = hearing
             registry.on_open = both(registry.on_open, self.open_streams.opened)
             registry.on_close = both(self.open_streams.closed, registry.on_close)
 

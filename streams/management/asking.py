@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 import redis
+import redis.asyncio
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -61,13 +62,17 @@ class AskingCommand(ExplainedCommand):
 
     def ask(self, question: Callable[[RosterReader], Awaitable[T]]) -> T:
         """Await a question to the roster."""
+        return self.reach(lambda client: question(RosterReader(client, settings.STREAMS.redis_channel)))
+
+    def reach(self, errand: Callable[[redis.asyncio.Redis], Awaitable[T]]) -> T:
+        """Await what has to be done in Redis."""
         conf: StreamSettings = settings.STREAMS
         # What it takes part in tells of itself in a pod's log; here a person reads.
         logging.getLogger("sse").setLevel("ERROR")
 
         async def run() -> T:
             async with async_client(conf.redis_url) as client:
-                return await question(RosterReader(client, conf.redis_channel))
+                return await errand(client)
 
         try:
             return asyncio.run(run())

@@ -64,7 +64,11 @@ def look_and_accept(readiness: Readiness, accept: Callable[[], None]) -> None:
 
 
 class ListenError(Exception):
-    """The pod's address cannot be listened on."""
+    """The pod's address cannot be listened on; `port` is which of its ports."""
+
+    def __init__(self, reason: str, port: int) -> None:
+        super().__init__(reason)
+        self.port = port
 
 
 class StreamServer(Server):
@@ -72,9 +76,10 @@ class StreamServer(Server):
 
     def __init__(self, application: Any, pod: Pod, *, host: str, port: int, root_path: str = "") -> None:
         interface = quoteStringArgument(host)
+        ports = [port, *([pod.conf.admin_port] if pod.conf.admin_port else [])]
         super().__init__(
             application,
-            endpoints=[f"tcp:port={port}:interface={interface}:backlog={LISTEN_BACKLOG}"],
+            endpoints=[f"tcp:port={each}:interface={interface}:backlog={LISTEN_BACKLOG}" for each in ports],
             signal_handlers=False,
             # A stream has no end of its own, so nothing here may limit its duration.
             http_timeout=None,
@@ -89,7 +94,8 @@ class StreamServer(Server):
         self.idle: Idle[RequestReader] = Idle(possible_connections())
         self._draining: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._listen_failure = ""
+        self._port = port
+        self._listen_failure: ListenError | None = None
 
     # Read by the writer, which sets them on each connection of any other server.
     socket_options_inherited = True
@@ -104,7 +110,7 @@ class StreamServer(Server):
             # It has stopped: another one, such as a supervisor's, must not make a failure of that.
             signal.signal(number, signal.SIG_IGN)
         if self._listen_failure:
-            raise ListenError(self._listen_failure)
+            raise self._listen_failure
 
     def listen_success(self, port: Any) -> None:
         """Say where the pod is found."""
@@ -116,6 +122,9 @@ class StreamServer(Server):
             each.doRead = partial(look_and_accept, readiness, each.doRead)
         address = port.getHost()
         shown = place(address.host, address.port)
+        if address.port == self._pod.conf.admin_port:
+            logger.info("Pages for operators on port %d (http://%s%s/admin)", address.port, shown, self.root_path)
+            return
         logger.info("SSE Server started on port %d (http://%s%s)", address.port, shown, self.root_path)
         for line in invitation(self._pod.conf, address.host, address.port, self.root_path):
             logger.info(line)
@@ -123,9 +132,12 @@ class StreamServer(Server):
     def listen_error(self, failure: Failure) -> None:
         """Keep the reason for whoever called run()."""
         reason = getattr(failure.value, "socketError", failure.value)
-        self._listen_failure = f"{getattr(reason, 'strerror', None) or reason}."
+        sentence = f"{getattr(reason, 'strerror', None) or reason}."
+        port = getattr(failure.value, "port", self._port)
         if getattr(reason, "errno", None) == errno.EADDRINUSE:
-            self._listen_failure += " Stop what listens there, or choose another with PORT or --port."
+            another = "PORT or --port" if port == self._port else "ADMIN_PORT"
+            sentence += f" Stop what listens there, or choose another with {another}."
+        self._listen_failure = ListenError(sentence, port)
         self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:

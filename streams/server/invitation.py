@@ -20,8 +20,9 @@ def invitation(conf: StreamSettings, host: str, port: int, root_path: str) -> It
     if conf.production:
         return
     url = f"http://{place(EVERYWHERE.get(host, host), port)}{root_path}"
-    api = f"   API: {url}/api" if conf.http_api else ""
-    yield f"Test client: {url}/   dashboard: {url}/admin{api}"
+    operators = f"http://{place(EVERYWHERE.get(host, host), conf.admin_port)}{root_path}" if conf.admin_port else url
+    api = f"   API: {operators}/api" if conf.http_api else ""
+    yield f"Test client: {url}/   dashboard: {operators}/admin{api}"
     yield f"Try in another terminal: {sample_command(conf)}"
 
 

@@ -9,7 +9,7 @@ from streams.delivery.connection import Connection
 
 Connect = Callable[..., Connection]
 PAGES = (
-    *("/", "/admin", "/admin/pod", "/admin/stores", "/admin/stores/STORE001"),
+    *("/", "/admin", "/admin/pod", "/admin/tokens", "/admin/stores", "/admin/stores/STORE001"),
     *("/admin/clients/STORE001-LANE01", "/admin/clients/STORE001-LANE01/send", "/admin/clients/STORE001-LANE01/retire"),
 )
 SCRIPT = "<script>alert(1)</script>"

@@ -48,6 +48,9 @@ async def test_what_is_done_to_a_client_is_written_down(
         "anybody sent STORE001-LANE01 a test event, alert evt-1",
         "anybody closed the stream of STORE001-LANE01",
     ]
+    caplog.clear()
+    await async_client.post("/publish-test", {"clientName": "STORE001-LANE01", "action": "alert"})
+    assert caplog.messages == ["anybody sent STORE001-LANE01 an event, alert evt-1"]
 
 
 async def test_an_action_needs_its_csrf_token(local_pod: Pod, connect: Connect) -> None:

@@ -91,3 +91,27 @@ def test_check_locks_warns_of_what_is_open(settings: Any):
     ):
         settings.STREAMS = read_settings({"ENVIRONMENT": "production", "TOKEN_SECRET": secret, **said})
         assert [message.id for message in check_locks()] == ids
+
+
+def test_check_warns_of_metrics_that_no_program_can_read(settings: Any):
+    assert "no program can read" in found(settings, metrics_auth="required")["streams.W013"]
+    assert found(settings, metrics_auth="required", admin_token="t" * 32) == {}
+    assert found(settings, metrics_auth="required", token_keys="/keys.json") == {}
+
+
+def test_check_refuses_one_port_for_devices_and_operators(settings: Any):
+    assert "streams.E002" in found(settings, admin_port=3000)
+    assert found(settings, admin_port=3001) == {}
+
+
+def test_check_refuses_a_header_that_nobody_is_trusted_to_set(settings: Any):
+    assert "TRUSTED_PROXIES" in found(settings, trusted_user_header="X-User")["streams.E003"]
+    trusted = read_settings({"TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies
+    assert found(settings, trusted_user_header="X-User", trusted_proxies=trusted) == {}
+
+
+def test_check_warns_where_devices_may_name_an_operator(settings: Any):
+    trusted = read_settings({"TRUSTED_PROXIES": "10.0.0.2"}).trusted_proxies
+    told = {"trusted_user_header": "X-User", "trusted_proxies": trusted, "environment": "production", "pod_name": "a"}
+    assert "ADMIN_PORT" in found(settings, **told, cors_allowed_origins=frozenset())["streams.W014"]
+    assert found(settings, **told, cors_allowed_origins=frozenset(), admin_port=3100) == {}

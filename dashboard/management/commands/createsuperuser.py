@@ -11,9 +11,16 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import OperationalError, ProgrammingError
 
+from dashboard.login.roles import ACT
+
 
 class Command(createsuperuser.Command):
     """Check the password of `--noinput`, which Django takes as it is."""
+
+    help = (
+        "Make a superuser, who may do everything. Others are made at /admin/auth/user/: a staff user may read, "
+        f"and with the role {ACT} act too."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the user, or say in one line why there is none."""

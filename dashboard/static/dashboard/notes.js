@@ -10,6 +10,9 @@ const KNOWN = {
   "max-life": "The stream reached its longest allowed duration.",
   rebalanced: "The pod had far more clients than the others; the next connection goes to another one.",
   "server-stopped": "The pod stopped.",
+  "token-expired": "The token of this client ended. It needs a new one.",
+  "token-revoked": "The token of this client was revoked.",
+  "token-expiring": "The token of this stream ends soon; a new one keeps it open.",
 };
 
 // Ends after which coming back by itself would do harm: it would evict the other one in turn.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from streams import VERSION
-from streams.api.documents.messages import FAREWELL_TYPES, SUMMARIES, Connected, StreamGap
+from streams.api.documents.messages import FAREWELL_TYPES, SUMMARIES, Connected, StreamGap, TokenExpiring
 from streams.api.documents.schemas import REFERENCE, schemas_of
 from streams.broker.journal.reader import EVENT_FIELD, JOURNAL_SUFFIX
 from streams.conf import StreamSettings
@@ -18,6 +18,8 @@ from streams.delivery.notices import EVICTED_RETRY_MS, RETRY_MS
 from streams.wire.events import NAME_RULE
 from streams.wire.publication import EventId, Outgoing
 
+# Farewells with which some clients are to stay away for longer.
+TWO_WAITS = ("evicted", "unauthorized")
 CHANNEL: str = next(field.default for field in msgspec.structs.fields(StreamSettings) if field.name == "redis_channel")
 JSON = "application/json"
 ABOUT = """\
@@ -49,7 +51,7 @@ def asyncapi_document() -> dict[str, Any]:
 
 def stream_messages() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what stands on a stream, and the schemas that it refers to."""
-    types = {"connected": Connected, "streamGap": StreamGap, **FAREWELL_TYPES}
+    types = {"connected": Connected, "streamGap": StreamGap, "tokenExpiring": TokenExpiring, **FAREWELL_TYPES}
     (*_notices, event_id), schemas = schemas_of([*types.values(), Outgoing, EventId])
     event = schemas.pop(Outgoing.__name__)
     # A pod delivers what names its client, whatever else it says.
@@ -60,11 +62,16 @@ def stream_messages() -> tuple[dict[str, Any], dict[str, Any]]:
         "event": message("Event", "An event, as it was published, on one line", {"id": event_id}),
         "connected": message("Connected", "The first frame: from now on every event comes", {"retry": retry}),
         "streamGap": message("StreamGap", "Events may be missing", {"event": {"const": "stream-gap"}}),
+        "tokenExpiring": message(
+            "TokenExpiring",
+            "The token ends soon: send a new one to POST /events/NAME/token",
+            {"event": {"const": "token-expiring"}},
+        ),
         **{
             name: message(
                 name.capitalize(),
                 SUMMARIES[name],
-                {"event": {"const": name}, "retry": either if name == "evicted" else retry},
+                {"event": {"const": name}, "retry": either if name in TWO_WAITS else retry},
             )
             for name in FAREWELL_TYPES
         },

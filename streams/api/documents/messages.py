@@ -40,6 +40,15 @@ class StreamGap(msgspec.Struct, rename="camel"):
     timestamp: Time
 
 
+class TokenExpiring(msgspec.Struct, rename="camel"):
+    """The token of the stream ends soon."""
+
+    type: Literal["token-expiring"]
+    expires_at: Annotated[str, Meta(description="when the token ends; the stream ends with it", examples=[TIME])]
+    pod_name: PodName
+    timestamp: Time
+
+
 def farewell(name: str) -> type[msgspec.Struct]:
     """Return the type of the frame with which a stream ends that is told so by this name."""
     reasons = tuple(reason.value for reason, word in FAREWELLS.items() if word == name)
@@ -57,5 +66,6 @@ SUMMARIES = {
     "evicted": "The stream ends: somebody else is served under this name, or an operator closed it",
     "draining": "The stream ends: come back, to another pod where there is one",
     "overloaded": "The stream is refused: come back later",
+    "unauthorized": "The stream is refused or ends: its token ended or was revoked. Come back with another one",
 }
 FAREWELL_TYPES = {name: farewell(name) for name in SUMMARIES}

@@ -29,7 +29,8 @@ and fields are refused, and so is one that comes twice. What is over the bounds 
 path is looked at: 400, 408, 413, 414 or 431, as a problem of the type `about:blank`.
 
 In development nobody has to say who asks. In production an answer is for whoever sends `ADMIN_TOKEN`'s value or \
-a token with the right, or has the session of a staff user. `PUBLISH_AUTH` says whether publishing is open to all."""
+a token with the right, or has the session of a staff user; a change asks for one who may act. `PUBLISH_AUTH` says \
+whether publishing is open to all."""
 BELOW = {"default": "", "description": "The path below which a pod is served, such as `/sse`."}
 AUTHORIZED_BY = (
     "The value of `ADMIN_TOKEN`, in production. Instead, the session of a staff user who is signed in at "

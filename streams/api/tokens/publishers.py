@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from streams.api.calls import Call
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
-from streams.auth.access import READS_ONLY, no_scope
-from streams.auth.decision import NO_RIGHT
+from streams.auth.access import denied, no_scope
+from streams.auth.decision import NO_RIGHT, Decision
 from streams.auth.results import Result
 from streams.auth.rights import Right
 from streams.publishing.publication import Publication
@@ -34,9 +34,10 @@ def check_look(call: Call, client_name: str) -> None:
 
 def no_right(call: Call, faults: Sequence[Fault]) -> Problem:
     """Return the problem of a caller who is known and has no right."""
-    decision = call.caller.decision
-    if decision is None:
-        return Problem(ProblemKind.INSUFFICIENT_SCOPE, READS_ONLY)
+    decision, refused = call.caller.decision, denied(call.caller, acts=True)
+    if decision is None and refused is not None:
+        return Problem(ProblemKind.INSUFFICIENT_SCOPE, refused.sentence)
+    decision = decision or Decision(Result.SCOPE)
     call.pod.locks.count_publisher(decision._replace(result=Result.SCOPE))
     problem = problem_of(ProblemKind.INSUFFICIENT_SCOPE, faults)
     problem.headers = [(b"WWW-Authenticate", no_scope(NO_RIGHT[Right.PUBLISH]).challenge.encode())]

@@ -73,7 +73,8 @@ def revocation_of(asked: Revoking, conf: TokenSettings, now: float) -> Revocatio
             raise invalid("issuedBefore", "issuedBefore goes with sub; a jti is one token.")
         return Revocation(until, jti=asked.jti)
     issued_before = _moment(asked.issued_before, "issuedBefore", now)
-    if issued_before > now + AHEAD_SECONDS:
+    # Nor can it be no number, which compares false with all.
+    if not issued_before <= now + AHEAD_SECONDS:
         raise invalid("issuedBefore", "issuedBefore must not be to come: new tokens would open nothing.")
     return Revocation(until, sub=str(asked.sub), issued_before=issued_before)
 

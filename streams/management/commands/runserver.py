@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from daphne.management.commands.runserver import Command as DaphneCommand
+from daphne.server import Server
 from django.conf import settings
 
 
@@ -14,3 +18,9 @@ class Command(DaphneCommand):
     """
 
     default_port = str(settings.STREAMS.port)
+
+    def server_cls(self, *, endpoints: list[str], **options: Any) -> Server:
+        """Return the server, which listens on ADMIN_PORT too."""
+        admin_port = settings.STREAMS.admin_port
+        more = [re.sub(r"port=\d+", f"port={admin_port}", endpoint) for endpoint in endpoints] if admin_port else []
+        return Server(endpoints=[*endpoints, *more], **options)

@@ -47,6 +47,8 @@ class Command(BaseCommand):
             raise CommandError(f"--port is {port}, but it must be a whole number from 0 to 65535.", returncode=2)
         if not ROOT_PATH.fullmatch(root_path):
             raise CommandError(f"--root-path is {root_path!r}, but it must be a path such as /sse.", returncode=2)
+        if port and port == settings.STREAMS.admin_port:
+            raise CommandError(f"ADMIN_PORT is {port}, but it must be another than --port and PORT.", returncode=2)
         settings.STREAMS = msgspec.structs.replace(settings.STREAMS, host=host, port=port)
         warn_if_open(settings.STREAMS)
         application = get_default_application()
@@ -61,7 +63,7 @@ class Command(BaseCommand):
         try:
             StreamServer(application, get_pod(), host=host, port=port, root_path=root_path).run()
         except ListenError as error:
-            raise CommandError(f"Port {port} on {host} cannot be used: {error}") from None
+            raise CommandError(f"Port {error.port} on {host} cannot be used: {error}") from None
         finally:
             if redis is not None:
                 redis.stop()

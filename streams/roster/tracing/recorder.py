@@ -31,7 +31,7 @@ MAX_TRACED = 20
 KINDS = {CloseReason.EVICTED: Kind.EVICTED, CloseReason.DUEL: Kind.DUEL}
 # Of what is left out: events, but for those that are unclaimed.
 OF_ITS_STREAM = "of its stream"
-REFUSALS = (CloseReason.DRAINING, CloseReason.OVERLOADED, CloseReason.SERVER_STOPPED)
+REFUSALS = (CloseReason.DRAINING, CloseReason.OVERLOADED, CloseReason.SERVER_STOPPED, CloseReason.TOKEN_EXPIRED)
 
 
 class Noted(NamedTuple):

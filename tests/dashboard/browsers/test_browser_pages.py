@@ -27,6 +27,7 @@ pytestmark = pytest.mark.browser
         "/",
         "/admin",
         "/admin/pod",
+        "/admin/tokens",
         "/admin/stores",
         "/admin/stores/STORE001",
         "/admin/stores/STORE001/expected",

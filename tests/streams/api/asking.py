@@ -13,7 +13,9 @@ from streams.pod import Pod
 
 STRANGER = SimpleNamespace(is_active=False, is_staff=False)
 CUSTOMER = SimpleNamespace(is_active=True, is_staff=False)
-OPERATOR = SimpleNamespace(is_active=True, is_staff=True, get_username=lambda: "night shift")
+OPERATOR = SimpleNamespace(is_active=True, is_staff=True, may_act=True, get_username=lambda: "night shift")
+READER = SimpleNamespace(is_active=True, is_staff=True, may_act=False, get_username=lambda: "auditor")
+UNKNOWN = SimpleNamespace(is_active=False, is_staff=False, told_name="mallory")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -45,6 +47,7 @@ class Api:
         self.pod = pod
         self.user = STRANGER
         self.root_path = ""
+        self.port = 3000
         self.consumer = ApiConsumer(pod, self._session_request)
 
     def _session_request(self, _scope: dict[str, Any]) -> Any:
@@ -72,6 +75,7 @@ class Api:
             "query_string": query.encode("latin-1"),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()],
             "client": ["10.0.0.7", 5000],
+            "server": ["10.0.0.1", self.port],
         }
         size = -(-len(body) // parts)
         pieces = [body[place * size : (place + 1) * size] for place in range(parts)]

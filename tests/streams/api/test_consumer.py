@@ -14,7 +14,7 @@ from streams.api import consumer
 from streams.api.bodies import MAX_BODY_BYTES
 from streams.api.problems import ProblemKind
 from streams.api.routes import ROUTES
-from tests.streams.api.asking import CUSTOMER, JSON, OPERATOR, Api
+from tests.streams.api.asking import CUSTOMER, JSON, OPERATOR, READER, UNKNOWN, Api
 from tests.streams.roster.fleet import Fleet
 
 TOKEN = "only-for-tests-" + "t" * 32
@@ -188,6 +188,68 @@ async def test_session_and_a_page_of_another_site(
         assert (asked.status, asked.problem) == (403, "other-site")
     assert await fleet.reader.lane("A-1") is not None
     assert caplog.messages == []
+
+
+CHANGES = [
+    ("POST", "/events", b'{"clientName":"A-1","action":"alert"}'),
+    ("POST", "/events/batch", b'{"events":[{"clientName":"A-1","action":"alert"}]}'),
+    ("PUT", "/stores/A/expected", b'{"lanes":[]}'),
+    ("POST", "/revocations", b'{"jti":"7f3c"}'),
+    ("DELETE", "/clients/A-1", b""),
+    ("DELETE", "/clients/A-1/stream", b""),
+]
+
+
+def test_all_changes_are_in_the_test_below():
+    found = {
+        (method, route.path.replace("NAME", "A-1").replace("STORE", "A"))
+        for route in ROUTES
+        for method in route.endpoints
+        if method != "GET"
+    }
+    assert found == {(method, target) for method, target, _body in CHANGES}
+
+
+@pytest.mark.parametrize(("method", "target", "body"), CHANGES)
+async def test_operator_who_may_only_look(
+    production: Api, fleet: Fleet, caplog: pytest.LogCaptureFixture, method: str, target: str, body: bytes
+):
+    """He is told so, nothing is changed, and nothing is written down."""
+    caplog.set_level(logging.INFO, "sse.audit")
+    await fleet.reader.expect("A", ["A-1"])
+    production.user = READER
+    assert (await production.ask("/clients/A-1")).status == 200
+    asked = await production.ask(target, method, SITE | JSON, body)
+    assert (asked.status, asked.problem) == (403, "insufficient-scope")
+    assert asked.said["detail"].startswith("You may look at everything here and change nothing.")
+    lane = await fleet.reader.lane("A-1")
+    assert lane is not None
+    assert lane.expected
+    assert caplog.messages == []
+    asked = await production.ask(target, method, BEARER | JSON, body)
+    assert asked.status != 403, "the token wins over the session"
+
+
+async def test_name_of_a_front_door_that_is_no_operators(production: Api):
+    production.user = UNKNOWN
+    asked = await production.ask("/pods")
+    assert (asked.status, asked.problem) == (403, "insufficient-scope")
+    assert "you are 'mallory'" in asked.said["detail"]
+
+
+async def test_operators_port_alone_has_their_part(api: Api):
+    api.pod.conf = msgspec.structs.replace(api.pod.conf, admin_port=3999)
+    for route in ROUTES:
+        for method, endpoint in route.endpoints.items():
+            target = route.path.replace("NAME", "A-1").replace("STORE", "A").replace("ID", "e-1")
+            api.port = 3000
+            asked = await api.ask(target, method, JSON, b"{")
+            nothing = asked.status == 404 and "There is nothing at" in asked.said["detail"]
+            is_for_devices = endpoint.public or route.path.startswith("/events")
+            assert nothing is not is_for_devices, target
+            api.port = 3999
+            asked = await api.ask(target, method, JSON, b"{")
+            assert asked.status != 404 or "There is nothing at" not in asked.said["detail"], target
 
 
 async def test_development_lets_anybody_in_but_pages_of_other_sites(api: Api):

@@ -72,6 +72,14 @@ def test_route_problems_are_those_of_its_kind():
     assert ProblemKind.NOT_FOUND in ROUTES[2].problems("DELETE")
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint", "expected"),
+    [("/pods", READ, True), ("/problems", WRITE, False), ("/events", READ, False), ("/events/ID", READ, False)],
+)
+def test_route_for_operators_is_neither_public_nor_for_publishers(path: str, endpoint: Endpoint, expected: bool):
+    assert Route(path, {"GET": endpoint}).for_operators is expected
+
+
 def test_route_endpoint():
     assert ROUTES[1].endpoint("HEAD") is ROUTES[1].endpoint("GET") is READ
     assert ROUTES[1].endpoint("DELETE") is WRITE

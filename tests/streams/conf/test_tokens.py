@@ -114,12 +114,6 @@ def test_keys_from_a_url_need_their_issuer_and_tls_in_production():
     assert refusal(**PRODUCTION, **plain).startswith("TOKEN_JWKS_URL is 'http://…', but it must be https://")
 
 
-def test_a_header_names_the_user_only_where_it_is_known_who_sends_it():
-    assert refusal(TRUSTED_USER_HEADER="X-User").startswith("TRUSTED_USER_HEADER is 'X-User', but it must be empty")
-    conf = read_settings({"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.1"})
-    assert conf.trusted_user_header == "X-User"
-
-
 def test_algorithms_are_a_list():
     assert read_settings({"TOKEN_ALGORITHMS": "RS256, EdDSA"}).token_algorithms == ("RS256", "EdDSA")
 

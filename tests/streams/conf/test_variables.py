@@ -68,6 +68,15 @@ def test_number_of_thousands_of_digits_is_refused():
         read_settings({"PORT": "9" * 5000})
 
 
+@pytest.mark.parametrize("text", ["", "X Forwarded", "x_user", "X-User:", "Cookie", "x-forwarded-for", "HOST", "ü"])
+def test_header_that_cannot_name_an_operator(text: str):
+    assert (refusal({"TRUSTED_USER_HEADER": text}) is None) is (text == "")
+
+
+def test_header_is_kept_as_it_was_written():
+    assert read_settings({"TRUSTED_USER_HEADER": "X-Forwarded-User"}).trusted_user_header == "X-Forwarded-User"
+
+
 @pytest.mark.parametrize("name", ["REDIS_URL", "DATABASE_URL"])
 @pytest.mark.parametrize(
     ("text", "shown"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.http.cors import cors_headers, is_origin_of, may_change, may_open
+from streams.http.cors import cors_headers, is_origin_of, may_change, may_open, may_use_cookie
 
 SHOP = "https://shop.example"
 
@@ -128,3 +128,23 @@ def test_may_change(origin: str, site: str, with_session: bool, without: bool):
     trusted = ["https://front.example"]
     assert may_change(origin, site, "sse.example", trusted, has_session=True) is with_session
     assert may_change(origin, site, "sse.example", trusted, has_session=False) is without
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "may"),
+    [
+        ("", "", True),
+        ("", "same-origin", True),
+        ("", "none", True),
+        ("https://sse.example", "", True),
+        (SHOP, "cross-site", True),
+        ("", "same-site", False),
+        ("", "cross-site", False),
+        ("https://evil.example", "", False),
+        ("https://evil.sse.example", "same-site", False),
+        ("null", "", False),
+    ],
+)
+def test_cookie_is_for_the_same_origin_or_one_that_is_named(origin: str, site: str, may: bool):
+    assert may_use_cookie(origin, site, HOST, frozenset({SHOP})) is may
+    assert may_use_cookie(origin, site, HOST, frozenset({"*"})) is (may and origin != SHOP), "any page is no page"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.conf.variables import NetworkSet
-from streams.http.proxies import MAX_HOPS, parse_address, settle_client
+from streams.http.proxies import MAX_HOPS, MAX_USER_NAME, SIGNED_IN, parse_address, settle_client, settle_user
 
 TRUSTED = NetworkSet(map(ip_network, ("10.0.0.0/8", "192.0.2.1", "fd00::/8")))
 
@@ -82,3 +82,56 @@ def test_settle_client_takes_any_bytes(forwarded: bytes):
     host, port = seen("10.0.0.2", forwarded)
     assert port == 0
     assert str(parse_address(host)) == host
+
+
+USER_HEADER = b"x-forwarded-user"
+
+
+def signed_in(peer: str | None, *values: bytes, trusted: NetworkSet = TRUSTED) -> str | None:
+    """Return who is signed in when a peer sends these values of the header, which nobody reads afterwards."""
+    headers = [(b"host", b"sse.example"), *((USER_HEADER, value) for value in values), (b"accept", b"*/*")]
+    scope: dict[str, Any] = {"client": peer and [peer, 40316], "headers": headers}
+    settle_user(scope, trusted, USER_HEADER)
+    assert scope["headers"] == [(b"host", b"sse.example"), (b"accept", b"*/*")]
+    name: str | None = scope.get(SIGNED_IN)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(b"ann", "ann"), (b" ann@shop.example ", "ann@shop.example"), ("änn".encode(), "änn"), (b"", None), (b" ", None)],
+)
+def test_settle_user_believes_a_trusted_proxy(value: bytes, name: str | None):
+    assert signed_in("10.0.0.2", value) == name
+    assert signed_in("::ffff:10.0.0.2", value) == name
+
+
+@pytest.mark.parametrize("peer", ["203.0.113.9", "::1", "/run/pod.sock", "", None])
+def test_settle_user_believes_nobody_else(peer: str | None):
+    assert signed_in(peer, b"ann") is None
+
+
+def test_settle_user_believes_nobody_where_nobody_is_trusted():
+    assert signed_in("10.0.0.2", b"ann", trusted=NetworkSet()) is None
+
+
+def test_settle_user_looks_at_the_peer_and_not_at_whom_it_speaks_for():
+    """A device behind one proxy cannot become another proxy by saying so."""
+    headers = [(USER_HEADER, b"ann"), (b"x-forwarded-for", b"10.0.0.2")]
+    scope: dict[str, Any] = {"client": ["203.0.113.9", 1], "headers": headers}
+    settle_user(scope, TRUSTED, USER_HEADER)
+    settle_client(scope, TRUSTED)
+    assert SIGNED_IN not in scope
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([b"ann", b"bob"], "ann,bob"),
+        ([b"ann\x00"], "'ann\\x00'"),
+        ([b"\xff"], "\ufffd"),
+        ([b"a" * (MAX_USER_NAME + 1)], "a" * MAX_USER_NAME + "…"),
+    ],
+)
+def test_settle_user_makes_no_ones_name_of_what_is_no_name(values: list[bytes], name: str):
+    assert signed_in("10.0.0.2", *values) == name

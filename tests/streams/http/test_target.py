@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.http.answers import Refused
-from streams.http.target import host_name, is_allowed, is_own_address, path_below, settle_target
+from streams.http.target import (
+    host_name,
+    is_allowed,
+    is_for_operators,
+    is_own_address,
+    path_below,
+    serves_operators,
+    settle_target,
+)
 
 SERVER = ["10.0.0.5", 3000]
 ANY = ("*",)
@@ -187,3 +195,33 @@ def test_settle_target_raises_nothing_but_refused(path: str, hosts: list[bytes],
     else:
         assert scope["path"].startswith("/")
         assert len(hosts_of(scope)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("server", "admin_port", "expected"),
+    [
+        (["10.0.0.1", 3000], 0, True),
+        (None, 0, True),
+        (["10.0.0.1", 3000], 3001, False),
+        (["10.0.0.1", 3001], 3001, True),
+        (["/run/pod.sock", None], 3001, False),
+        (None, 3001, False),
+    ],
+)
+def test_serves_operators(server: Any, admin_port: int, expected: bool):
+    assert serves_operators({"server": server}, admin_port) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        *((path, True) for path in ("/admin", "/admin/", "/admin/live", "/admin/login/", "/metrics", "/api", "/api/")),
+        *(
+            (path, False)
+            for path in ("/", "/administer", "/health", "/events/admin", "/api/v1/pods", "/static/admin/x")
+        ),
+    ],
+)
+def test_is_for_operators(path: str, expected: bool):
+    assert is_for_operators({"path": path, "root_path": ""}) is expected
+    assert is_for_operators({"path": f"/sse{path}", "root_path": "/sse"}) is expected

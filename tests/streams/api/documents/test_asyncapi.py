@@ -79,6 +79,11 @@ def test_farewells_are_the_messages_of_their_names(notices: Notices, reason: Clo
     check(FAREWELLS[reason], notices.farewell(reason))
 
 
+def test_refusals_of_tokens_are_the_message_of_their_name(notices: Notices):
+    check("unauthorized", notices.refusal(CloseReason.TOKEN_EXPIRED))
+    check("tokenExpiring", notices.expiring(1_700_000_000))
+
+
 @pytest.mark.parametrize("reason", GapReason)
 @pytest.mark.parametrize("began", [None, 1.0])
 def test_gap_is_the_message_of_its_name(notices: Notices, reason: GapReason, began: float | None):

@@ -1,0 +1,126 @@
+"""What becomes of a stream that is open: its token ends, is renewed, or is revoked."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from streams.auth.revocations import Revocation
+from streams.broker.clients import async_client
+from streams.locks.revoking import revoke
+from tests.e2e.auth.conftest import CHANNEL, Cluster, bearer, issue
+from tests.streams.auth.issuer import jwk, jwks, private, token
+from tests.support.http import Answer, open_stream
+from tests.support.pods import Pod
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+
+
+def renew(pod: Pod, name: str, headers: dict[str, str]) -> Answer:
+    return pod.fetch(f"/events/{name}/token", method="POST", headers=headers)
+
+
+async def test_stream_is_warned_and_ends_with_its_token(cluster: Cluster, client_name: str):
+    """Whoever comes with a token that ends soon is warned at once."""
+    ends_at = time.time() + 2
+    given = issue(client_name, exp=ends_at)
+    async with await open_stream(cluster.one.port, client_name, headers=bearer(given)) as stream:
+        warning = await stream.next()
+        assert warning is not None
+        assert warning.type == "token-expiring"
+        said = warning.json()
+        assert said["type"] == "token-expiring"
+        assert said["expiresAt"] == time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ends_at)) + said["expiresAt"][-5:]
+        assert said["podName"] == "pod-1"
+        (farewell,) = await stream.rest()
+        assert (farewell.type, farewell.json()["reason"], stream.ended) == ("unauthorized", "token-expired", True)
+        # The leeway, and the round of the pod, which a busy machine may make late.
+        assert ends_at + 1 <= time.time() < ends_at + 5
+        assert stream.parser.retry_ms is not None
+        assert stream.parser.retry_ms <= 5_000
+    assert "token-expired" in cluster.one.fetch("/metrics").body.decode()
+
+
+async def test_renewal_on_any_pod_keeps_the_stream(cluster: Cluster, client_name: str):
+    """The last at the very end of the token before; with another sub or no right it is refused."""
+    ends_at = time.time() + 2
+    async with await open_stream(
+        cluster.one.port, client_name, headers=bearer(issue(client_name, exp=ends_at))
+    ) as stream:
+        lasting: dict[str, Any] = {"sse": {"subscribe": [client_name]}}
+        for pod in cluster[:2]:
+            assert renew(pod, client_name, {}).status == 401
+            assert renew(pod, client_name, bearer(issue(client_name, -10))).status == 401
+            assert renew(pod, client_name, bearer(issue("STORE009-LANE09"))).status == 403
+            assert renew(pod, client_name, bearer(issue("STORE009-LANE09", **lasting))).status == 403
+        taken = renew(cluster.other, client_name, bearer(issue(client_name, exp=ends_at + 1.5)))
+        assert (taken.status, taken.body) == (204, b"")
+        await eventually("the end of the first token", lambda: time.time() >= ends_at + 1, 10)
+        assert renew(cluster.other, client_name, bearer(issue(client_name))).status == 204
+        await eventually("the end of the second", lambda: time.time() >= ends_at + 2.5, 10)
+        assert renew(cluster.one, client_name, bearer(issue(client_name))).status == 204
+        assert not stream.closed
+        assert cluster.one.json("/admin/connections")["totalConnections"] == 1
+    nobody = await eventually(
+        "the stream to be gone",
+        lambda: (answer := renew(cluster.other, client_name, bearer(issue(client_name)))).status == 404 and answer,
+        10,
+    )
+    assert "No pod has an open stream" in nobody.json()["error"]
+
+
+async def test_revocation_ends_streams_on_every_pod_within_a_second(
+    cluster: Cluster, redis_server: RedisServer, client_name: str
+):
+    now = time.time()
+    tokens = {pod.port: issue(f"{client_name}-{pod.port}", jti=f"{client_name}-{pod.port}") for pod in cluster[:2]}
+    streams = [
+        await open_stream(port, f"{client_name}-{port}", headers=bearer(given)) for port, given in tokens.items()
+    ]
+    other = await open_stream(cluster.one.port, client_name, headers=bearer(issue(client_name)))
+    client = async_client(redis_server.url)
+    try:
+        for port in tokens:
+            await revoke(client, CHANNEL, Revocation(now + 60, jti=f"{client_name}-{port}"))
+        revoked_at = time.monotonic()
+        for stream in streams:
+            (farewell,) = await stream.rest()
+            assert (farewell.type, farewell.json()["reason"]) == ("unauthorized", "token-revoked")
+        assert time.monotonic() - revoked_at < 1
+        assert not other.closed
+        await revoke(client, CHANNEL, Revocation(now + 60, sub=client_name, issued_before=now))
+        (farewell,) = await other.rest()
+        assert farewell.json()["reason"] == "token-revoked"
+    finally:
+        await client.aclose()
+    for stream in (*streams, other):
+        await stream.close()
+    for port, given in tokens.items():
+        pod = next(pod for pod in cluster[:2] if pod.port == port)
+        assert pod.fetch(f"/events/{client_name}-{port}", headers=bearer(given)).status == 401
+    younger = issue(client_name, iat=time.time() + 0.5)
+    async with await open_stream(cluster.other.port, client_name, headers=bearer(younger)):
+        pass
+
+
+async def test_file_of_keys_that_changes_is_taken_over(cluster: Cluster, client_name: str):
+    """A broken one changes nothing, and is said once; streams that are open stay."""
+
+    def status(kid: str, number: int) -> int:
+        now = time.time()
+        given = token("ES256", private("ES256", number), kid=kid, sub=client_name, iat=now, exp=now + 600)
+        return cluster.one.fetch(f"/events/{client_name}", headers=bearer(given), method="HEAD").status
+
+    before = cluster.keys.read_text()
+    try:
+        assert status("new", 7) == 401
+        async with await open_stream(cluster.one.port, client_name, headers=bearer(issue(client_name))) as stream:
+            cluster.keys.write_text(jwks(jwk("ES256", "new", 7)))
+            await eventually("the new key", lambda: status("new", 7) == 200, 10)
+            cluster.keys.write_text("{")
+            cluster.one.wait_log("TOKEN_KEYS: This is no JWKS")
+            assert status("new", 7) == 200
+            assert not stream.closed
+        assert cluster.one.log.count("TOKEN_KEYS: This is no JWKS") == 1
+    finally:
+        cluster.keys.write_text(before)
