@@ -61,6 +61,28 @@ def test_guard_of_locks_that_are_off_does_nothing(conf: StreamSettings):
     assert pod.registry.on_open == pod.roster.opened
 
 
+async def test_pod_that_asks_back_ends_alone_is_not_ready_before_either(
+    conf: StreamSettings, client: redis.asyncio.Redis
+):
+    """Nor waits for an issuer's keys, which no device needs there."""
+    secret = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
+    pod = Pod(msgspec.structs.replace(conf, redis_channel=CHANNEL, publish_auth="required", token_secret=secret))
+    assert "revoked" in pod.guard.unready_reason()
+    await pod.guard.read(client)
+    assert pod.guard.unready_reason() == ""
+    waiting = Pod(msgspec.structs.replace(pod.conf, token_jwks_url="https://login.example/jwks", token_issuer="login"))
+    assert "revoked" in waiting.guard.unready_reason()
+    await waiting.guard.read(client)
+    assert waiting.guard.unready_reason() == ""
+
+
+def test_guard_is_there_for_the_tokens_of_operators(conf: StreamSettings):
+    """Where neither devices nor back ends need any: what is revoked opens nothing."""
+    pod = Pod(msgspec.structs.replace(conf, token_secret="only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"))
+    assert "revocations" in pod.guard.runs
+    assert pod.guard.unready_reason() == ""
+
+
 async def test_pod_is_not_ready_before_it_knows_what_was_revoked(pod: Pod, client: redis.asyncio.Redis):
     assert "revoked" in pod.guard.unready_reason()
     await pod.guard.read(client)
