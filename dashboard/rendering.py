@@ -19,6 +19,7 @@ from dashboard.login.sessions import told_name
 from streams import VERSION
 from streams.audit import note_change
 from streams.auth.access import denied, who_asks
+from streams.auth.presented import has_token
 from streams.errors import InvalidName
 from streams.http.stream_request import client_address
 from streams.http.views import error_response, not_found
@@ -45,11 +46,17 @@ def _guarded(view: PageView[Arguments], *, acts: bool) -> PageView[Arguments]:
         await introduce(request)
         if refused := denied(request.caller, acts=acts):
             if refused.status == HTTPStatus.UNAUTHORIZED:
-                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+                return redirect_to_login(way_back(request), reverse("admin:login"))
             return for_people(request, error_response(refused.sentence, refused.status))
         return await view(request, *args, **kwargs)
 
     return guarded
+
+
+def way_back(request: HttpRequest) -> str:
+    """Return where a login leads to; a token in the address goes no further."""
+    query: str = request.META.get("QUERY_STRING", "")
+    return request.path if has_token(query.encode("latin-1", "replace")) else request.get_full_path()
 
 
 async def introduce(request: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps as installed
+
 ACT = "act"
 
 
@@ -21,8 +23,8 @@ def role_of(user: Any) -> str:
     return "may read and act" if may_act(user) else "may read"
 
 
-def make_group(apps: Any, using: str, **_: Any) -> None:
-    """Make the group after a migration, so that there is one to choose."""
+def make_group(using: str, apps: Any = installed, **_: Any) -> None:
+    """Make the group after a migration, or after all was taken out, so that there is one to choose."""
     try:
         group = apps.get_model("auth", "Group")
     except LookupError:

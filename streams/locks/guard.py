@@ -76,9 +76,11 @@ class Guard:
 
     def unready_reason(self) -> str:
         """Return why no token can be believed yet, or an empty string."""
-        if self._locks.streams is Mode.OFF:
+        if not self._locks.modes:
             return ""
-        return self.sources.unready_reason() or ("" if self._was_read else "what was revoked was not read yet")
+        # An issuer that is away keeps out no device that needs no token.
+        keys = "" if self._locks.streams is Mode.OFF else self.sources.unready_reason()
+        return keys or ("" if self._was_read else "what was revoked was not read yet")
 
     def drop(self, _reason: str) -> None:
         """Connect anew, and read again: another Redis may know of other revocations."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -67,15 +68,14 @@ class AskingCommand(ExplainedCommand):
     def reach(self, errand: Callable[[redis.asyncio.Redis], Awaitable[T]]) -> T:
         """Await what has to be done in Redis."""
         conf: StreamSettings = settings.STREAMS
-        # What it takes part in tells of itself in a pod's log; here a person reads.
-        logging.getLogger("sse").setLevel("ERROR")
 
         async def run() -> T:
             async with async_client(conf.redis_url) as client:
                 return await errand(client)
 
         try:
-            return asyncio.run(run())
+            with quiet():
+                return asyncio.run(run())
         except redis.ResponseError as error:
             raise CommandError(f"{redis_place(conf.redis_url)} refuses this: {error}.", returncode=1) from None
         except (redis.RedisError, OSError) as error:
@@ -87,6 +87,18 @@ class AskingCommand(ExplainedCommand):
         """Return a text in the colour of a state, where a terminal has colours."""
         colour: Callable[[str], str] = getattr(self.style, COLOURS.get(state, "NOTICE"))
         return colour(text) if state in COLOURS else text
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what tells of itself in a pod's log from telling it to a person."""
+    logger = logging.getLogger("sse")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def client_name(text: str) -> str:

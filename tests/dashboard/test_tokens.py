@@ -69,6 +69,8 @@ async def test_json_without_a_good_token(guarded: Pod, async_client: AsyncClient
     response = await async_client.get(f"/admin/connections?access_token={token}")
     assert response.status_code == 401
     assert "A token in the address" in text(response)
+    response = await async_client.get(f"/admin/tokens?q=x&access_token={token}")
+    assert response["Location"] == "/admin/login/?next=/admin/tokens", "it goes no further"
 
 
 async def test_changes_need_the_right_to_act(guarded: Pod, async_client: AsyncClient) -> None:

@@ -31,7 +31,8 @@ class Found(NamedTuple):
 
 def variables(redis_url: str) -> dict[str, Any]:
     """Return what a pod is told whose answers depend on who asks."""
-    return {**PRODUCTION, "REDIS_URL": redis_url, "ADMIN_TOKEN": TOKEN, "POD_NAME": "pod-fuzzed"}
+    own = {"REDIS_URL": redis_url, "ADMIN_TOKEN": TOKEN, "POD_NAME": "pod-fuzzed"}
+    return {**PRODUCTION, "PUBLISH_AUTH": "required", **own}
 
 
 def fuzz(pod: Pod, examples: int, *options: str, seed: int | None = None) -> Found:

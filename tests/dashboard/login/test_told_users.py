@@ -167,7 +167,7 @@ def test_with_a_port_for_operators_devices_front_doors_name_nobody(
 ):
     admin_port = free_port()
     pod = start_pod(
-        **PRODUCTION,
+        **{**PRODUCTION, "PUBLISH_AUTH": "required", "ADMIN_TOKEN": TOKEN},
         DATABASE_URL=database,
         REDIS_URL=redis_server.url,
         ADMIN_PORT=admin_port,

@@ -199,7 +199,7 @@ async def test_check_publishes_nothing_and_asks_for_the_client(pod: Pod, client_
 
 
 async def test_production_asks_for_a_token(start_pod: StartPod, redis_server: RedisServer, tmp_path: Path):
-    pod = start_pod(**PRODUCTION, REDIS_URL=redis_server.url, ADMIN_TOKEN=TOKEN)
+    pod = start_pod(**{**PRODUCTION, "PUBLISH_AUTH": "required"}, REDIS_URL=redis_server.url, ADMIN_TOKEN=TOKEN)
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     refused = await run("A", "alert", "--url", url_of(pod))
     assert refused.returncode == 2

@@ -24,7 +24,7 @@ async def test_in_production(start_pod: StartPod, redis_server: RedisServer, cli
         PUBLISH_RATE=1,
         PUBLISH_DOOR="channel",
         DRAIN_SECONDS=600,
-        **PRODUCTION,
+        **{**PRODUCTION, "PUBLISH_AUTH": "required"},
     )
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     said = {"clientName": client_name, "action": "payment"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from streams.auth import decision, presented, tokens
 from streams.auth.access import (
     ANYBODY,
     NEEDS_RIGHT,
@@ -19,7 +21,7 @@ from streams.auth.access import (
     publisher_of,
     unknown,
 )
-from streams.auth.decision import Decision
+from streams.auth.decision import NO_RIGHT, Decision
 from streams.auth.results import Result
 from streams.auth.rights import Holder, Right
 from streams.conf import read_settings
@@ -168,6 +170,18 @@ async def test_bad_token_says_why_and_makes_nobody(decision: Decision, error: st
     assert found[1:4] == (False, False, False)
     assert not found.may_publish("A-1")
     assert not found.has_header
+
+
+def test_sentences_of_tokens_can_stand_in_a_challenge():
+    """RFC 6750, section 3: without quotes, backslashes and what is not ASCII."""
+    sentences = [
+        held
+        for room in (decision, presented, tokens)
+        for held in vars(room).values()
+        if isinstance(held, str) and held.endswith(".") and " " in held and "\n" not in held
+    ]
+    assert len(sentences) > 20
+    assert [each for each in (*sentences, *NO_RIGHT.values()) if not re.fullmatch(r"[ !#-\[\]-~]+", each)] == []
 
 
 @pytest.mark.usefixtures("production")

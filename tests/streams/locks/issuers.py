@@ -20,6 +20,9 @@ class Issuer:
     def __init__(self, port: int) -> None:
         self.port = port
         self.asked: list[str] = []
+        # What it answers in place of what it is asked for, and the keys that it has.
+        self.instead = ""
+        self.keys = GOOD
         # Set when the tests are over: who hangs lets go.
         self.over = threading.Event()
 
@@ -28,7 +31,7 @@ class Issuer:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.asked.append(request.path)
-        kind, _slash, more = request.path.strip("/").partition("/")
+        kind, _slash, more = (self.instead or request.path.strip("/")).partition("/")
         if kind == "to":
             target = {"here": "/good", "away": "https://127.0.0.1/x", "cloud": "http://169.254.169.254/x"}.get(more)
             _send(request, 302, b"", Location=target or f"http://localhost:{self.port}/good")
@@ -43,7 +46,7 @@ class Issuer:
         elif kind == "error":
             _send(request, 500, b"secret words of the issuer")
         else:
-            _send(request, 200, {"html": b"<html>", "empty": b'{"keys": []}'}.get(kind, GOOD.encode()))
+            _send(request, 200, {"html": b"<html>", "empty": b'{"keys": []}'}.get(kind, self.keys.encode()))
 
     def _drip(self, request: BaseHTTPRequestHandler) -> None:
         with contextlib.suppress(OSError):

@@ -9,18 +9,20 @@ import msgspec
 import pytest
 import redis.asyncio
 
+from streams.auth.keys import read_keys
 from streams.auth.revocations import Revocation
-from streams.auth.rights import Holder
+from streams.auth.rights import Holder, Right
 from streams.broker.clients import async_client
 from streams.conf import StreamSettings
 from streams.delivery.connection import Connection
 from streams.errors import CloseReason
 from streams.locks import guard as guards
+from streams.locks.locks import Mode
 from streams.locks.revoking import REVOKED, revoke
 from streams.pod import Pod
 from streams.roster.messages import Told
 from streams.tasks import cancel
-from tests.streams.auth.issuer import SECRET
+from tests.streams.auth.issuer import SECRET, private, public_pem, token
 from tests.streams.builders import Recorder
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -57,6 +59,28 @@ def test_guard_of_locks_that_are_off_does_nothing(conf: StreamSettings):
     assert pod.guard.unready_reason() == ""
     assert pod.guard not in pod.ingresses.primary.connections
     assert pod.registry.on_open == pod.roster.opened
+
+
+async def test_pod_that_asks_back_ends_alone_is_not_ready_before_either(
+    conf: StreamSettings, client: redis.asyncio.Redis
+):
+    """Nor waits for an issuer's keys, which no device needs there."""
+    secret = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
+    pod = Pod(msgspec.structs.replace(conf, redis_channel=CHANNEL, publish_auth="required", token_secret=secret))
+    assert "revoked" in pod.guard.unready_reason()
+    await pod.guard.read(client)
+    assert pod.guard.unready_reason() == ""
+    waiting = Pod(msgspec.structs.replace(pod.conf, token_jwks_url="https://login.example/jwks", token_issuer="login"))
+    assert "revoked" in waiting.guard.unready_reason()
+    await waiting.guard.read(client)
+    assert waiting.guard.unready_reason() == ""
+
+
+def test_guard_is_there_for_the_tokens_of_operators(conf: StreamSettings):
+    """Where neither devices nor back ends need any: what is revoked opens nothing."""
+    pod = Pod(msgspec.structs.replace(conf, token_secret="only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"))
+    assert "revocations" in pod.guard.runs
+    assert pod.guard.unready_reason() == ""
 
 
 async def test_pod_is_not_ready_before_it_knows_what_was_revoked(pod: Pod, client: redis.asyncio.Redis):
@@ -118,6 +142,18 @@ async def test_run_goes_on_when_redis_is_away(pod: Pod, mortal_redis: RedisServe
     finally:
         await cancel([run])
     assert len([line for line in caplog.messages if line.startswith("What was revoked cannot be read")]) == 1
+
+
+async def test_token_that_names_an_unknown_key_wakes_the_source_of_keys(conf: StreamSettings):
+    pod = Pod(
+        msgspec.structs.replace(conf, stream_auth="observe", token_jwks_url="http://127.0.0.1:1/", token_issuer="i")
+    )
+    jwks = pod.guard.sources.jwks
+    assert jwks is not None
+    pod.locks.verifier.change_keys(read_keys(public_pem(private("RS256"))))
+    headers = [(b"authorization", b"Bearer " + token("RS256", private("RS256", 1), kid="unknown").encode())]
+    pod.locks.decide(headers, b"", Right.SUBSCRIBE, "A", mode=Mode.OBSERVE)
+    assert jwks._wanted.is_set()
 
 
 async def test_revocations_that_find_no_room_are_said(pod: Pod, caplog: pytest.LogCaptureFixture):

@@ -51,7 +51,7 @@ class Server:
     proxy_forwarded_address_header = None
     root_path = server_name = ""
     request_buffer_size = 8192
-    headers_read = STREAM_REQUEST_HEADERS
+    headers_read: tuple[bytes, ...] = STREAM_REQUEST_HEADERS
 
     def __init__(self) -> None:
         self.server = self
