@@ -37,7 +37,12 @@ def ask_about(pods: list[Pod], name: str, url: str) -> None:
     """Ask for all that the API answers, on both pods, and by the commands."""
     bearer = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     store, event = name.partition("-")[0], {"clientName": name, "action": "alert", "eventId": "ID"}
-    bodies = {"/stores/STORE/expected": {"lanes": [name]}, "/events": event, "/events/batch": {"events": [event]}}
+    bodies = {
+        "/stores/STORE/expected": {"lanes": [name]},
+        "/events": event,
+        "/events/batch": {"events": [event]},
+        "/revocations": {"jti": "7f3c"},
+    }
     for pod in pods:
         for route in ROUTES:
             path = "/api/v1" + route.path.replace("NAME", name).replace("STORE", store)

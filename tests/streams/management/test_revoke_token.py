@@ -53,16 +53,16 @@ def test_revoke_one_by_its_jti(redis_server: RedisServer):
     assert said("--jti", "7f3c").startswith("Revoked the token 7f3c; kept until 20")
     (entry,) = revoked(redis_server)
     assert (entry.jti, entry.sub) == ("7f3c", "")
-    assert 0 <= entry.until - NOW - DAY < 60
+    assert abs(entry.until - time.time() - DAY) < 60
 
 
 def test_revoke_all_of_a_holder(redis_server: RedisServer):
-    told = said("--sub", "lane 3", "--issued-before", "2026-01-05T12:00:00Z", "--until", str(NOW + 600))
+    told = said("--sub", "lane 3", "--issued-before", "2026-01-05T12:00:00Z", "--until", str(NOW + DAY))
     assert told.startswith('Revoked all tokens of "lane 3" before 2026-01-05T12:00:00.000Z')
-    assert revoked(redis_server) == [Revocation(NOW + 600, sub="lane 3", issued_before=1767614400)]
+    assert revoked(redis_server) == [Revocation(NOW + DAY, sub="lane 3", issued_before=1767614400)]
     said("--sub", "other")
     newest = next(entry for entry in revoked(redis_server) if entry.sub == "other")
-    assert 0 <= newest.issued_before - NOW < 60, "all that it has now"
+    assert abs(newest.issued_before - time.time()) < 60, "all that it has now"
 
 
 def test_revoke_the_token_on_standard_input(redis_server: RedisServer, type_in: Any):
@@ -83,7 +83,7 @@ def test_revoke_a_token_without_jti_with_all_older_ones(redis_server: RedisServe
 
 def test_revoke_a_token_that_others_signed(redis_server: RedisServer, type_in: Any):
     """Its key may be gone already, or be another pod's."""
-    type_in(forged({"alg": "HS256"}, {"jti": "one", "exp": NOW + 60}, key="x" * 40))
+    type_in(forged({"alg": "HS256"}, {"jti": "one", "exp": NOW + DAY}, key="x" * 40))
     said()
     assert [entry.jti for entry in revoked(redis_server)] == ["one"]
 
@@ -101,8 +101,8 @@ def test_revoke_a_token_that_others_signed(redis_server: RedisServer, type_in: A
         ([], "", "Standard input holds no token"),
         ([], "a.b.c", "Standard input holds no token"),
         ([], token(jti=5), "Standard input holds no token"),
-        ([], token(sub=None, exp=NOW + 60), "neither jti nor sub"),
-        ([], token(jti="one", exp=NOW - 60), "The token is over since"),
+        ([], token(sub=None, exp=NOW + DAY), "neither jti nor sub"),
+        ([], token(jti="one", exp=NOW - DAY), "The token is over since"),
     ],
 )
 def test_revoke_nothing(redis_server: RedisServer, type_in: Any, arguments: list[str], typed: str, why: str):
