@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.cluster.words import counted
-from dashboard.live.board import get_board
+from dashboard.live.board import Board, get_board
 from dashboard.rendering import operators_only, page
 from streams.api.tokens.refused import refused_lane
 from streams.http.views import refuse_method
@@ -30,8 +30,8 @@ async def tokens(request: HttpRequest) -> HttpResponse:
     """Show the lanes without a right to their stream, those seen last first."""
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
-    pod = get_board().pod
-    locks = pod.locks
+    board = get_board()
+    pod, locks = board.pod, board.pod.locks
     query = request.GET.get("q", "").strip()[:MAX_NAME_CHARACTERS]
     found = [lane for lane in locks.unwelcome if query.casefold() in lane.client_name.casefold()]
     context = {
@@ -42,8 +42,16 @@ async def tokens(request: HttpRequest) -> HttpResponse:
         "lanes": [refused_lane(lane) for lane in found[:LANES_SHOWN]],
         "more": len(found[LANES_SHOWN:]),
         "facts": facts(pod),
+        "pods": await pods(board),
     }
     return page(request, "dashboard/tokens.html", context)
+
+
+async def pods(board: Board) -> list[tuple[str, str]]:
+    """Say how many lanes each pod lists, as it told Redis some seconds ago; nothing where Redis gives no answer."""
+    fleet = (await board.look()).fleet
+    found = fleet.alive if fleet else []
+    return [(each.says.pod_name, counted(each.says.refused_lanes, "lane")) for each in found]
 
 
 def heading(locks: Locks) -> str:

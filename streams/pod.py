@@ -219,6 +219,7 @@ class Pod:
             len(self.registry),
             round(self._delivery_rate.read(time.monotonic(), self.router.delivered), 1),
             round(1000 * self.vitals.take_longest_lag(), 1),
+            refused_lanes=len(self.locks.unwelcome),
             told_at=iso(time.time()),
         )
 

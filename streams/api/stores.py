@@ -27,7 +27,10 @@ LaneName = Annotated[str, Meta(description=NAME_RULE, extra_json_schema={"patter
 
 
 class PodSaid(msgspec.Struct, rename="camel"):
-    """One run of a pod; `state` is ready, not-ready or draining, or `silent` where Redis does not hear it any more."""
+    """One run of a pod; `state` is ready, not-ready or draining, or `silent` where Redis does not hear it any more.
+
+    `refused_lanes` are those that it lists at `/refused`.
+    """
 
     pod_name: str
     life: str
@@ -36,6 +39,7 @@ class PodSaid(msgspec.Struct, rename="camel"):
     connections: int
     heard_ago_ms: int
     started_at: str
+    refused_lanes: int
 
 
 class Pods(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -84,6 +88,7 @@ async def pods(call: Call) -> Answer:
             each.says.connections if each.alive else 0,
             max(0, round(1000 * each.silent_seconds)),
             each.says.started_at,
+            each.says.refused_lanes if each.alive else 0,
         )
         for each in page
     ]

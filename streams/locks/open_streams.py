@@ -67,8 +67,8 @@ class OpenStreams:
         if now < self._first_due:
             return
         due = islice((connection for connection, moment in self._due.items() if moment <= now), MAX_AT_ONCE)
-        for connection in list(due):
-            self._serve(connection, now)
+        for connection, holder in [(each, each.holder) for each in due if each.holder is not None]:
+            self._serve(connection, holder, now)
         self._first_due = min(self._due.values(), default=inf)
 
     def end_revoked(self) -> None:
@@ -82,11 +82,8 @@ class OpenStreams:
         for connection in revoked:
             self._registry.close(connection, CloseReason.TOKEN_REVOKED)
 
-    def _serve(self, connection: Connection, now: float) -> None:
-        holder = connection.holder
-        if holder is None:
-            del self._due[connection]
-        elif now >= (end := self._end(holder)):
+    def _serve(self, connection: Connection, holder: Holder, now: float) -> None:
+        if now >= (end := self._end(holder)):
             self._registry.close(connection, CloseReason.TOKEN_EXPIRED)
         # Whatever a client is told, it is told behind `connected`.
         elif connection.greeted:

@@ -44,6 +44,8 @@ class Life(msgspec.Struct, rename="camel", omit_defaults=True):
     events_per_second: float = 0.0
     loop_lag_ms: float = 0.0
     address: str = ""
+    # Lanes that came to it without a right to their stream.
+    refused_lanes: int = 0
     # What its clock said when it said this.
     told_at: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.e2e.publish.asking import JSON, TOKEN, Published, post, problem
 from tests.support.http import Answer, open_stream
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually, wait_until
 
 SECRET = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
 # Within which a revocation holds on every pod.
@@ -102,6 +103,30 @@ def test_revoke_token_ends_all_of_a_holder(guarded: Pod, redis_server: RedisServ
     told = run_manage("revoke_token", "--sub", client_name, "--issued-before", str(int(time.time()) + 1), env=env)
     assert told.returncode == 0, told.stderr
     wait_until("the revocation", lambda: post(guarded, said, headers=mine).status == 401)
+
+
+async def test_lanes_without_a_token_are_listed_and_counted_on_every_pod(
+    start_pod: StartPod, redis_server: RedisServer, client_name: str
+):
+    """`observe` lets them in, until all have one."""
+    one, other = (start_pod(**variables(redis_server, STREAM_AUTH="observe", POD_NAME=name)) for name in ("one", "two"))
+    read = bearer(admin=["read"])
+
+    def counts() -> dict[str, int]:
+        pods = other.fetch("/api/v1/pods", headers=read).json()["pods"]
+        return {each["podName"]: each["refusedLanes"] for each in pods if each["state"] == "ready"}
+
+    async with await open_stream(one.port, client_name):
+        (lane,) = one.fetch("/api/v1/refused", headers=read).json()["lanes"]
+        assert (lane["clientName"], lane["result"]) == (client_name, "none")
+        assert client_name in one.fetch("/admin/tokens", headers=read).body.decode()
+        assert other.fetch("/api/v1/refused", headers=read).json()["total"] == 0
+        await eventually("the count", lambda: counts().get("one") == 1)
+        page = other.fetch("/admin/tokens", headers=read).body.decode()
+        assert re.search(r"pods/one\">one</a>\s*</th>\s*<td>1 lane</td>", page)
+    async with await open_stream(one.port, client_name, headers=bearer(subscribe=[client_name])):
+        assert one.fetch("/api/v1/refused", headers=read).json()["total"] == 0
+        await eventually("none", lambda: counts().get("one") == 0)
 
 
 def test_tokens_are_in_no_log_and_no_answer(start_pod: StartPod, redis_server: RedisServer, client_name: str):

@@ -38,6 +38,7 @@ async def test_pods(api: Api, fleet: Fleet):
         "state": "ready",
         "connections": 0,
         "startedAt": "",
+        "refusedLanes": 0,
     }
     assert (silent["life"], silent["state"]) == ("b", "silent")
     assert silent["heardAgoMs"] >= 3_600_000

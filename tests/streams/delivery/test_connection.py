@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from streams.delivery.connection import NOTHING_TOLD, Connection, ConnectionSnapshot, Pending, Resume
+from streams.delivery.connection import NOTHING_TOLD, Connection, ConnectionSnapshot, Pending, Resume, both
 from tests.streams.builders import Recorder
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
 
@@ -95,3 +95,10 @@ def test_an_origin_is_of_a_host_and_what_the_client_calls_itself():
     assert origin("10.0.0.1:5000", "Lane/2.0") == origin("10.0.0.1:6000", "Lane/2.0")
     assert len({origin(host, agent) for host in ("10.0.0.1:5", "[::1]:5") for agent in ("Lane/2.0", "", "\udc80")}) == 6
     assert origin("", "Lane/2.0") == ""
+
+
+def test_both_are_called_one_after_the_other():
+    called: list[tuple[str, Connection]] = []
+    connection = Connection("a", Recorder())
+    both(lambda each: called.append(("first", each)), lambda each: called.append(("second", each)))(connection)
+    assert called == [("first", connection), ("second", connection)]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, RETRY_MS, Notices, draw
+from streams.delivery.notices import EVICTED_RETRY_MS, FAREWELLS, RETRY_MS, UNAUTHORIZED_RETRY_MS, Notices, draw
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason
 from tests.streams.clocks import STARTED, WALL_AHEAD, HandClock
@@ -78,3 +78,27 @@ def test_draw_reaches_both_bounds_and_nothing_beyond():
     random.seed(1)
     assert {draw((1, 3)) for _ in range(200)} == {1, 2, 3}
     assert draw((5, 5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("reason", "bounds"),
+    [(CloseReason.TOKEN_EXPIRED, UNAUTHORIZED_RETRY_MS), (CloseReason.OVERLOADED, RETRY_MS)],
+)
+def test_refusal_of_an_expired_token_asks_to_stay_away_for_longer(
+    notices: Notices, reason: CloseReason, bounds: tuple[int, int]
+):
+    event, retry_ms = read(notices.refusal(reason))
+    assert event.json()["reason"] == reason
+    assert retry_ms is not None
+    assert bounds[0] <= retry_ms <= bounds[1]
+
+
+def test_expiring_says_when(notices: Notices):
+    event, retry_ms = read(notices.expiring(WALL_AHEAD + STARTED + 60))
+    assert (event.type, retry_ms) == ("token-expiring", None)
+    assert event.json() == {
+        "type": "token-expiring",
+        "expiresAt": "2023-11-14T22:31:00.000Z",
+        "podName": "pod-1",
+        "timestamp": "2023-11-14T22:30:00.000Z",
+    }

@@ -18,6 +18,7 @@ from streams.http.stream_request import (
     StreamRequest,
     client_user_agent,
     header_of,
+    headers_read,
     place,
     since_seconds,
 )
@@ -263,3 +264,9 @@ def test_client_user_agent_is_forgotten_behind_many_others():
     for number in range(USER_AGENTS_SHARED):
         client_user_agent(b"Odd/%d" % number)
     assert client_user_agent(b"Lane/1.0") is not kept
+
+
+def test_headers_read_hold_no_token_where_none_is_looked_at():
+    assert headers_read("off") == STREAM_REQUEST_HEADERS
+    for mode in ("observe", "required"):
+        assert {*headers_read(mode)} - {*STREAM_REQUEST_HEADERS} == {b"authorization", b"cookie", b"accept"}
