@@ -29,9 +29,9 @@ from streams.conf.variables import NetworkSet  # noqa: E402
 from streams.http.answers import FAILED, Refused, send_error  # noqa: E402
 from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.http.proxies import settle_client, settle_user  # noqa: E402
-from streams.http.renewals import RenewalConsumer, is_renewal  # noqa: E402
 from streams.http.stream_request import headers_read  # noqa: E402
 from streams.http.target import is_for_operators, serves_operators, settle_target  # noqa: E402
+from streams.http.tokens.renewals import RenewalConsumer, is_renewal  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.daphne_writer import request_behind  # noqa: E402

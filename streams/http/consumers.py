@@ -14,7 +14,7 @@ from streams.errors import CloseReason
 from streams.http.answers import FAILED, Refused, send_answer, send_error
 from streams.http.cors import cors_headers, may_open
 from streams.http.stream_request import ALLOW, StreamRequest, header_of
-from streams.http.unlocking import PASSED, retry_after, unlock
+from streams.http.tokens.unlocking import PASSED, retry_after, unlock
 from streams.locks.locks import Mode
 from streams.pod import Pod
 from streams.transport.writer import Send, open_writer

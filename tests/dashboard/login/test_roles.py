@@ -200,9 +200,9 @@ def test_role_of_a_member():
 
 @pytest.mark.django_db
 def test_make_group_makes_one_and_no_more():
-    make_group(installed, "default")
+    make_group("default", installed)
     assert Group.objects.filter(name=ACT).count() == 1
 
 
 def test_make_group_without_users():
-    make_group(StateApps([], {}), "default")
+    make_group("default", StateApps([], {}))

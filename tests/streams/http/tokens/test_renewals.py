@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.http.renewals import RenewalConsumer, is_renewal
+from streams.http.tokens.renewals import RenewalConsumer, is_renewal
 from streams.locks import renewals
 from streams.pod import Pod
 from tests.streams.builders import Recorder

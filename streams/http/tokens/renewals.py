@@ -12,7 +12,7 @@ from streams.http.answers import FAILED, NO_STORE, Refused, send_answer, send_er
 from streams.http.consumers import EventStreamConsumer, Receive
 from streams.http.stream_request import PATH_PREFIX
 from streams.http.target import path_below
-from streams.http.unlocking import decide, refused, retry_after
+from streams.http.tokens.unlocking import decide, refused, retry_after
 from streams.locks.locks import Mode
 from streams.locks.renewals import Outcome
 from streams.pod import Pod

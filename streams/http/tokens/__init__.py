@@ -1,0 +1,1 @@
+"""Tokens on the paths below /events: who may open a stream, and renew it."""
