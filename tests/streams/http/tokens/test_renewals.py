@@ -10,7 +10,7 @@ from streams.locks import renewals
 from streams.pod import Pod
 from tests.streams.builders import Recorder
 from tests.streams.http.clients import Client, opened
-from tests.streams.http.test_unlocking import SHOP, bearer, locked
+from tests.streams.http.tokens.test_unlocking import SHOP, bearer, locked
 
 
 def scope_of(path: str, method: str = "POST", headers: dict[str, bytes] | None = None) -> dict[str, Any]:
