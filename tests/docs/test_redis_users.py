@@ -82,6 +82,7 @@ def ask_about(pods: list[Pod], name: str, url: str) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     store, event = name.partition("-")[0], {"clientName": name, "action": "alert", "eventId": "ID"}
     bodies = {"/stores/STORE/expected": {"lanes": [name]}, "/events": event, "/events/batch": {"events": [event]}}
+    bodies["/revocations"] = {"jti": name}
     for pod in pods:
         for route in ROUTES:
             path = "/api/v1" + route.path.replace("NAME", name).replace("STORE", store)
