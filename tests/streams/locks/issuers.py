@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,7 +72,7 @@ def _send(request: BaseHTTPRequestHandler, status: int, body: bytes, **headers: 
 
 
 @contextlib.contextmanager
-def running_issuer() -> Iterator[Issuer]:
+def running_issuer(tls: ssl.SSLContext | None = None) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.answer(self)
@@ -80,6 +81,9 @@ def running_issuer() -> Iterator[Issuer]:
             pass
 
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_client: None  # type: ignore[method-assign]
         issuer = Issuer(server.server_port)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from streams.locks.fetching import FetchError, fetch, refuse_link_local
 from tests.streams.locks.issuers import GOOD, Issuer, running_issuer
+from tests.support.links.tls import Authority
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,16 @@ def test_fetch_ends_in_time_whoever_does_not(issuer: Issuer, path: str):
 def test_fetch_of_what_is_not_there():
     with pytest.raises(FetchError, match=r"it cannot be asked \(ConnectionRefusedError\)"):
         fetch("http://127.0.0.1:1/keys")
+
+
+def test_fetch_verifies_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    authority = Authority(tmp_path)
+    with running_issuer(authority.server_context("localhost")) as issuer:
+        url = f"https://localhost:{issuer.port}/good"
+        with pytest.raises(FetchError, match=r"it cannot be asked \(SSLCertVerificationError\)"):
+            fetch(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+        assert fetch(url) == GOOD
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254"])
