@@ -157,6 +157,7 @@ def chromium(tmp_path: Path) -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("name", [DOORS[0], long(DOORS[1])])
+@pytest.mark.long
 def test_an_eventsource_lives_until_there_is_a_pod(
     name: str, tmp_path: Path, redis_server: RedisServer, chromium: Browser
 ):

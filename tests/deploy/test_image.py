@@ -137,6 +137,7 @@ def test_a_read_only_root_refuses_even_those_who_own_it(build: Build):
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("read_only", [long(False, "another-user"), pytest.param(True, id="read-only")])
+@pytest.mark.long
 async def test_a_pod_starts_from_it_as_another_user_who_may_write_nothing(
     build: Build, redis_server: RedisServer, read_only: bool
 ):

@@ -86,6 +86,7 @@ def roster(*names: str) -> set[bytes]:
     return {f"{prefix(CHANNEL)}{name}".encode() for name in names}
 
 
+@pytest.mark.long
 def test_a_lane_that_it_leaves_is_forgotten(server: RedisServer, said_ready: Callable[..., Pod]):
     """Otherwise each run would leave one that an operator takes for a device."""
     pod = said_ready()

@@ -12,7 +12,7 @@ from tests.simulation.mutants import MUTANTS, ROSTER_MUTANTS
 from tests.simulation.run import simulate
 
 # `make simulate RUNS=200000` looks further.
-RUNS = 200
+RUNS = 120
 # A mutant is found within so many runs, or the simulation is no good.
 MOST_RUNS = 20_000
 # What is said of a client's events, and not of the roster.

@@ -17,6 +17,7 @@ from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
 from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
+from tests.support.marks import long
 from tests.support.pods import Pod
 from tests.support.redis_server import CHANNEL, RedisServer
 from tests.support.waiting import eventually
@@ -90,6 +91,7 @@ async def test_roster_of_two_pods(pods: list[Pod], reader: RosterReader, mortal_
     await close_all(streams)
 
 
+@pytest.mark.long
 async def test_roster_when_the_pod_that_sums_up_is_killed(
     pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer
 ):
@@ -108,7 +110,7 @@ async def test_roster_when_the_pod_that_sums_up_is_killed(
     await close_all([*streams, *back])
 
 
-@pytest.mark.parametrize("loss", ["flushed", "restarted"])
+@pytest.mark.parametrize("loss", ["flushed", long("restarted")])
 async def test_roster_after_redis_lost_all(pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer, loss: str):
     """Whole again within ten seconds."""
     streams = await connect(pods)

@@ -198,6 +198,7 @@ async def test_a_pod_without_any_descriptor_left_serves_those_it_has(poor_pod: P
     await close_all(streams.values())
 
 
+@pytest.mark.long
 async def test_streams_end_at_their_age_each_at_its_own(start_pod: StartPod, redis_server: RedisServer):
     # Ages are looked at once a second, so what they are spread over is to be longer: a fifth of the limit.
     limit, count = 7.0, 60

@@ -16,6 +16,7 @@ from tests.conftest import StartPod
 from tests.support.clients.publishing import publishing
 from tests.support.clients.unresponsive import peak_memory, reset_peak_memory, silent_clients
 from tests.support.http import EventStream, close_all, open_stream
+from tests.support.marks import long
 from tests.support.pods import Pod
 from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
@@ -149,7 +150,7 @@ def bytes_given_to(pod: Pod, name: str) -> int:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
+@pytest.mark.parametrize("start", ["streamworker", long("daphne"), long("uvicorn")])
 async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod: StartPod, redis_server: RedisServer):
     channel = f"slow-readers-{start}"
     pod = start_pod(
@@ -201,7 +202,7 @@ async def test_a_backlog_is_bounded_and_harms_nobody_else(start: str, start_pod:
     )
 
 
-@pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
+@pytest.mark.parametrize("start", ["streamworker", long("daphne"), long("uvicorn")])
 async def test_a_small_backlog_is_given_up_when_it_stalls(start: str, start_pod: StartPod, redis_server: RedisServer):
     stall_seconds = 1.0
     pod = start_pod(start, REDIS_URL=redis_server.url, STALL_SECONDS=stall_seconds, LOG_LEVEL="info")

@@ -125,7 +125,8 @@ async def reason_names(pod: Pod, *words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("halves_seconds", "durable_log"), [(0.0, "on"), (HALVES_SECONDS, "on"), (HALVES_SECONDS, "off")]
+    ("halves_seconds", "durable_log"),
+    [(0.0, "on"), (HALVES_SECONDS, "on"), pytest.param(HALVES_SECONDS, "off", marks=pytest.mark.long)],
 )
 async def test_a_demoted_primary_is_left_and_what_the_new_one_took_is_named(
     halves_seconds: float, durable_log: str, start_pod: StartPod, old: RedisServer, new: RedisServer, client_name: str

@@ -119,6 +119,7 @@ async def test_poison_through_both_ingresses_stops_nothing(start_pod: StartPod, 
         assert "gap" not in pod.log
 
 
+@pytest.mark.long
 def test_entries_that_are_far_larger_than_those_before_them_are_not_read_by_the_hundred(
     start_pod: StartPod, mortal_redis: RedisServer
 ):

@@ -39,6 +39,7 @@ async def open_many(pod: Pod, names: list[str], at_once: int = 100) -> list[Even
 
 
 @pytest.mark.timeout(60 + CONNECTIONS // 20)
+@pytest.mark.long
 async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: RedisServer):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = CONNECTIONS + 200
