@@ -75,6 +75,7 @@ def test_simulate_finds_mutant(fault: str):
             return
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", ROSTER_MUTANTS)
 def test_simulate_finds_mutant_of_the_roster(fault: str):
