@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -42,7 +43,8 @@ class Cluster:
         """Wait until the first pod's answer has these, and return what all say then."""
 
         def there() -> bool:
-            answer = self.pods[0].json(f"/api/v1{target}")
+            # Nobody may be known by this name yet.
+            answer = json.loads(self.pods[0].fetch(f"/api/v1{target}").body)
             return all(answer.get(key) == value for key, value in wanted.items())
 
         await asyncio.to_thread(wait_until, f"{wanted} at {target}", there)

@@ -43,8 +43,8 @@ def bare_pod(request: pytest.FixtureRequest) -> Iterator[Pod]:
     pod.fetch("/health")
     descriptors, held = clients_descriptors(pod), pod.connections()
     yield pod
-    wait_until("the connections to be gone", lambda: pod.connections() == held, timeout=5)
-    wait_until("the descriptors to be closed", lambda: clients_descriptors(pod) <= descriptors, timeout=5)
+    wait_until("the connections to be gone", lambda: pod.connections() == held)
+    wait_until("the descriptors to be closed", lambda: clients_descriptors(pod) <= descriptors)
 
 
 def clients_descriptors(pod: Pod) -> int:
@@ -286,4 +286,4 @@ def test_slow_requests_are_ended_however_steadily_they_drip(streamworker: Pod, c
         # The time is for requests: a stream has no end of its own.
         assert streamworker.status(f"/admin/client/{client_name}") == 200
         stream.close()
-    wait_until("the descriptors to be closed", lambda: clients_descriptors(streamworker) <= descriptors, timeout=5)
+    wait_until("the descriptors to be closed", lambda: clients_descriptors(streamworker) <= descriptors)
