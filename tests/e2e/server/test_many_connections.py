@@ -73,7 +73,7 @@ async def test_holds_many_and_keeps_nothing(start_pod: StartPod, redis_server: R
     assert pod.metric("sse_connects_total") == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
     assert pod.metric('sse_closes_total{reason="client-closed"}') == (WARM_UP_ROUNDS + ROUNDS) * CONNECTIONS
     # Django answers each page with the help of two threads, which end a moment after it.
-    await eventually("a stream not to cost a thread", lambda: pod.ps.num_threads() <= threads + 1, timeout=2)
+    await eventually("a stream not to cost a thread", lambda: pod.ps.num_threads() <= threads + 1)
     print(f"{CONNECTIONS} connections were gone after {', '.join(f'{seconds:.2f}' for seconds in closed_in)} s")
     rounds = ", ".join(f"{rss / MIB:.1f}" for rss in resident)
     print(f"resident after each round: {rounds} MiB")
