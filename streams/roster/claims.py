@@ -60,9 +60,9 @@ class Claims:
         self.claimed = self.evicted_elsewhere = self.duels = 0
         self._registry = registry
         self._clock = clock
-        # Redis' clock (Unix seconds) less this process's, as of the last answer: a claim may wait for long until
-        # Redis looks at its own.
-        self._ahead: float | None = None
+        # Between which values Redis' clock (Unix seconds) less this process's is, by an answer that came quickly: a
+        # claim may wait for long until Redis looks at its own.
+        self._ahead: tuple[float, float] | None = None
         self._numbers = itertools.count(1)
         # The last that is to be said of each name.
         self._due: dict[str, Said] = {}
@@ -130,7 +130,16 @@ class Claims:
 
     def sent_ms(self, now: float) -> int:
         """Return what Redis' clock says now, in milliseconds, or 0 where that is not known."""
-        return 0 if self._ahead is None else round(1000 * (now + self._ahead))
+        if self._ahead is None:
+            return 0
+        least, most = self._ahead
+        # What surely waited is older by that much. Where little is known, the oldest that it may be: nobody who
+        # is younger loses his name to it, and it is claimed once more.
+        return round(1000 * (now + (most if self._is_exact else least)))
+
+    @property
+    def _is_exact(self) -> bool:
+        return self._ahead is not None and self._ahead[1] - self._ahead[0] <= STEP_SECONDS
 
     def lines(self, batch: list[Said], now: float) -> str:
         """Return a batch as the script takes it, a line for each; ages are those of now."""
@@ -151,12 +160,13 @@ class Claims:
         return said._replace(kind=Kind.RELEASE) if said.connection.close_reason is not None else said
 
     def clocked(self, redis_time: float, asked: float, answered: float) -> bool:
-        """Take in what Redis' clock said between two moments; say whether it was as this pod thought."""
-        least, most = redis_time - answered - STEP_SECONDS, redis_time - asked + STEP_SECONDS
-        known = self._ahead is not None and least <= self._ahead <= most
-        if not known or answered - asked < STEP_SECONDS:
-            self._ahead = redis_time - (asked + answered) / 2
-        return known
+        """Take in what Redis' clock said between two moments; say whether this pod had known it exactly."""
+        least, most = redis_time - answered, redis_time - asked
+        before, exact = self._ahead, self._is_exact
+        known = before is not None and before[0] <= most + STEP_SECONDS and least - STEP_SECONDS <= before[1]
+        if before is None or not known or answered - asked < max(STEP_SECONDS, before[1] - before[0]):
+            self._ahead = least, most
+        return known and exact
 
     def answered(
         self, batch: list[Said], outcomes: list[Outcome], redis_time: float, asked: float, answered: float

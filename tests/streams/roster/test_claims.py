@@ -83,6 +83,44 @@ def test_a_claim_that_waited_in_redis_is_as_old_as_its_connection(roster: Roster
     assert roster.streams() == [newer]
 
 
+def test_a_client_that_moves_at_once_is_evicted_where_it_was(roster: Roster):
+    """Whatever part of its time an answer of Redis spent on the way there or back, as from a busy pod."""
+    one, two = roster.pods
+    redis_time = roster.hands.now + roster.ahead
+    two.claims.clocked(redis_time, roster.hands.now, roster.hands.turn(0.09))
+    older, _ = one.connect()
+    one.say()
+    roster.hands.turn(0.02)
+    newer, _ = two.connect()
+    two.say()
+    roster.settle()
+    assert older.close_reason is CloseReason.EVICTED
+    assert roster.streams() == [newer]
+
+
+def test_a_clock_that_is_hardly_known_lets_nobody_lose_his_name(roster: Roster):
+    """Its only answer came from a Redis that stood still; and the claim waited in one that does again."""
+    one, two = roster.pods
+    asked = roster.hands.now
+    roster.hands.turn(4)
+    one.claims.clocked(roster.hands.now + roster.ahead, asked, roster.hands.now)
+    two.connect("X-1")
+    two.say()
+    older, _ = one.connect()
+    batch, asked = one.claims.take(), roster.hands.now
+    lines, sent_ms = one.claims.lines(batch, asked), one.claims.sent_ms(asked)
+    roster.hands.turn(1)
+    newer, _ = two.connect()
+    two.say()
+    now_ms = round(1000 * (roster.hands.turn(3) + roster.ahead))
+    outcomes = roster.model.say(HISTORY, "life-0", lines, now_ms, sent_ms)
+    one.claims.answered(batch, outcomes, now_ms / 1000, asked, roster.hands.now)
+    assert newer.close_reason is None
+    roster.settle()
+    assert older.close_reason is CloseReason.EVICTED
+    assert roster.streams() == [newer]
+
+
 def test_a_newer_connection_of_the_same_pod_is_the_one_that_counts(roster: Roster):
     pod = roster.pods[0]
     pod.connect()
