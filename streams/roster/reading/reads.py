@@ -9,7 +9,7 @@ import redis.asyncio
 
 from streams.roster.keys import store_of
 from streams.roster.reading.held import Held, read_fields, read_held, read_names, read_tallied
-from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.queries import (
     EXPECT,
     FIND_STORES,
@@ -24,8 +24,7 @@ from streams.roster.reading.states import (
     Summary,
     View,
     connected,
-    in_the_dark,
-    look_at,
+    look_apart,
     look_for,
     read_summary,
     view_of,
@@ -99,14 +98,11 @@ class Reads:
         ]
 
     async def lanes(self, store: str, names: list[str]) -> tuple[View, list[LaneNow]]:
-        """Look at lanes of one store, which is as dark as the tally found it."""
+        """Look at lanes of one store, which is as the tally found it last."""
         now, tally, pods, (written, *hashes) = await self.run(READ_LANES, store, *names)
-        view, summary = view_of(now, read_tallied(tally), pods), read_summary(written)
+        view = view_of(now, read_tallied(tally), pods)
         held = Held(*(read_fields(names, reply) for reply in hashes))
-        said, opened = (summary.said, summary.opened) if summary else (False, 0)
-        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
-        dark = summary is not None and summary.state is StoreState.DARK
-        return view, list(map(in_the_dark, lanes)) if dark else lanes
+        return view, look_apart(names, held, view, read_summary(written))
 
     async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
         """Read the first stores of an index, from the lowest on, with `q` in their names, and their sums."""

@@ -197,6 +197,13 @@ def look_for(names: Iterable[str], held: Held, view: View, before: Summary | Non
     return [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
 
 
+def look_apart(names: Iterable[str], held: Held, view: View, tallied: Summary | None) -> list[LaneNow]:
+    """Look at some lanes of a store of which no others are held; it is as the tally found it last."""
+    said, opened = (tallied.said, tallied.opened) if tallied else (False, 0)
+    lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
+    return list(map(in_the_dark, lanes)) if tallied and tallied.state is StoreState.DARK else lanes
+
+
 def connected(held: Held, view: View) -> Iterator[str]:
     """Give the names of the lanes that are connected."""
     return (name for name, written in held.here.items() if view.alive(written.partition(" ")[0]))
