@@ -14,7 +14,7 @@ from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, 
 from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
 from streams.roster.reading.shown import lane_of, store_of_summary
-from streams.roster.reading.states import look, read_summary
+from streams.roster.reading.states import look, look_for, read_summary
 from streams.roster.script import Said
 from streams.wire.timestamps import iso, now_iso
 
@@ -53,8 +53,8 @@ class RosterReader:
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
         else:
-            lanes = look(held, view, summary).lanes
-        return next((lane_of(lane, view) for lane in lanes if lane.name == name), None)
+            lanes = look_for([name], held, view, summary)
+        return lane_of(lanes[0], view) if lanes else None
 
     async def lanes(
         self,
