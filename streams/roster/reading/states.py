@@ -249,11 +249,9 @@ def look_at(name: str, held: Held, view: View, *, said: bool, opened: int = 0) -
 
 
 def _last(entry: Entry | None, ended: Ended, view: View) -> int:
-    """Return the last moment at which a lane may have been connected."""
+    """Return the last moment at which a lane may have been connected, which it is not now."""
     if entry is None:
         return ended.at
-    if view.alive(entry.life):
-        return view.now
     beat = view.pods.get(entry.life)
     return beat.at if beat else entry.opened
 
