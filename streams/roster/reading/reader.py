@@ -49,7 +49,7 @@ class RosterReader:
 
     async def lane(self, name: str) -> Lane | None:
         """Return one lane as it is now, or None where the name is not known."""
-        ((store, view, summary, held),) = await self._reads.stores([store_of(name)])
+        view, ((store, summary, held),) = await self._reads.stores([store_of(name)])
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
         else:
@@ -96,7 +96,8 @@ class RosterReader:
         # Those that the tally has not seen yet.
         unseen = [name for name in page if found[name] is None]
         for place in range(0, len(unseen), MAX_STORES):
-            for name, view, _summary, held in await self._reads.stores(unseen[place : place + MAX_STORES]):
+            view, read = await self._reads.stores(unseen[place : place + MAX_STORES])
+            for name, _summary, held in read:
                 found[name] = look(held, view).summary if held else None
         # One that has just lost its last lane is none any more.
         shown = [store_of_summary(name, summary) for name in page if (summary := found[name]) and summary.lanes]
@@ -108,7 +109,7 @@ class RosterReader:
         Of a store with more than 1,000 lanes it is the first 1,000, which lanes() goes on from, and the
         sum is as of when the tally last looked.
         """
-        ((_store, view, summary, held),) = await self._reads.stores([store])
+        view, ((_store, summary, held),) = await self._reads.stores([store])
         if held is None:
             page = await self.lanes(store=store, limit=LARGE)
             return (store_of_summary(store, summary), page.clients) if summary else None

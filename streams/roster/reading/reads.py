@@ -73,6 +73,24 @@ class Step(NamedTuple):
     looks: int
 
 
+class StoreRead(NamedTuple):
+    """What stands in Redis of one store: its sum, if it has one, and what is held, None of a large one."""
+
+    store: str
+    summary: Summary | None
+    held: Held | None
+
+
+def read_stores(stores: Sequence[str], reply: list[Any]) -> tuple[View, list[StoreRead], list[bytes]]:
+    """Read what READ_STORES answers: how stores are looked at, each of them, and the foreign keys in the way."""
+    now, tally, pods, found, foreign = reply
+    read = [
+        StoreRead(store, read_summary(summary), read_held(hashes) if hashes else None)
+        for store, (summary, *hashes) in zip(stores, found, strict=True)
+    ]
+    return view_of(now, read_tallied(tally), pods), read, foreign
+
+
 # Of a step that found nothing.
 NOWHERE = View(0, 0, None, {})
 
@@ -88,14 +106,10 @@ class Reads:
         """Run one of SCRIPTS."""
         return await self._scripts[script](args=[self._prefix, *arguments])
 
-    async def stores(self, stores: Sequence[str]) -> list[tuple[str, View, Summary | None, Held | None]]:
-        """Read stores: of each how it is looked at, its sum if it has one, and what is held, None of a large one."""
-        now, tally, pods, found, _foreign = await self.run(READ_STORES, *stores)
-        view = view_of(now, read_tallied(tally), pods)
-        return [
-            (store, view, read_summary(summary), read_held(hashes) if hashes else None)
-            for store, (summary, *hashes) in zip(stores, found, strict=True)
-        ]
+    async def stores(self, stores: Sequence[str]) -> tuple[View, list[StoreRead]]:
+        """Read stores, and how they are looked at."""
+        view, found, _foreign = read_stores(stores, await self.run(READ_STORES, *stores))
+        return view, found
 
     async def lanes(self, store: str, names: list[str]) -> tuple[View, list[LaneNow]]:
         """Look at lanes of one store, which is as the tally found it last."""
@@ -143,7 +157,8 @@ class Reads:
     async def _look(
         self, stores: list[str], position: Position, state: LaneState | None, q: str
     ) -> AsyncGenerator[Step]:
-        for store, view, summary, held in await self.stores(stores):
+        view, found = await self.stores(stores)
+        for store, summary, held in found:
             after = position.name if store == position.store else ""
             if held is None:
                 async for step in self._look_at_large(store, view, after, q):
