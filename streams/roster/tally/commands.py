@@ -103,8 +103,11 @@ class Commands:
     async def read_stores(self, stores: list[str]) -> tuple[View, list[StoreRead]]:
         """Read stores, and how they are looked at."""
         view, found, foreign = read_stores(stores, await self._scripts[READ_STORES](args=[self._prefix, *stores]))
-        self.foreign.update(key.decode(errors="replace") for key in foreign)
+        self._note_foreign(foreign)
         return view, found
+
+    def _note_foreign(self, keys: list[bytes]) -> None:
+        self.foreign.update(key.decode(errors="replace") for key in keys)
 
     async def read_large(self, store: str, history: str) -> Held:
         """Read a large store in parts, and put its lanes into their index."""
@@ -143,7 +146,8 @@ class Commands:
 
     async def read_claims(self, names: list[str]) -> tuple[View, Tallied, dict[str, Claim]]:
         """Read who has each of some clients."""
-        now, tally, pods, found = await self._scripts[READ_CLAIMS](args=[self._prefix, *names])
+        now, tally, pods, found, foreign = await self._scripts[READ_CLAIMS](args=[self._prefix, *names])
+        self._note_foreign(foreign)
         tallied = read_tallied(tally)
         claims = {name: Claim(*map(_text, claim)) for name, claim in zip(names, found, strict=True)}
         return view_of(now, tallied, pods), tallied, claims
