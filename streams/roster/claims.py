@@ -88,7 +88,8 @@ class Claims:
 
     def closed(self, connection: Connection) -> None:
         """Release the name of a connection that has ended, unless it has another one here."""
-        if self._registry.get(connection.client_name) is None and len(self._due) < MAX_RELEASES:
+        name = connection.client_name
+        if self._registry.get(name) is None and (len(self._due) < MAX_RELEASES or name in self._due):
             self._say(Said(Kind.RELEASE, connection))
 
     def _say(self, said: Said) -> None:
