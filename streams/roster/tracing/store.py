@@ -9,8 +9,7 @@ import msgspec
 import redis.asyncio
 
 from streams.errors import TooManyTraces
-from streams.roster.keys import TRACE, TRACED, TRACING, prefix
-from streams.roster.lives import Heard, read_lives
+from streams.roster.keys import TRACE, TRACED, TRACING
 from streams.roster.tracing.entries import Kind, TraceEntry, decode, encode
 from streams.roster.tracing.recorder import MAX_TRACED, Noted
 
@@ -116,16 +115,6 @@ def entries_of(reply: list[Any]) -> list[TraceEntry]:
         except (KeyError, ValueError):
             continue
     return found
-
-
-async def read_pods(client: redis.asyncio.Redis, channel: str) -> list[Heard]:
-    """Read which pods there are."""
-    async with client.pipeline(transaction=False) as pipeline:
-        pipeline.time()
-        pipeline.hgetall(prefix(channel) + "pods")
-        (seconds, microseconds), said = await pipeline.execute()
-    reply = [value for pair in said.items() for value in pair]
-    return read_lives(seconds * 1000 + microseconds // 1000, reply)
 
 
 async def trace_on(client: redis.asyncio.Redis, channel: str, name: str, minutes: float) -> None:
