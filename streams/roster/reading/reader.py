@@ -9,13 +9,12 @@ import redis.asyncio
 
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
-from streams.roster.reading.held import read_count, read_hash, read_names
+from streams.roster.reading.held import EXPECTED_END, read_count, read_hash, read_names
 from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
 from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
 from streams.roster.reading.shown import lane_of, store_of_summary
 from streams.roster.reading.states import look, look_for, read_summary
-from streams.roster.script import Said
 from streams.wire.timestamps import iso, now_iso
 
 # How many lanes one page looks at, or what costs as much: some milliseconds of Redis, and of the pod.
@@ -126,8 +125,8 @@ class RosterReader:
         if strangers := [name for name in names if store_of(name) != store]:
             raise ValueError(f"{strangers[0]} is no lane of the store {store!r}")
         known = self._client.hscan_iter(f"{self._prefix}known:{store}", count=LARGE)
-        expected = f" {Said.EXPECTED}".encode()
-        said = {name.decode(errors="replace") async for name, value in known if value.endswith(expected)}
+        expected_end = EXPECTED_END.encode()
+        said = {name.decode(errors="replace") async for name, value in known if value.endswith(expected_end)}
         await self._reads.run(EXPECT, store, len(names), *names, *said.difference(names))
 
     async def retire(self, name: str) -> bool:
