@@ -89,10 +89,10 @@ async def read(client: redis.asyncio.Redis, channel: str, name: str) -> Stored:
         pipeline.xrevrange(channel + TRACE + name, count=READ_TRANSITIONS)
         pipeline.xrevrange(channel + TRACED + name, count=READ_EVENTS)
         (seconds, microseconds), transitions, events = await pipeline.execute()
-    entries = entries_of(transitions) + entries_of(events)
-    if len(events) >= READ_EVENTS:
-        oldest = next(entry for entry in entries if entry.fate)
-        entries.append(TraceEntry(Kind.LEFT_OUT, at=oldest.at, fate=oldest.fate))
+    noted = entries_of(events)
+    entries = entries_of(transitions) + noted
+    if len(events) >= READ_EVENTS and noted:
+        entries.append(TraceEntry(Kind.LEFT_OUT, at=noted[0].at, fate=noted[0].fate))
     return Stored(seconds + microseconds / 1_000_000, entries)
 
 
