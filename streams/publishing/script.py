@@ -15,8 +15,7 @@ from streams.publishing.records import Kept, read_kept, record_of, write_record
 from streams.roster.keys import store_of
 from streams.roster.lives import LIFE_SECONDS
 from streams.roster.reading.held import Held, read_tallied
-from streams.roster.reading.lanes import StoreState
-from streams.roster.reading.states import LaneNow, View, in_the_dark, look_at, read_summary, view_of
+from streams.roster.reading.states import LaneNow, View, look_apart, read_summary, view_of
 
 
 class Fate(StrEnum):
@@ -203,8 +202,5 @@ def _read_lookup(name: str, found: list[bytes | None], now: int, tally: list[byt
     here, life, beat, seen, known, written = found
     view = view_of(now, read_tallied(tally), [life, beat] if life and beat else [])
     held = Held(*({name: value.decode()} if value else {} for value in (here, seen, known)))
-    summary = read_summary(written)
-    lane = look_at(name, held, view, said=bool(summary and summary.said))
-    if lane is not None and summary is not None and summary.state is StoreState.DARK:
-        lane = in_the_dark(lane)
-    return Lookup(lane, view)
+    lanes = look_apart([name], held, view, read_summary(written))
+    return Lookup(lanes[0] if lanes else None, view)

@@ -19,7 +19,7 @@ from streams.delivery.duels.report import log_duel_elsewhere
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.roster.messages import Taken, Told
-from streams.roster.script import Kind, Outcome, Verdict
+from streams.roster.script import Item, Kind, Outcome, Verdict, line
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 logger = logging.getLogger("sse.registry")
@@ -88,7 +88,8 @@ class Claims:
 
     def closed(self, connection: Connection) -> None:
         """Release the name of a connection that has ended, unless it has another one here."""
-        if self._registry.get(connection.client_name) is None and len(self._due) < MAX_RELEASES:
+        name = connection.client_name
+        if self._registry.get(name) is None and (len(self._due) < MAX_RELEASES or name in self._due):
             self._say(Said(Kind.RELEASE, connection))
 
     def _say(self, said: Said) -> None:
@@ -145,9 +146,8 @@ class Claims:
         """Return a batch as the script takes it, a line for each; ages are those of now."""
         return "".join(
             [
-                f"{kind} {connection.client_name} {connection.number} "
-                f"{connection.close_reason if kind is Kind.RELEASE else round(1000 * (now - connection.opened_at))}\n"
-                for kind, connection, _tries in batch
+                line(Item(kind, each.client_name, each.number, now - each.opened_at, each.close_reason or ""))
+                for kind, each, _tries in batch
             ]
         )
 

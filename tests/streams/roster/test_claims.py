@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.errors import CloseReason
+from streams.roster import claims
 from streams.roster.claims import AGAIN_SECONDS, ANEW_SECONDS, MAX_ITEMS, REPEAT_SECONDS
 from streams.roster.messages import Taken, Told
 from streams.roster.script import Kind
@@ -153,6 +154,21 @@ def test_a_batch_that_redis_may_not_have_taken_is_said_again(roster: Roster):
     assert roster.holder("A-1") is None
     assert roster.model.seen == {"A-1": CloseReason.SLOW_READER}
     assert roster.holder("A-2") == ("life-0", stays.number)
+
+
+def test_what_waits_to_be_claimed_is_not_when_it_has_gone(roster: Roster, monkeypatch: pytest.MonkeyPatch):
+    """Also while there is no room for further releases: nobody would ever take the name away again."""
+    monkeypatch.setattr(claims, "MAX_RELEASES", 2)
+    pod = roster.pods[0]
+    # What Redis' clock says is known then, and answers are believed at once.
+    pod.connect()
+    roster.settle()
+    gone, *_ = [pod.connect(f"A-{number}")[0] for number in range(3)]
+    pod.registry.close(gone, CloseReason.CLIENT_CLOSED)
+    roster.settle()
+    assert roster.holder("A-0") is None
+    assert roster.model.seen == {"A-0": CloseReason.CLIENT_CLOSED}
+    assert roster.holder("A-1") is not None
 
 
 def test_all_claims_are_made_again_within_some_seconds(roster: Roster):
