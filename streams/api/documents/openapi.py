@@ -124,7 +124,7 @@ def told(schema: dict[str, Any]) -> dict[str, Any]:
 def responses(endpoint: Endpoint, problems: Iterable[ProblemKind], schemas: dict[str, Any]) -> dict[str, Any]:
     """Return all answers by their status."""
     said: dict[str, Any] = {}
-    for reply in endpoint.replies:
+    if reply := endpoint.reply:
         answer: dict[str, Any] = {"description": reply.sentence, **headers_said(reply.headers)}
         if reply.content is not None:
             answer["content"] = {JSON: {"schema": added(reply.content, schemas)}}
