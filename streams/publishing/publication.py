@@ -146,14 +146,16 @@ def levels(data: Any) -> int:
     return depth
 
 
-def idempotency_key(header: str) -> str:
-    """Read the header Idempotency-Key, a quoted string or a bare one.
+def idempotency_key(header: str | None) -> str:
+    """Read the header Idempotency-Key, a quoted string or a bare one; an empty string is none.
 
     https://www.ietf.org/archive/id/draft-ietf-httpapi-idempotency-key-header-07.html Raises InvalidEvent.
     """
+    if header is None:
+        return ""
     key = header.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    if header and (not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable()):
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
         raise InvalidEvent(f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.")
     return key
