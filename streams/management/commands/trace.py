@@ -11,6 +11,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from streams.api.traces import DEFAULT_MINUTES
 from streams.errors import TooManyTraces
 from streams.management.arguments import whole
 from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
@@ -20,7 +21,6 @@ from streams.roster.tracing.sentence import closing_sentence
 from streams.roster.tracing.trace import MAX_MINUTES, Visitor, start_trace, trace
 from streams.wire.timestamps import now_iso
 
-DEFAULT_MINUTES = 60
 LOOK_SECONDS = 1.0
 # For how long events are noted when nobody follows any more, and how often that is asked for anew.
 FOLLOWED_MINUTES = 2
