@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.errors import InvalidEvent
-from streams.wire.publication import TIME, EventId, Outgoing, Timestamp, new_event_id
+from streams.wire.publication import EventId, Outgoing, Timestamp, new_event_id
 from streams.wire.timestamps import now_iso, unix_seconds
 
 MAX_BATCH = 500
@@ -38,10 +38,6 @@ class Publication(Outgoing, frozen=True, kw_only=True, rename="camel", forbid_un
 
     def check(self) -> None:
         """Raise InvalidEvent where a field cannot be meant."""
-        if self.timestamp is not None and unix_seconds(self.timestamp) is None:
-            raise InvalidEvent(
-                f"timestamp must be an ISO 8601 time, such as {TIME}, or epoch milliseconds.", "timestamp"
-            )
         if levels(self.data) > MAX_LEVELS:
             raise InvalidEvent(f"data is nested over {MAX_LEVELS} levels deep.", "data")
 
