@@ -117,7 +117,7 @@ def _unreadable(error: Exception, body: bytes) -> str:
 
 def faults_of(problem: Problem, place: str) -> list[Fault]:
     """Return what is wrong with a value that stands at a place of the body, as a JSON pointer."""
-    return [Fault(place + pointer, detail) for pointer, detail in problem.faults]
+    return [Fault(place + fault.pointer, fault.detail) for fault in problem.faults]
 
 
 def _wrong(said: str, form: type[msgspec.Struct], kind: ProblemKind, whole: str) -> Problem:
