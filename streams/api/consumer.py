@@ -23,6 +23,7 @@ from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
 from streams.audit import note_change
 from streams.auth.access import SIGN_IN, TOKEN_HOLDER, Caller, caller_of
+from streams.broker.clients import REDIS_ERRORS
 from streams.delivery.connection import Headers
 from streams.http.answers import NO_STORE, PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
@@ -44,8 +45,6 @@ NO_ANSWER = "Redis gives no answer to this pod."
 REFUSES = "Redis refuses what this pod asks; its log says why."
 RETRY_AFTER = (b"Retry-After", b"2")
 HEADERS: Headers = [NO_STORE, (b"X-Content-Type-Options", b"nosniff")]
-# What fails where Redis does; TimeoutError is an OSError.
-REDIS_ERRORS = (redis.RedisError, OSError)
 
 
 def is_api(scope: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from streams.api.fields import STORE, STORE_RULE
-from streams.broker.clients import async_client
+from streams.broker.clients import REDIS_ERRORS, async_client
 from streams.conf import StreamSettings, redis_place
 from streams.errors import InvalidName
 from streams.logs import quoted
@@ -62,7 +62,7 @@ class AskingCommand(BaseCommand):
             return asyncio.run(run())
         except redis.ResponseError as error:
             raise CommandError(f"{redis_place(conf.redis_url)} refuses this: {error}.", returncode=1) from None
-        except (redis.RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             why = str(error) or "it took too long"
             sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."
             raise CommandError(sentence, returncode=1) from None
