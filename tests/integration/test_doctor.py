@@ -173,7 +173,9 @@ def test_settings_that_contradict_each_other(server: RedisServer):
 def test_a_url_that_is_none(url: str):
     done = run_manage("doctor", "--url", url, env=environment(REDIS_URL="redis://127.0.0.1"))
     assert done.returncode == 2
-    assert done.stderr.endswith(f"argument --url: {url!r} is no address such as http://localhost:3000\n")
+    usage, sentence = done.stderr.splitlines()
+    assert usage == "usage: manage.py doctor [--url URL] [--json] [-h lists all options]"
+    assert sentence == f"manage.py doctor: error: argument --url: {url!r} is no address such as http://localhost:3000"
 
 
 def test_a_url_with_a_password_is_not_shown():

@@ -12,7 +12,6 @@ from urllib.parse import SplitResult
 import msgspec
 from django.conf import settings
 from django.core import checks
-from django.core.management.base import BaseCommand
 from django.core.management.color import no_style
 
 from streams.checks import DESCRIPTORS_ID
@@ -20,6 +19,7 @@ from streams.doctor.examination import examine
 from streams.doctor.findings import Finding, State
 from streams.doctor.process import Said
 from streams.management.arguments import service_address
+from streams.management.explained import ExplainedCommand
 
 EXAMPLES = """
 examples:
@@ -34,17 +34,14 @@ exit status: 0 no failure, 1 at least one failure, 2 wrong arguments
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     """Parse, examine, print."""
 
     help = "Look at Redis, the pods, the front door and the settings, and say what to do about what is not well."
     # They are looked at with the rest.
     requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Keep the line breaks of the examples."""
-        kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        return super().create_parser(prog_name, subcommand, **kwargs)
+    examples = EXAMPLES
+    usage = "[--url URL] [--json] [-h lists all options]"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the front door's address, and how to answer."""
