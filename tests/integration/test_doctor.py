@@ -167,11 +167,20 @@ def test_settings_that_contradict_each_other(server: RedisServer):
     assert "10000000" in found["descriptors"]["says"]
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:3000", "http://", "http://a:b:c", "http://a:0"])
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1", "127.0.0.1:3000", "http://", "http://a:b:c", "http://a:0", "http://a?b"]
+)
 def test_a_url_that_is_none(url: str):
     done = run_manage("doctor", "--url", url, env=environment(REDIS_URL="redis://127.0.0.1"))
     assert done.returncode == 2
-    assert done.stderr == f"CommandError: --url is {url!r}, but it must be http:// or https:// and a host.\n"
+    usage, sentence = done.stderr.splitlines()
+    assert usage == "usage: manage.py doctor [--url URL] [--json] [-h lists all options]"
+    assert sentence == f"manage.py doctor: error: argument --url: {url!r} is no address such as http://localhost:3000"
+
+
+def test_a_url_with_a_password_is_not_shown():
+    done = run_manage("doctor", "--url", "http://user:secret@a", env=environment(REDIS_URL="redis://127.0.0.1"))
+    assert (done.returncode, "secret" in done.stdout + done.stderr) == (2, False)
 
 
 def test_a_front_door_that_is_away_or_no_front_door(server: RedisServer):

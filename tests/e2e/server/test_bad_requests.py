@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from streams.server.http_channel import LINGER_SECONDS, MAX_BODY_BYTES, REQUEST_SECONDS
+from streams.server.http_channel import LINGER_SECONDS, REQUEST_SECONDS
+from streams.server.refusals import PLAIN_BODY
 from tests.conftest import StartPod
 from tests.support.http import HOST, Answer, open_stream, parse_answer, request_bytes
 from tests.support.pods import Pod
@@ -189,7 +190,7 @@ def send_until_answered(client: socket.socket, parts: Iterator[bytes]) -> bytes:
     return received
 
 
-@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 50 * 1024 * KIB])
+@pytest.mark.parametrize("size", [PLAIN_BODY.max_bytes + 1, 50 * 1024 * KIB])
 @pytest.mark.parametrize("chunked", [True, False], ids=["in chunks", "announced"])
 @pytest.mark.parametrize("target", ["/register", "/events/LARGE"])
 def test_a_large_body_is_refused_and_never_held(streamworker: Pod, size: int, chunked: bool, target: str):
