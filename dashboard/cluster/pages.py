@@ -123,7 +123,6 @@ class StorePage:
             texts={
                 "headline": store_headline(store, missing, now_iso()),
                 "connected": formats.count(store.connected),
-                "lanes": formats.count(store.lanes),
                 "expected": formats.count(store.expected),
                 "missing": formats.count(len(missing)),
                 "unknown": formats.count(store.unknown),
