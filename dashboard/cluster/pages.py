@@ -12,8 +12,9 @@ from dashboard.cluster.look import Fleet, Look
 from dashboard.cluster.rows import attention_rows, lane_row, pod_row, pods_shown, store_row
 from dashboard.cluster.strips import strip_of
 from dashboard.cluster.verdict import judge_cluster
-from dashboard.cluster.words import counted, store_headline
+from dashboard.cluster.words import store_headline
 from dashboard.content import formats
+from dashboard.content.formats import counted
 from dashboard.content.pages import Content
 from dashboard.content.verdict import judge
 from streams import VERSION
