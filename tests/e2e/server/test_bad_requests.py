@@ -43,7 +43,7 @@ def bare_pod(request: pytest.FixtureRequest) -> Iterator[Pod]:
     pod.fetch("/health")
     descriptors, held = clients_descriptors(pod), pod.connections()
     yield pod
-    wait_until("the connections to be gone", lambda: pod.connections() == held)
+    wait_until("the connections to be gone", lambda: pod.connections() == held, timeout=5)
     wait_until("the descriptors to be closed", lambda: clients_descriptors(pod) <= descriptors)
 
 
