@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from dashboard.cluster.words import counted
+from dashboard.content.formats import counted
 from dashboard.live.board import get_board
 from dashboard.rendering import actors_only, is_name, no_such_client, note, page
 from streams.audit import closed, sent

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse
 
-from dashboard.cluster.words import counted
+from dashboard.content.formats import counted
 from dashboard.live.board import Board, get_board
 from dashboard.rendering import operators_only, page
 from streams.api.tokens.refused import refused_lane

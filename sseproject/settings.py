@@ -31,8 +31,6 @@ SECRET_KEY = django.secret_key or "development-only"
 # Devices reach a pod by any name that the network gives it, so any is the default.
 # Looked at in sseproject.asgi, before streams and pages alike.
 ALLOWED_HOSTS = list(django.allowed_hosts)
-# Own subclasses of the three middlewares are there, by names that these checks do not know.
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 CSRF_TRUSTED_ORIGINS = sorted(django.csrf_trusted_origins)
 DATABASES = {"default": django.database or environ.Env.db_url_config(f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 

@@ -10,7 +10,8 @@ from django.shortcuts import redirect
 
 from dashboard.cluster.look import Look, reader_of
 from dashboard.cluster.views import is_store
-from dashboard.cluster.words import NAMELESS, counted, named, short, store_address, store_label
+from dashboard.cluster.words import NAMELESS, short, store_address, store_label
+from dashboard.content.formats import counted, named
 from dashboard.live.board import get_board
 from dashboard.rendering import actors_only, is_name, no_such_client, note, page
 from streams.audit import expects, retired

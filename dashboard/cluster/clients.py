@@ -43,12 +43,9 @@ class ClientPage:
         entries = await look.timelines.trace(self.name) if look.fleet else []
         add_timeline(content, entries, lane.last_seen_at if lane is not None and lane.life is None else None)
         connection = look.pod.registry.get(self.name)
-        content.shown |= {"known": lane is not None, "alone": look.fleet is None, "ended": False, "state_since": False}
         content.texts["store"] = store_label(store_of(self.name))
         if lane is not None:
             content.texts |= lane_texts(lane)
-            content.shown["ended"] = bool(lane.last_seen_at)
-            content.levels["client"] = LEVELS[lane.state]
         if connection is not None:
             # Nobody knows it sooner.
             content.texts |= {
@@ -57,17 +54,21 @@ class ClientPage:
                 "state_since": lane_since(lane) if lane and lane.life == look.life else iso(connection.connected_at),
                 "pod": look.pod.conf.pod_name,
             }
-            content.shown["known"] = True
-            content.levels["client"] = "good"
+            level = "good"
         elif look.fleet is None:
             content.texts["headline"] = f"Not connected to this pod. {ALONE.format(pod=look.pod.conf.pod_name)}"
-            content.levels["client"] = "warning"
+            level = "warning"
         else:
             content.texts["headline"] = lane_headline(lane, look.life)
-            content.levels.setdefault("client", "quiet")
-        content.shown["state_since"] = bool(content.texts.get("state_since"))
-        content.shown["anywhere"] = connected = content.levels["client"] == "good"
-        if connected:
+            level = LEVELS[lane.state] if lane else "quiet"
+        content.levels["client"] = level
+        content.shown |= {
+            "known": lane is not None or connection is not None,
+            "ended": bool(content.texts.get("last_seen")),
+            "state_since": bool(content.texts.get("state_since")),
+            "anywhere": level == "good",
+        }
+        if level == "good":
             content.shown["similar"] = False
         return content
 

@@ -12,8 +12,9 @@ from dashboard.cluster.look import Fleet, Look
 from dashboard.cluster.rows import attention_rows, lane_row, pod_row, pods_shown, store_row
 from dashboard.cluster.strips import strip_of
 from dashboard.cluster.verdict import judge_cluster
-from dashboard.cluster.words import counted, store_headline
+from dashboard.cluster.words import store_headline
 from dashboard.content import formats
+from dashboard.content.formats import counted
 from dashboard.content.pages import Content
 from dashboard.content.verdict import judge
 from streams import VERSION
@@ -123,7 +124,6 @@ class StorePage:
             texts={
                 "headline": store_headline(store, missing, now_iso()),
                 "connected": formats.count(store.connected),
-                "lanes": formats.count(store.lanes),
                 "expected": formats.count(store.expected),
                 "missing": formats.count(len(missing)),
                 "unknown": formats.count(store.unknown),
@@ -203,18 +203,15 @@ def unknown_content(look: Look) -> Content:
 def sums(totals: Totals, lives: list[Life]) -> dict[str, str]:
     """Write the sums of the whole cluster."""
     rate = formats.rate(sum(life.events_per_second for life in lives))
-    complete = totals.stores - totals.partial_stores - totals.dark_stores
+    stores = store_counts(totals)
     unknown = f", {formats.count(totals.unknown)} unknown" if totals.unknown else ""
     return {
         "connected": formats.count(totals.connected),
         "connected_note": f"of {counted(totals.lanes, 'lane')}, {formats.count(totals.expected)} expected",
         "missing": formats.count(totals.missing),
         "missing_note": f"in {counted(totals.partial_stores, 'store')}{unknown}",
-        "stores": formats.count(totals.stores),
-        "stores_note": (
-            f"{formats.count(complete)} complete, {formats.count(totals.partial_stores)} partial, "
-            f"{formats.count(totals.dark_stores)} dark"
-        ),
+        "stores": stores["all"],
+        "stores_note": f"{stores['complete']} complete, {stores['partial']} partial, {stores['dark']} dark",
         "pods": formats.count(len(lives)),
         "pods_note": f"{rate} events delivered a second",
     }

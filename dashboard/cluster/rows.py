@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from dashboard.cluster.words import lane_since, named, short, store_address, store_label
+from dashboard.cluster.words import lane_since, short, store_address, store_label
 from dashboard.content import formats
+from dashboard.content.formats import named
 from dashboard.content.pages import Row
 from streams.roster.keys import store_of
 from streams.roster.lives import Heard

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from dashboard.cluster.words import CLOSE_SENTENCES, counted
+from dashboard.cluster.words import CLOSE_SENTENCES
 from dashboard.content import formats
+from dashboard.content.formats import counted
 from dashboard.content.pages import Row
 from streams.delivery.observing.observer import Fate
 from streams.history.coverage import GapReason

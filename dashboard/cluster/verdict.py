@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from dashboard.cluster.words import counted, named, short, since, store_label
+from dashboard.cluster.words import short, since, store_label
 from dashboard.content import formats
+from dashboard.content.formats import counted, named
 from dashboard.content.verdict import Verdict
 from streams.roster.keys import store_of
 from streams.roster.lives import Heard
@@ -49,8 +50,7 @@ def _missing(totals: Totals, missing: Sequence[Lane], now: str) -> Iterator[str]
     more_lanes, more_stores = totals.missing - len(lanes), totals.partial_stores - 1
     if more_lanes > 0 and more_stores > 0:
         verb = "misses" if more_stores == 1 else "miss"
-        said += f", and {formats.count(more_stores)} more store{'' if more_stores == 1 else 's'} {verb} "
-        said += counted(more_lanes, "lane")
+        said += f", and {counted(more_stores, 'more store')} {verb} {counted(more_lanes, 'lane')}"
     yield said
 
 

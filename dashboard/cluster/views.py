@@ -9,7 +9,7 @@ from django.urls import reverse
 from dashboard.cluster.clients import ClientPage, similar_to
 from dashboard.cluster.look import content_of
 from dashboard.cluster.pages import MAX_CURSOR, ORDER, FrontPage, StorePage, StoresPage
-from dashboard.cluster.words import NAMELESS, store_address, store_label
+from dashboard.cluster.words import NAMELESS, store_address
 from dashboard.live.board import get_board
 from dashboard.rendering import is_name, no_such_client, operators_only, page
 from streams.http.listing import PARAMETERS
@@ -54,9 +54,14 @@ async def stores(request: HttpRequest) -> HttpResponse:
         # No store has it in its name, and every lane.
         return redirect("dashboard:client", view.query)
     content = await content_of(view, await get_board().look())
-    states = [("", "all"), *((state.value, state.value) for state in ORDER)]
     filters = [
-        {"state": state, "label": label, "address": view.address(state=state, cursor="")} for state, label in states
+        {
+            "state": state,
+            "label": state or "all",
+            "count": content.texts.get(state or "all", ""),
+            "address": view.address(state=state, cursor=""),
+        }
+        for state in ("", *ORDER)
     ]
     context = {
         "title": "Stores",
@@ -84,7 +89,7 @@ async def store(request: HttpRequest, name: str) -> HttpResponse:
     cursor = request.GET.get("cursor", "")[:MAX_CURSOR]
     content = await content_of(StorePage(store_name, cursor), await get_board().look())
     context = {
-        "title": f"Store {store_label(store_name)}" if store_name else "Lanes without a store",
+        "title": f"Store {store_name}" if store_name else "Lanes without a store",
         "store": store_name,
         "address": name,
         "cursor": cursor,

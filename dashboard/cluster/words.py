@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard.content import formats
+from dashboard.content.formats import counted, named
 from streams.errors import CloseReason
 from streams.roster.keys import SEPARATOR, store_of
 from streams.roster.reading.lanes import Lane, LaneState, Store, StoreState
 
-LANES_NAMED = 3
 # In addresses: no store can be called so.
 NAMELESS = "-"
 CLOSE_SENTENCES = {reason.value: reason.sentence for reason in CloseReason}
 POD_LOST = "Its pod was lost."
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: `1 lane`, `2 lanes`."""
-    return f"{formats.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def store_label(store: str) -> str:
@@ -35,12 +30,6 @@ def short(client_name: str) -> str:
     """Return a lane's name within its store."""
     store = store_of(client_name)
     return client_name.removeprefix(store + SEPARATOR) if store else client_name
-
-
-def named(names: Sequence[str], most: int = LANES_NAMED) -> str:
-    """Name the first few and count the rest."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {formats.count(more)} more" if more > 0 else "")
 
 
 def since(at: str, now: str) -> str:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streams.wire.timestamps import iso
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 KIB = 1024
+# Of names in a row.
+NAMED = 3
 
 
 def count(number: int) -> str:
     """Write a whole number with its thousands apart."""
     return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 lane`, `2 lanes`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def named(names: Sequence[str], most: int = NAMED) -> str:
+    """Name the first few and count the rest."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {count(more)} more" if more > 0 else "")
 
 
 def rate(per_second: float) -> str:

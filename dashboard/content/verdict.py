@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 def judge(pod: Pod, sampler: Sampler) -> Verdict:
     """Say how this pod is."""
     subscriber, connections = pod.subscriber, len(pod.registry)
-    lanes = f"{formats.count(connections)} client{'' if connections == 1 else 's'}"
+    lanes = formats.counted(connections, "client")
     # Until a pod knows the others' clients, nobody may take its own for all.
     here = " to this pod" if pod.ingresses.peers.names else ""
     notices = list(_notices(pod, sampler))
@@ -60,9 +60,8 @@ def _notices(pod: Pod, sampler: Sampler) -> list[str]:
         named = ", ".join(f"{lately[reason]} {reason}" for reason in TROUBLE if lately[reason])
         notices.append(f"Connections that ended in trouble in the last 5 minutes: {named}.")
     if skipped := sampler.skipped_lately():
-        plural = "s" if skipped > 1 else ""
         notices.append(
-            f"{formats.count(skipped)} message{plural} on the channel in the last 5 minutes could not be used; "
+            f"{formats.counted(skipped, 'message')} on the channel in the last 5 minutes could not be used; "
             "the log says why."
         )
     subscriber = pod.subscriber
@@ -80,5 +79,5 @@ def _other_pods(pod: Pod) -> Iterator[str]:
     if peers.namesakes:
         yield f"Another pod calls itself {own} too, and the two cannot be told apart: set POD_NAME, each pod's own."
     if others := [name for name in peers.names if name != own]:
-        named = ", ".join(others[:PODS_NAMED]) + (f" and {len(others) - PODS_NAMED} more" * (len(others) > PODS_NAMED))
+        named = formats.named(others, PODS_NAMED)
         yield f"This is {own} alone, one of several pods: other clients are connected to {named}."

@@ -18,7 +18,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
 
 from dashboard.cluster.clients import ClientPage
-from dashboard.cluster.pages import FrontPage, StorePage, StoresPage
+from dashboard.cluster.pages import MAX_CURSOR, FrontPage, StorePage, StoresPage
 from dashboard.content.pages import PodPage
 from dashboard.live.board import Board, Page, get_board
 from dashboard.login.sessions import identify
@@ -109,7 +109,7 @@ def page_of(parameters: QueryDict) -> Page:
         case "stores":
             return StoresPage.parse(parameters)
         case "store":
-            return StorePage(parameters.get("store", "")[:MAX_NAME], parameters.get("cursor", "")[:MAX_NAME])
+            return StorePage(parameters.get("store", "")[:MAX_NAME], parameters.get("cursor", "")[:MAX_CURSOR])
     name = parameters.get("client")
     return ClientPage(name) if name else PodPage(View.parse(parameters))
 

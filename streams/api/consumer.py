@@ -24,8 +24,9 @@ from streams.api.router import API, SAFE_METHODS, Endpoint, find_route
 from streams.api.routes import ROUTES
 from streams.audit import note_change
 from streams.auth.access import ANYBODY, NEEDS_RIGHT, STRANGER, Caller, Denied, caller_of, denied, publisher_of, unknown
+from streams.broker.clients import REDIS_ERRORS
 from streams.delivery.connection import Headers
-from streams.http.answers import PROBLEM_TYPE, SERVICE_FAILED, send_answer
+from streams.http.answers import NO_STORE, PROBLEM_TYPE, SERVICE_FAILED, send_answer
 from streams.http.consumers import Receive
 from streams.http.cors import may_change
 from streams.http.stream_request import client_address, header_of
@@ -44,9 +45,7 @@ OTHER_SITE = "A page of another site may change nothing; a script sends Authoriz
 NO_ANSWER = "Redis gives no answer to this pod."
 REFUSES = "Redis refuses what this pod asks; its log says why."
 RETRY_AFTER = (b"Retry-After", b"2")
-HEADERS: Headers = [(b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff")]
-# What fails where Redis does; TimeoutError is an OSError.
-REDIS_ERRORS = (redis.RedisError, OSError)
+HEADERS: Headers = [NO_STORE, (b"X-Content-Type-Options", b"nosniff")]
 
 
 def is_api(scope: dict[str, Any]) -> bool:
@@ -95,8 +94,7 @@ class ApiConsumer:
         body = endpoint.read_body(await endpoint.read_bytes(scope, receive), endpoint.body) if endpoint.body else None
         call = Call(self._pod, checked_name(names), query, body, caller, scope)
         answer = await self._serve(endpoint, call, method)
-        if answer.change is not None:
-            self._note(caller, scope, answer)
+        self._note(caller, scope, answer)
         if answer.content is None:
             return answer.status, answer.headers, b""
         headers = [(b"Content-Type", b"application/json"), *answer.headers]
@@ -134,8 +132,7 @@ class ApiConsumer:
                 logger.warning("The API cannot ask Redis: %s (times: %d)", error or "no answer in time", times)
             doubt = "" if method in SAFE_METHODS else " It may have been done; to ask again is safe."
             what = REFUSES if isinstance(error, redis.ResponseError) else NO_ANSWER
-            detail = f"{what}{doubt}"
-            raise Problem(ProblemKind.REDIS_UNAVAILABLE, detail, headers=[RETRY_AFTER]) from error
+            raise Problem(ProblemKind.REDIS_UNAVAILABLE, what + doubt, headers=[RETRY_AFTER]) from error
 
     def _note(self, caller: Caller, scope: dict[str, Any], answer: Answer) -> None:
         if answer.change is None or (answer.change.routine and not caller.has_session):

@@ -14,6 +14,7 @@ from streams.api.calls import Answer, Call, Change
 from streams.api.clients import lane_here
 from streams.api.fields import faults_of, read_body
 from streams.api.problems import ClientSaid, Fault, Problem, ProblemKind, problem_of
+from streams.api.router import API
 from streams.api.tokens.publishers import check_look, check_rights
 from streams.audit import sent, sent_together
 from streams.delivery.connection import Headers
@@ -188,10 +189,10 @@ def _take_allowance(call: Call, count: int) -> Headers:
     return headers
 
 
-def _key_said(scope: dict[str, Any]) -> str:
-    """Return the header of the key; one that is empty guards nothing, and is told so as if it were quoted."""
+def _key_said(scope: dict[str, Any]) -> str | None:
+    """Return the header of the key, which guards nothing where it is empty, and None where there is none."""
     is_there = any(name == b"idempotency-key" for name, _value in scope["headers"])
-    return header_of(scope, b"idempotency-key") or ('""' if is_there else "")
+    return header_of(scope, b"idempotency-key") if is_there else None
 
 
 async def _send(call: Call, drafts: list[Draft], places: list[str], *, looked_up: bool) -> list[Published]:
@@ -268,4 +269,4 @@ def _client_said(call: Call, made: Draft, found: Lookup) -> ClientSaid:
 
 def _location(call: Call, event_id: str) -> bytes:
     root: str = call.scope.get("root_path", "")
-    return f"{root}/api/v1/events/{quote(event_id, safe='')}".encode()
+    return f"{root}{API}/events/{quote(event_id, safe='')}".encode()

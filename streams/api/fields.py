@@ -10,11 +10,11 @@ import difflib
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import inspect
+from msgspec import Meta, inspect
 
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
 from streams.errors import InvalidName
@@ -25,6 +25,11 @@ from streams.wire.lenient import UNREADABLE
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_PARAMETERS = 20
+# What stands before the first separator of a client's name; those without one are in the store without a name.
+STORE_PATTERN = rf"^([A-Za-z0-9][A-Za-z0-9._:]{{0,{MAX_NAME_CHARACTERS - 2}}})?\Z"
+STORE = re.compile(STORE_PATTERN)
+STORE_RULE = f"what stands before the first {SEPARATOR} of a client's name, or nothing for names without one"
+StoreName = Annotated[str, Meta(pattern=STORE_PATTERN, description=STORE_RULE, examples=["STORE001"])]
 # How msgspec ends what it says of a value inside of others.
 PLACE = re.compile(r" - at `\$([^`]*)`$")
 STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -78,11 +83,8 @@ def no_parameter(name: str, form: type[msgspec.Struct]) -> str:
 @functools.cache
 def parameters(form: type[msgspec.Struct]) -> dict[str, tuple[Any, str]]:
     """Return the type of each parameter, and what it must be, by its name."""
-    found = {}
-    for field in msgspec.structs.fields(form):
-        schema = getattr(msgspec.inspect.type_info(field.type), "extra_json_schema", None) or {}
-        found[field.encode_name] = (field.type, schema.get("description", ""))
-    return found
+    declared = msgspec.structs.fields(form)
+    return {field.encode_name: (field.type, description(inspect.type_info(field.type))) for field in declared}
 
 
 def read_body(
@@ -115,7 +117,7 @@ def _unreadable(error: Exception, body: bytes) -> str:
 
 def faults_of(problem: Problem, place: str) -> list[Fault]:
     """Return what is wrong with a value that stands at a place of the body, as a JSON pointer."""
-    return [Fault(place + pointer, detail) for pointer, detail in problem.faults]
+    return [Fault(place + fault.pointer, fault.detail) for fault in problem.faults]
 
 
 def _wrong(said: str, form: type[msgspec.Struct], kind: ProblemKind, whole: str) -> Problem:
@@ -190,12 +192,6 @@ def bare(declared: inspect.Type) -> inspect.Type:
         others = [each for each in declared.types if not isinstance(each, inspect.NoneType)]
         return bare(others[0]) if len(others) == 1 else declared
     return declared
-
-
-# What stands before the first separator of a client's name; those without one are in the store without a name.
-STORE_PATTERN = rf"^([A-Za-z0-9][A-Za-z0-9._:]{{0,{MAX_NAME_CHARACTERS - 2}}})?\Z"
-STORE = re.compile(STORE_PATTERN)
-STORE_RULE = f"what stands before the first {SEPARATOR} of a client's name, or nothing for names without one"
 
 
 def checked_name(names: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from streams.api.fields import STORE_PATTERN, STORE_RULE
+from streams.api.fields import StoreName
 from streams.roster.reading.lanes import Lane, LaneState, StoreState
 from streams.wire.events import MAX_NAME_CHARACTERS
 
@@ -41,7 +41,7 @@ class StoresQuery(PageQuery):
 class ClientsQuery(PageQuery):
     """Which page of clients; `store` may be empty, and `q` is a part of the name without regard to case."""
 
-    store: Annotated[Annotated[str, Meta(pattern=STORE_PATTERN)] | UnsetType, Meta(description=STORE_RULE)] = UNSET
+    store: StoreName | UnsetType = UNSET
     state: Annotated[LaneState | UnsetType, Meta(description=one_of(LaneState))] = UNSET
     q: Annotated[
         str, Meta(max_length=MAX_NAME_CHARACTERS, description=f"{MAX_NAME_CHARACTERS} characters at the most")
@@ -70,4 +70,4 @@ class Client(msgspec.Struct, rename="camel", omit_defaults=True):
 
 def client_of(lane: Lane) -> Client:
     """Return a lane as it is answered."""
-    return Client(*(getattr(lane, field) for field in Lane.__struct_fields__))
+    return Client(**msgspec.structs.asdict(lane))

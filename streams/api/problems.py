@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from http import HTTPStatus
-from typing import NamedTuple
 
 import msgspec
 
@@ -165,18 +164,11 @@ class ProblemKind(Enum):
         self.word, self.status, self.title, self.meaning = word, HTTPStatus(status), title, meaning
 
 
-class Fault(NamedTuple):
+class Fault(msgspec.Struct, frozen=True):
     """One thing that is wrong with a request.
 
     `pointer` is a JSON pointer (RFC 6901) into the body, such as `/lanes/3`, or `?name` for a parameter.
     """
-
-    pointer: str
-    detail: str
-
-
-class FaultSaid(msgspec.Struct):
-    """The same in an answer."""
 
     pointer: str
     detail: str
@@ -198,7 +190,7 @@ class ProblemSaid(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     error: str
-    errors: list[FaultSaid] = []
+    errors: list[Fault] = []
     # Of a client that is not connected.
     client: ClientSaid | None = None
 
@@ -230,7 +222,7 @@ class Problem(StreamError):
             status=kind.status,
             detail=self.detail,
             error=self.detail,
-            errors=[FaultSaid(*fault) for fault in self.faults],
+            errors=list(self.faults),
             client=self.client,
         )
 

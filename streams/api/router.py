@@ -44,7 +44,7 @@ class Endpoint(NamedTuple):
     # What documents say of it: what it does, how it answers, the problems that are its own, the headers that it reads,
     # and a body to try.
     summary: str = ""
-    replies: tuple[Reply, ...] = ()
+    reply: Reply | None = None
     problems: tuple[ProblemKind, ...] = ()
     headers: tuple[Header, ...] = ()
     example: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from streams.api.documents.openapi import openapi_document
 from streams.api.documents.schemas import written
 from streams.api.pages import Client, ClientsQuery, PageQuery, StoresQuery
 from streams.api.problems import PROBLEMS_PATH, ProblemKind
-from streams.api.router import Endpoint, Route
+from streams.api.router import Endpoint, NoParameters, Route
 from streams.api.stores import Expected, ExpectedSaid
 from streams.api.tokens.routes import TOKEN_ROUTES
 from streams.api.traces import Closing, Trace, TraceQuery
@@ -97,6 +98,24 @@ PUBLISHES: dict[str, Any] = {
 EVENT: dict[str, Any] = {"clientName": "STORE001-LANE01", "action": "payment", "data": {"amount": 99.99}}
 OK, ACCEPTED, NO_CONTENT = HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT
 
+
+def reads(
+    path: str,
+    serve: Callable[[Call], Awaitable[Answer]],
+    summary: str,
+    sentence: str,
+    content: Any,
+    *,
+    query: type[msgspec.Struct] = NoParameters,
+    public: bool = False,
+    publishes: bool = False,
+    problems: tuple[ProblemKind, ...] = (),
+) -> Route:
+    """Return a path that is only read; `sentence` says what there is, `content` is its type."""
+    endpoint = Endpoint(serve, query, public=public, publishes=publishes, problems=problems)
+    return Route(path, {"GET": endpoint._replace(summary=summary, reply=Reply(OK, sentence, content))})
+
+
 ROUTES = (
     Route(
         "/events",
@@ -107,14 +126,12 @@ ROUTES = (
                 **PUBLISHES,
                 read_body=events.read_event,
                 summary="Publish one event",
-                replies=(
-                    Reply(
-                        ACCEPTED,
-                        "Redis has the event. With `durable` it is in the journal, at `logId`; else `receivers` pods "
-                        "heard it on the channel.",
-                        events.Accepted,
-                        (LOCATION, REPLAYED, *RATES),
-                    ),
+                reply=Reply(
+                    ACCEPTED,
+                    "Redis has the event. With `durable` it is in the journal, at `logId`; else `receivers` pods "
+                    "heard it on the channel.",
+                    events.Accepted,
+                    (LOCATION, REPLAYED, *RATES),
                 ),
                 example=EVENT | {"ttlMs": 60_000},
             )
@@ -129,68 +146,48 @@ ROUTES = (
                 **PUBLISHES,
                 read_body=events.read_batch,
                 summary="Publish many events together, or none of them",
-                replies=(
-                    Reply(
-                        ACCEPTED,
-                        "Redis has all events; they are in the order of the request.",
-                        events.AcceptedBatch,
-                        (REPLAYED, *RATES),
-                    ),
+                reply=Reply(
+                    ACCEPTED,
+                    "Redis has all events; they are in the order of the request.",
+                    events.AcceptedBatch,
+                    (REPLAYED, *RATES),
                 ),
                 example={"events": [EVENT, EVENT | {"clientName": "STORE001-LANE02"}]},
             )
         },
     ),
-    Route(
+    reads(
         "/events/ID",
-        {
-            "GET": Endpoint(
-                events.event,
-                publishes=True,
-                summary="Look up an event that was published here with an id or a key",
-                replies=(
-                    Reply(
-                        OK,
-                        "What is known of it; `state` is `accepted` or, behind its deadline, `expired`.",
-                        events.Accepted,
-                    ),
-                ),
-                problems=(ProblemKind.UNKNOWN_EVENT,),
-            )
-        },
+        events.event,
+        "Look up an event that was published here with an id or a key",
+        "What is known of it; `state` is `accepted` or, behind its deadline, `expired`.",
+        events.Accepted,
+        publishes=True,
+        problems=(ProblemKind.UNKNOWN_EVENT,),
     ),
-    Route(
+    reads(
         "/pods",
-        {
-            "GET": Endpoint(
-                stores.pods,
-                PageQuery,
-                summary="List the pods",
-                replies=(Reply(OK, "The runs of pods of the last day, those first that are there.", stores.Pods),),
-            )
-        },
+        stores.pods,
+        "List the pods",
+        "The runs of pods of the last day, those first that are there.",
+        stores.Pods,
+        query=PageQuery,
     ),
-    Route(
+    reads(
         "/stores",
-        {
-            "GET": Endpoint(
-                stores.stores,
-                StoresQuery,
-                summary="List the stores",
-                replies=(Reply(OK, "Stores by name; there are more where there is a `nextCursor`.", Stores),),
-            )
-        },
+        stores.stores,
+        "List the stores",
+        "Stores by name; there are more where there is a `nextCursor`.",
+        Stores,
+        query=StoresQuery,
     ),
-    Route(
+    reads(
         "/stores/STORE",
-        {
-            "GET": Endpoint(
-                stores.store,
-                PageQuery,
-                summary="Show one store with its clients",
-                replies=(Reply(OK, "The store, and a page of its clients by name.", stores.StorePage),),
-            )
-        },
+        stores.store,
+        "Show one store with its clients",
+        "The store, and a page of its clients by name.",
+        stores.StorePage,
+        query=PageQuery,
     ),
     Route(
         "/stores/STORE/expected",
@@ -199,21 +196,18 @@ ROUTES = (
                 stores.expect,
                 body=Expected,
                 summary="Say which lanes a store has; with none, they are learned again",
-                replies=(Reply(OK, "What is said now.", ExpectedSaid),),
+                reply=Reply(OK, "What is said now.", ExpectedSaid),
                 example={"lanes": ["STORE001-LANE01", "STORE001-LANE02"]},
             )
         },
     ),
-    Route(
+    reads(
         "/clients",
-        {
-            "GET": Endpoint(
-                clients.clients,
-                ClientsQuery,
-                summary="List the clients",
-                replies=(Reply(OK, "Clients by store and name.", clients.Clients),),
-            )
-        },
+        clients.clients,
+        "List the clients",
+        "Clients by store and name.",
+        clients.Clients,
+        query=ClientsQuery,
     ),
     Route(
         "/clients/NAME",
@@ -221,12 +215,12 @@ ROUTES = (
             "GET": Endpoint(
                 clients.client,
                 summary="Show one client, connected or not",
-                replies=(Reply(OK, "What the cluster knows of it; what is not known is left out.", Client),),
+                reply=Reply(OK, "What the cluster knows of it; what is not known is left out.", Client),
             ),
             "DELETE": Endpoint(
                 clients.retire,
                 summary="Retire a lane: it is not known until it connects again",
-                replies=(Reply(NO_CONTENT, "It is not known any more."),),
+                reply=Reply(NO_CONTENT, "It is not known any more."),
             ),
         },
     ),
@@ -236,53 +230,34 @@ ROUTES = (
             "DELETE": Endpoint(
                 traces.close,
                 summary="End a client's stream, whichever pod has it",
-                replies=(Reply(ACCEPTED, "Its pod is told; a device that is up comes back by itself.", Closing),),
+                reply=Reply(ACCEPTED, "Its pod is told; a device that is up comes back by itself.", Closing),
             )
         },
     ),
-    Route(
+    reads(
         "/clients/NAME/trace",
-        {
-            "GET": Endpoint(
-                traces.traced,
-                TraceQuery,
-                summary="Tell what became of a client",
-                replies=(Reply(OK, "Its last minutes, oldest first, and how they end in one sentence.", Trace),),
-            )
-        },
+        traces.traced,
+        "Tell what became of a client",
+        "Its last minutes, oldest first, and how they end in one sentence.",
+        Trace,
+        query=TraceQuery,
     ),
     *TOKEN_ROUTES,
-    Route(
+    reads(
         PROBLEMS_PATH,
-        {
-            "GET": Endpoint(
-                problems,
-                public=True,
-                summary="List the kinds of problems",
-                replies=(Reply(OK, "All kinds; `type` of a problem leads here.", Problems),),
-            )
-        },
+        problems,
+        "List the kinds of problems",
+        "All kinds; `type` of a problem leads here.",
+        Problems,
+        public=True,
     ),
-    Route(
-        "/openapi.json",
-        {
-            "GET": Endpoint(
-                openapi,
-                public=True,
-                summary="Describe this API as OpenAPI 3.1",
-                replies=(Reply(OK, "This document.", dict),),
-            )
-        },
-    ),
-    Route(
+    reads("/openapi.json", openapi, "Describe this API as OpenAPI 3.1", "This document.", dict, public=True),
+    reads(
         "/asyncapi.json",
-        {
-            "GET": Endpoint(
-                asyncapi,
-                public=True,
-                summary="Describe the streams, the channel and the journal as AsyncAPI 3.0",
-                replies=(Reply(OK, "The document.", dict),),
-            )
-        },
+        asyncapi,
+        "Describe the streams, the channel and the journal as AsyncAPI 3.0",
+        "The document.",
+        dict,
+        public=True,
     ),
 )

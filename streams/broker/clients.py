@@ -20,9 +20,10 @@ from streams.errors import PublishUnknown, RedisUnavailable
 
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 5.0
-# What redis-py raises when the link fails, and what uvloop does where redis-py writes to a
-# connection that was reset before it has noticed.
-LINK_ERRORS = (redis.RedisError, OSError, RuntimeError)
+# What fails where Redis does; TimeoutError is an OSError.
+REDIS_ERRORS = (redis.RedisError, OSError)
+# And what uvloop raises where redis-py writes to a connection that was reset before it has noticed.
+LINK_ERRORS = (*REDIS_ERRORS, RuntimeError)
 # Of these, what Redis itself answers.
 REFUSALS = (redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError)
 

@@ -120,7 +120,7 @@ def _outgoing(
         action,
         data,
         new_event_id() if event_id is None else event_id,
-        written_moment(timestamp, "timestamp") or now_iso(),
+        now_iso() if timestamp is None else written_moment(timestamp, "timestamp"),
         ttl_ms if ttl is None else whole_milliseconds(ttl, ttl_ms),
         written_moment(deliver_by, "deliverBy"),
     )

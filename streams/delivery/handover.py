@@ -72,8 +72,7 @@ class Session(NamedTuple):
         """Return the place of an event that was written, and the digests of what was written shortly before it."""
         if event_id == self.resumed or now > self.asked_until or not self.acknowledged:
             return None
-        name, first, end, live_from, replayed = self[:5]
-        return history.written_before(name, event_id, first, end, live_from, replayed)
+        return history.written_before(self.client_name, event_id, self.first, self.end, self.live_from, self.replayed)
 
     def up_to(self, written: tuple[int, Counter[str]] | None) -> Session:
         """Return the same where its client is known to have read up to an event, or nothing of it."""

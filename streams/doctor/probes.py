@@ -23,8 +23,9 @@ from streams.conf import StreamSettings, redis_place
 from streams.doctor import pods, rights, server
 from streams.doctor.findings import Finding, bad, well
 from streams.doctor.roles import Role
-from streams.roster.keys import prefix, store_of
+from streams.roster.keys import prefix
 from streams.roster.lives import read_lives
+from streams.roster.reading.reader import RosterReader
 
 CONNECT_SECONDS = 2.0
 REPLY_SECONDS = 2.0
@@ -45,20 +46,20 @@ class Reached(NamedTuple):
 
 async def reach(conf: StreamSettings) -> Reached:
     """Ask Redis for all that it says of itself."""
-    questions = (("PING",), ("INFO", "server"), ("INFO", "persistence"), ("INFO", "memory"), ("INFO", "replication"))
     async with _connection(conf) as connection:
         asked = time.monotonic()
-        ping = await _ask(connection, questions[0])
+        ping = await _ask(connection, ("PING",))
         if isinstance(ping, Exception) and not isinstance(ping, NoPermissionError):
             raise ping
         seconds = time.monotonic() - asked
-        about, persistence, memory, history = [await _ask(connection, question) for question in questions[1:]]
+        sections = ("server", "persistence", "memory", "replication")
+        about, persistence, memory, history = [await _ask(connection, ("INFO", section)) for section in sections]
         role = await _ask(connection, ("ROLE",))
-        standing = read_standing([role, about, history])
+    standing = read_standing([role, about, history])
     return Reached(seconds, _fields(about), _fields(persistence), _fields(memory), standing)
 
 
-async def look_at_rights(conf: StreamSettings, version: tuple[int, ...], role: Role = Role.POD) -> Iterator[Finding]:
+async def look_at_rights(conf: StreamSettings, version: tuple[int, ...], role: Role = Role.POD) -> list[Finding]:
     """Call all that a role calls."""
     refusals = {}
     async with _connection(conf) as connection:
@@ -67,10 +68,10 @@ async def look_at_rights(conf: StreamSettings, version: tuple[int, ...], role: R
             if isinstance(answer, Exception) and rights.is_refusal(str(answer)):
                 refusals[right.command] = str(answer)
     user = options_of(conf.redis_url).get("username") or "default"
-    return iter([rights.judge(user, conf.redis_channel, refusals, role)])
+    return [rights.judge(user, conf.redis_channel, refusals, role)]
 
 
-async def look_at_canary(conf: StreamSettings) -> Iterator[Finding]:
+async def look_at_canary(conf: StreamSettings) -> list[Finding]:
     """Publish where pods do, and wait for it where they do."""
     mine = canary_channel(conf.redis_channel, f"doctor-{secrets.token_hex(4)}")
     client = _client(conf)
@@ -84,11 +85,11 @@ async def look_at_canary(conf: StreamSettings) -> Iterator[Finding]:
                 pass
     except TimeoutError:
         says = f"what is published does not come back within {CANARY_SECONDS:g} s"
-        return iter([bad("canary", says, "Look at Redis: is it overloaded, or a cluster or a proxy without patterns?")])
-    return iter([well("canary", f"what is published comes back after {1000 * (time.monotonic() - asked):.0f} ms")])
+        return [bad("canary", says, "Look at Redis: is it overloaded, or a cluster or a proxy without patterns?")]
+    return [well("canary", f"what is published comes back after {1000 * (time.monotonic() - asked):.0f} ms")]
 
 
-async def look_at_journal(conf: StreamSettings, role: Role = Role.POD) -> Iterator[Finding]:
+async def look_at_journal(conf: StreamSettings, role: Role = Role.POD) -> list[Finding]:
     """Ask how long the journal is."""
     # XINFO shows entries, which only a pod may read.
     question = ("XINFO", "STREAM") if role is Role.POD else ("XLEN",)
@@ -100,16 +101,16 @@ async def look_at_journal(conf: StreamSettings, role: Role = Role.POD) -> Iterat
         length = None
     else:
         length = about if isinstance(about, int) else int(about[b"length"])
-    return iter([server.judge_journal(length, durable_log=conf.durable_log, usual_length=JOURNAL_LENGTH)])
+    return [server.judge_journal(length, durable_log=conf.durable_log, usual_length=JOURNAL_LENGTH)]
 
 
-async def look_at_clock(conf: StreamSettings) -> Iterator[Finding]:
+async def look_at_clock(conf: StreamSettings) -> list[Finding]:
     """Compare Redis' clock with this machine's."""
     async with _connection(conf) as connection:
         began, asked = time.time(), time.monotonic()
         told = await _tell(connection, ("TIME",))
         doubt = (time.monotonic() - asked) / 2
-    return iter([server.judge_clock(_seconds(told) - began - doubt, doubt)])
+    return [server.judge_clock(_seconds(told) - began - doubt, doubt)]
 
 
 async def look_at_pods(conf: StreamSettings) -> Iterator[Finding]:
@@ -122,15 +123,15 @@ async def look_at_pods(conf: StreamSettings) -> Iterator[Finding]:
 
 async def forget(conf: StreamSettings, name: str) -> None:
     """Take a lane out of the roster, once its pod has noted its end; it has never been anybody's."""
-    keys, store = prefix(conf.redis_channel), store_of(name)
-    async with _connection(conf) as connection:
+    async with _client(conf) as client:
+        reader = RosterReader(client, conf.redis_channel)
         for _ in range(FORGET_TRIES):
-            if await _tell(connection, ("HEXISTS", f"{keys}seen:{store}", name)):
+            lane = await reader.lane(name)
+            if lane is not None and lane.last_seen_at:
                 break
             await asyncio.sleep(FORGET_PAUSE_SECONDS)
-        for kind in ("seen", "known"):
-            await _tell(connection, ("HDEL", f"{keys}{kind}:{store}", name))
-        await _tell(connection, ("SADD", f"{keys}dirty", store))
+        # One that is still connected then is forgotten when it ends.
+        await reader.retire(name)
 
 
 def place(conf: StreamSettings) -> str:

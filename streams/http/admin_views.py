@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import redis
 from django.http import HttpRequest, HttpResponse
 
+from streams.broker.clients import REDIS_ERRORS
 from streams.delivery.connection import Connection, ConnectionSnapshot
 from streams.errors import InvalidName
 from streams.http import listing
@@ -26,7 +26,6 @@ CLUSTER = "cluster"
 MAX_LISTED = 1_000
 # For what the other pods know; without an answer a pod says what it knows itself.
 CLUSTER_SECONDS = 2.0
-REDIS_ERRORS = (redis.RedisError, OSError)
 NO_ANSWER = "Redis gives no answer to this pod, so what the other pods have is not known."
 
 

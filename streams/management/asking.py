@@ -13,13 +13,14 @@ import msgspec
 import redis
 import redis.asyncio
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from streams.api.fields import STORE, STORE_RULE
-from streams.broker.clients import async_client
+from streams.broker.clients import REDIS_ERRORS, async_client
 from streams.conf import StreamSettings, redis_place
 from streams.errors import InvalidName
 from streams.logs import quoted
+from streams.management.explained import ExplainedCommand
 from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
 from streams.roster.reading.similar import did_you_mean, similar_names
@@ -35,31 +36,8 @@ WIDTH = 24
 COLOURS = {LaneState.CONNECTED: "SUCCESS", LaneState.UNKNOWN: "WARNING", LaneState.MISSING: "ERROR"}
 
 
-class ExplainedCommand(BaseCommand):
-    """A command whose help has its usage, examples and exit status, and whose errors are one line each."""
-
-    examples = ""
-    usage = ""
-    exit_status = ""
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Keep the line breaks of the examples."""
-        epilog = f"examples:\n{self.examples}\n{self.exit_status}"
-        kwargs |= {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Beside an error Django's own options would be lines about nothing that is wrong.
-        parser.usage = f"%(prog)s {self.usage} [-h lists all options]"
-        return parser
-
-    def write_json(self, said: msgspec.Struct) -> None:
-        """Write an object on one line."""
-        self.stdout.write(msgspec.json.encode(said).decode())
-
-
 class AskingCommand(ExplainedCommand):
     """A command that asks Redis, and exits with 1 and one line where that gives no answer."""
-
-    exit_status = EXIT_STATUS
 
     def ask(self, question: Callable[[RosterReader], Awaitable[T]]) -> T:
         """Await a question to the roster."""
@@ -78,7 +56,7 @@ class AskingCommand(ExplainedCommand):
                 return asyncio.run(run())
         except redis.ResponseError as error:
             raise CommandError(f"{redis_place(conf.redis_url)} refuses this: {error}.", returncode=1) from None
-        except (redis.RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             why = str(error) or "it took too long"
             sentence = f"{redis_place(conf.redis_url)} gives no answer ({why}). Is it running? REDIS_URL names it."
             raise CommandError(sentence, returncode=1) from None

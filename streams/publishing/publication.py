@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.errors import InvalidEvent
-from streams.wire.publication import TIME, EventId, Outgoing, Timestamp, new_event_id
+from streams.wire.publication import EventId, Outgoing, Timestamp, new_event_id
 from streams.wire.timestamps import now_iso, unix_seconds
 
 MAX_BATCH = 500
@@ -38,10 +38,6 @@ class Publication(Outgoing, frozen=True, kw_only=True, rename="camel", forbid_un
 
     def check(self) -> None:
         """Raise InvalidEvent where a field cannot be meant."""
-        if self.timestamp is not None and unix_seconds(self.timestamp) is None:
-            raise InvalidEvent(
-                f"timestamp must be an ISO 8601 time, such as {TIME}, or epoch milliseconds.", "timestamp"
-            )
         if levels(self.data) > MAX_LEVELS:
             raise InvalidEvent(f"data is nested over {MAX_LEVELS} levels deep.", "data")
 
@@ -146,14 +142,16 @@ def levels(data: Any) -> int:
     return depth
 
 
-def idempotency_key(header: str) -> str:
-    """Read the header Idempotency-Key, a quoted string or a bare one.
+def idempotency_key(header: str | None) -> str:
+    """Read the header Idempotency-Key, a quoted string or a bare one; an empty string is none.
 
     https://www.ietf.org/archive/id/draft-ietf-httpapi-idempotency-key-header-07.html Raises InvalidEvent.
     """
+    if header is None:
+        return ""
     key = header.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    if header and (not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable()):
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
         raise InvalidEvent(f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.")
     return key

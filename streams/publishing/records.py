@@ -8,7 +8,6 @@ from typing import NamedTuple
 import msgspec
 
 from streams.wire.deadlines import deadline_of
-from streams.wire.events import Event
 from streams.wire.publication import Outgoing
 
 ACCEPTED = ":accepted:"
@@ -38,10 +37,8 @@ _read = msgspec.json.Decoder(Record).decode
 
 def record_of(event: Outgoing, taken_at: float, *, durable: bool) -> Record:
     """Return what is kept of an event that is taken at a moment, in Unix seconds."""
-    ends = inf
-    if event.ttl_ms is not None or event.deliver_by is not None:
-        fields = Event(event.client_name, event.event_id, event.timestamp, event.ttl_ms, event.deliver_by)
-        ends = deadline_of(fields, taken_at).expires_at
+    has_deadline = event.ttl_ms is not None or event.deliver_by is not None
+    ends = deadline_of(event, taken_at).expires_at if has_deadline else inf
     return Record(event.event_id, event.client_name, event.timestamp, durable, None if ends == inf else ends)
 
 

@@ -14,9 +14,8 @@ from streams.publishing.publication import Draft
 from streams.publishing.records import Kept, read_kept, record_of, write_record
 from streams.roster.keys import store_of
 from streams.roster.lives import LIFE_SECONDS
-from streams.roster.reading.held import Held, read_tallied
-from streams.roster.reading.lanes import StoreState
-from streams.roster.reading.states import LaneNow, View, in_the_dark, look_at, read_summary, view_of
+from streams.roster.reading.held import Held, Tallied, read_tallied
+from streams.roster.reading.states import LaneNow, View, look_apart, read_summary, view_of
 
 
 class Fate(StrEnum):
@@ -176,35 +175,33 @@ def group_arguments(drafts: Sequence[Draft], now: float, *, looked_up: bool) -> 
 def read_outcomes(reply: Any, groups: Sequence[Sequence[Draft]]) -> list[Outcome]:
     """Read what the script answers of groups."""
     now, tally, answers = reply
-    return [_read_group(now, tally, answer, drafts) for answer, drafts in zip(answers, groups, strict=True)]
+    tallied = read_tallied(tally)
+    return [_read_group(now, tallied, answer, drafts) for answer, drafts in zip(answers, groups, strict=True)]
 
 
-def _read_group(now: int, tally: list[bytes], answer: list[Any], drafts: Sequence[Draft]) -> Outcome:
+def _read_group(now: int, tallied: Tallied, answer: list[Any], drafts: Sequence[Draft]) -> Outcome:
     fate = Fate(answer[0].decode())
     if fate in (Fate.MISMATCH, Fate.OVER):
         return Outcome(fate, number=answer[1])
     if fate is Fate.OFFLINE:
         name = drafts[answer[1]].event.client_name
-        return Outcome(fate, number=answer[1], client=_read_lookup(name, answer[2], now, tally))
+        return Outcome(fate, number=answer[1], client=_read_lookup(name, answer[2], now, tallied))
     return Outcome(
         fate,
         [
             Published(
                 read_kept(earlier) if earlier else None,
                 place,
-                _read_lookup(each.event.client_name, lane, now, tally) if lane else None,
+                _read_lookup(each.event.client_name, lane, now, tallied) if lane else None,
             )
             for (earlier, place, lane), each in zip(answer[1:], drafts, strict=True)
         ],
     )
 
 
-def _read_lookup(name: str, found: list[bytes | None], now: int, tally: list[bytes]) -> Lookup:
+def _read_lookup(name: str, found: list[bytes | None], now: int, tallied: Tallied) -> Lookup:
     here, life, beat, seen, known, written = found
-    view = view_of(now, read_tallied(tally), [life, beat] if life and beat else [])
+    view = view_of(now, tallied, [life, beat] if life and beat else [])
     held = Held(*({name: value.decode()} if value else {} for value in (here, seen, known)))
-    summary = read_summary(written)
-    lane = look_at(name, held, view, said=bool(summary and summary.said))
-    if lane is not None and summary is not None and summary.state is StoreState.DARK:
-        lane = in_the_dark(lane)
-    return Lookup(lane, view)
+    lanes = look_apart([name], held, view, read_summary(written))
+    return Lookup(lanes[0] if lanes else None, view)

@@ -19,7 +19,7 @@ from streams.delivery.duels.report import log_duel_elsewhere
 from streams.delivery.registry import Registry
 from streams.errors import CloseReason
 from streams.roster.messages import Taken, Told
-from streams.roster.script import Kind, Outcome, Verdict
+from streams.roster.script import Item, Kind, Outcome, Verdict, line
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 
 logger = logging.getLogger("sse.registry")
@@ -60,9 +60,9 @@ class Claims:
         self.claimed = self.evicted_elsewhere = self.duels = 0
         self._registry = registry
         self._clock = clock
-        # Redis' clock (Unix seconds) less this process's, as of the last answer: a claim may wait for long until
-        # Redis looks at its own.
-        self._ahead: float | None = None
+        # Between which values Redis' clock (Unix seconds) less this process's is, by an answer that came quickly: a
+        # claim may wait for long until Redis looks at its own.
+        self._ahead: tuple[float, float] | None = None
         self._numbers = itertools.count(1)
         # The last that is to be said of each name.
         self._due: dict[str, Said] = {}
@@ -88,7 +88,8 @@ class Claims:
 
     def closed(self, connection: Connection) -> None:
         """Release the name of a connection that has ended, unless it has another one here."""
-        if self._registry.get(connection.client_name) is None and len(self._due) < MAX_RELEASES:
+        name = connection.client_name
+        if self._registry.get(name) is None and (len(self._due) < MAX_RELEASES or name in self._due):
             self._say(Said(Kind.RELEASE, connection))
 
     def _say(self, said: Said) -> None:
@@ -130,15 +131,23 @@ class Claims:
 
     def sent_ms(self, now: float) -> int:
         """Return what Redis' clock says now, in milliseconds, or 0 where that is not known."""
-        return 0 if self._ahead is None else round(1000 * (now + self._ahead))
+        if self._ahead is None:
+            return 0
+        least, most = self._ahead
+        # What surely waited is older by that much. Where little is known, the oldest that it may be: nobody who
+        # is younger loses his name to it, and it is claimed once more.
+        return round(1000 * (now + (most if self._is_exact else least)))
+
+    @property
+    def _is_exact(self) -> bool:
+        return self._ahead is not None and self._ahead[1] - self._ahead[0] <= STEP_SECONDS
 
     def lines(self, batch: list[Said], now: float) -> str:
         """Return a batch as the script takes it, a line for each; ages are those of now."""
         return "".join(
             [
-                f"{kind} {connection.client_name} {connection.number} "
-                f"{connection.close_reason if kind is Kind.RELEASE else round(1000 * (now - connection.opened_at))}\n"
-                for kind, connection, _tries in batch
+                line(Item(kind, each.client_name, each.number, now - each.opened_at, each.close_reason or ""))
+                for kind, each, _tries in batch
             ]
         )
 
@@ -151,12 +160,13 @@ class Claims:
         return said._replace(kind=Kind.RELEASE) if said.connection.close_reason is not None else said
 
     def clocked(self, redis_time: float, asked: float, answered: float) -> bool:
-        """Take in what Redis' clock said between two moments; say whether it was as this pod thought."""
-        least, most = redis_time - answered - STEP_SECONDS, redis_time - asked + STEP_SECONDS
-        known = self._ahead is not None and least <= self._ahead <= most
-        if not known or answered - asked < STEP_SECONDS:
-            self._ahead = redis_time - (asked + answered) / 2
-        return known
+        """Take in what Redis' clock said between two moments; say whether this pod had known it exactly."""
+        least, most = redis_time - answered, redis_time - asked
+        before, exact = self._ahead, self._is_exact
+        known = before is not None and before[0] <= most + STEP_SECONDS and least - STEP_SECONDS <= before[1]
+        if before is None or not known or answered - asked < max(STEP_SECONDS, before[1] - before[0]):
+            self._ahead = least, most
+        return known and exact
 
     def answered(
         self, batch: list[Said], outcomes: list[Outcome], redis_time: float, asked: float, answered: float

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from streams.roster.keys import SEPARATOR
+from streams.roster.reading.foreign import REFUSED
 
 # An entry's moment is put right where it is off by more.
 CORRECT_MS = 100
@@ -69,7 +70,8 @@ class Outcome(NamedTuple):
 
 # ARGV: the prefix of the keys, the history's id, the life, the pod's name, when it was sent, then a line for each item.
 SCRIPT = (
-    """
+    REFUSED
+    + """
 local prefix, history, life, pod = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -84,21 +86,9 @@ local midnight = day * 86400000
 local touching = time[1] % 3600 < 60
 local found, touched = {}, {}
 local here_of, known_of, mine_of = prefix .. 'here:' .. history .. ':', prefix .. 'known:', life .. ' '
-local dirty, claimed, new, foreign = {}, {}, {}, {}
+local dirty, claimed, new = {}, {}, {}
 -- By what is known of a lane, which is the same of many: what is known of it when it is there today.
 local there_today = {}
-
--- Says whether somebody else's key, which is of another type, keeps a command from being done: the others go on.
-local function refused(reply, key)
-  if type(reply) ~= 'table' or not reply.err then
-    return false
-  end
-  if not string.find(reply.err, 'WRONGTYPE', 1, true) then
-    error(reply.err)
-  end
-  foreign[#foreign + 1] = key
-  return true
-end
 
 local function touch(here, store)
   if not touched[store] then

@@ -5,32 +5,19 @@ Import this module after daphne.server, which decides how Twisted is loaded.
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote
 
-from daphne.http_protocol import WebRequest
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.http import Request as TwistedRequest
 
-from streams.http.answers import (
-    BODY_TOO_LARGE,
-    JSON_HEADERS,
-    MAX_PUBLISH_BYTES,
-    MAX_REGISTER_BYTES,
-    PUBLISH_TOO_LARGE,
-    SERVICE_FAILED,
-    error_body,
-)
-from streams.server.heads import MAX_STREAM_HEAD_BYTES, STREAM_HEAD, plain_headers, stream_headers
-from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
+from streams.server.heads import MAX_STREAM_HEAD_BYTES, STREAM_HEAD, plain_headers
+from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, body_bound, refusal
+from streams.server.request import Request
 from streams.transport.daphne_writer import DISCARDED
-from streams.wire.timestamps import http_date
 
 # From the moment at which a connection may send a request until all of it is there.
 REQUEST_SECONDS = 20
@@ -39,78 +26,7 @@ REQUEST_SECONDS = 20
 KEEP_ALIVE_SECONDS = 620
 # How long the rest of a refused request is read, and dropped.
 LINGER_SECONDS = 5
-# Most paths take no more than MAX_REGISTER_BYTES. The view says so with all that belongs to an
-# answer; this is where reading ends, with room for the framing of a body sent in chunks.
-MAX_BODY_BYTES = 2 * MAX_REGISTER_BYTES
-# What publishes brings whole events, and many of them.
-LARGE_BODY_PATH = re.compile(rb"/api/v1/events(/batch)?\Z")
-MAX_LARGE_BODY_BYTES = 2 * MAX_PUBLISH_BYTES
 TOO_SLOW = f"The request did not come within {REQUEST_SECONDS} s."
-
-
-class Request(WebRequest):
-    """A request, with a short way for those that ask for a stream.
-
-    Daphne validates, copies and decodes every header of a request for applications that
-    it knows nothing of. The stream's is known: it reads a few headers and no body.
-    """
-
-    def __init__(self, channel: RequestReader, queued: object = None) -> None:
-        # As Daphne does, whose way to Twisted's class is a module that warns of its old names.
-        # Django reads forms itself; Twisted would, too, and read a type as a mail's header, which takes 70 µs.
-        TwistedRequest.__init__(self, channel, queued, parsePOSTFormSubmission=False)
-        self.client_addr: list[Any] | None = None
-        self.server_addr = None
-        self.application_queue: Any = None
-        self._response_started = False
-        self.server = channel.factory.server
-        self.server.protocol_connected(self)
-
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
-        """Tell the application that its client is gone."""
-        if self.application_queue:
-            self.send_disconnect()
-        TwistedRequest.connectionLost(self, reason)
-        self.server.protocol_disconnected(self)
-
-    def process(self) -> Any:
-        """Start the application for a request whose head and body are there."""
-        headers = stream_headers(self, self.server.headers_read)
-        if headers is None:
-            return super().process()
-        self.open_stream(headers)
-        return None
-
-    def open_stream(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Start the application with the headers that it reads."""
-        self.client_addr = [self.client.host, self.client.port]
-        path, _mark, query = self.uri.partition(b"?")
-        scope = {
-            "type": "http",
-            "http_version": self.clientproto[-3:].decode(),
-            "method": self.method.decode(),
-            "path": unquote(path.decode()),
-            "query_string": query,
-            "headers": headers,
-            "client": self.client_addr,
-            "server": [self.host.host, self.host.port],
-        }
-        self.application_queue = self.server.create_application(self, scope)
-
-    def handle_exception(self, _exception: BaseException) -> None:
-        """Answer for an application that failed, or end what it has begun to answer."""
-        if self._response_started:
-            self.transport.abortConnection()
-        else:
-            self.basic_error(HTTPStatus.INTERNAL_SERVER_ERROR, b"", SERVICE_FAILED)
-
-    def basic_error(self, status: int, _phrase: bytes, sentence: str) -> None:
-        """Answer in JSON where Daphne has a page."""
-        body = error_body(sentence.rstrip(".") + ".")
-        self.responseHeaders.setRawHeaders(b"Date", [http_date()])
-        headers = [*JSON_HEADERS, (b"Content-Length", b"%d" % len(body))]
-        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
-        self.handle_reply({"type": "http.response.body", "body": body})
 
 
 class RequestReader(HTTPChannel):
@@ -248,7 +164,7 @@ class RequestReader(HTTPChannel):
         """Look at what the head announces before its body is read."""
         # A server may ignore this (RFC 9110, section 7.8), and no other protocol is spoken here.
         self.requests[-1].requestHeaders.removeHeader(b"Upgrade")
-        if self.length is not None and self.length > self._max_body_bytes:
+        if self.length is not None and self.length > body_bound(self._target).max_bytes:
             self._refuse_body()
         else:
             super().allHeadersReceived()
@@ -257,7 +173,7 @@ class RequestReader(HTTPChannel):
         """Count a body, whose length is not known beforehand where it comes in chunks."""
         if not self._handlingRequest:
             self._body_bytes += len(data)
-            if self._body_bytes > self._max_body_bytes:
+            if self._body_bytes > body_bound(self._target).max_bytes:
                 self._refuse_body()
                 return
         super().rawDataReceived(data)
@@ -268,8 +184,7 @@ class RequestReader(HTTPChannel):
         super().allContentReceived()
 
     def _refuse_body(self) -> None:
-        sentence = PUBLISH_TOO_LARGE if self._may_publish else BODY_TOO_LARGE
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body_bound(self._target).sentence)
 
     @property
     def _target(self) -> bytes:
@@ -277,14 +192,6 @@ class RequestReader(HTTPChannel):
         if hasattr(self, "_path"):
             return bytes(self._path)
         return bytes(self.requests[-1].uri) if self.requests else b""
-
-    @property
-    def _may_publish(self) -> bool:
-        return LARGE_BODY_PATH.search(self._target.partition(b"?")[0]) is not None
-
-    @property
-    def _max_body_bytes(self) -> int:
-        return MAX_LARGE_BODY_BYTES if self._may_publish else MAX_BODY_BYTES
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
         """Take a header, unless it announces more than anybody can send."""

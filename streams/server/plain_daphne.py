@@ -13,8 +13,8 @@ from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE
 from streams.server.heads import stream_headers
-from streams.server.http_channel import Request
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
+from streams.server.request import Request
 
 daphnes_process = WebRequest.process
 twisteds_header_received = HTTPChannel.headerReceived

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from streams.wire.events import Event
 from streams.wire.timestamps import unix_seconds
 
 SHOWN_CHARACTERS = 60
+
+
+class Timed(Protocol):
+    """What may have a deadline: an event, or what is to be one. Its fields may hold anything."""
+
+    @property
+    def timestamp(self) -> Any: ...
+
+    @property
+    def ttl_ms(self) -> Any: ...
+
+    @property
+    def deliver_by(self) -> Any: ...
 
 
 class Deadline(NamedTuple):
@@ -18,7 +30,7 @@ class Deadline(NamedTuple):
     unreadable: str
 
 
-def deadline_of(event: Event, taken_at: float) -> Deadline:
+def deadline_of(event: Timed, taken_at: float) -> Deadline:
     """Return an event's deadline, the earlier one where it has two.
 
     `deliverBy` is a time; `ttlMs` counts milliseconds from the event's own `timestamp`, and without
@@ -35,12 +47,12 @@ def deadline_of(event: Event, taken_at: float) -> Deadline:
     return Deadline(min(inf if deliver_by is None else deliver_by, ends), "; ".join(faults))
 
 
-def has_expired(event: Event, now: float, taken_at: float) -> bool:
+def has_expired(event: Timed, now: float, taken_at: float) -> bool:
     """Say whether an event's deadline has passed; both times are Unix seconds."""
     return now >= deadline_of(event, taken_at).expires_at
 
 
-def _end_of_life(event: Event, taken_at: float) -> tuple[float, str]:
+def _end_of_life(event: Timed, taken_at: float) -> tuple[float, str]:
     """Return when `ttlMs` is over, and what is wrong with it, if anything."""
     ttl_ms = event.ttl_ms
     if ttl_ms is None:

@@ -21,6 +21,7 @@ from streams.wire.timestamps import now_iso, unix_seconds
 # Of a whole number that every JSON parser reads as it was meant.
 MAX_TTL_MS = 2**53 - 1
 TIME = "2026-01-05T12:00:00.000Z"
+A_TIME = f"an ISO 8601 time, such as {TIME}, or epoch milliseconds"
 # https://www.w3.org/TR/trace-context/#traceparent-header
 TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 TRACEPARENT_CHARACTERS = 55
@@ -96,6 +97,8 @@ class Outgoing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
             raise InvalidEvent("action must be a string that is not empty.", "action")
         if not isinstance(self.event_id, str) or not valid_event_id(self.event_id):
             raise InvalidEvent(f"eventId must be {EVENT_ID_RULE}.", "eventId")
+        if unix_seconds(self.timestamp) is None:
+            raise InvalidEvent(f"timestamp must be {A_TIME}.", "timestamp")
         event |= self._deadline()
         event |= {"receipt": True} if self.receipt else {}
         event |= {"traceparent": self.traceparent} if self.traceparent is not None else {}
@@ -116,7 +119,7 @@ class Outgoing(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
             fields["ttlMs"] = self.ttl_ms
         if self.deliver_by is not None:
             if unix_seconds(self.deliver_by) is None:
-                raise InvalidEvent(f"deliverBy must be an ISO 8601 time, such as {TIME}.", "deliverBy")
+                raise InvalidEvent(f"deliverBy must be {A_TIME}.", "deliverBy")
             fields["deliverBy"] = self.deliver_by
         return fields
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import struct
 import subprocess
-import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +17,7 @@ import redis
 from streams.conf import read_settings
 from streams.management.commands.publish_event import Command
 from streams.wire.events import ACTIONS
-from tests.support.pods import ROOT, environment, run_manage
+from tests.support.pods import environment, run_manage, run_on_terminal
 from tests.support.redis_server import RedisServer, free_port
 
 CHANNEL = "published-by-command"
@@ -140,28 +134,8 @@ def test_a_long_run_shows_a_script_no_progress(run: Run):
     assert "\r" not in finished.stderr
 
 
-def run_on_terminal(env: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """Run the command where a person looks at it; return its status and all that was shown."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "publish_event", *arguments], cwd=ROOT, env=env, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-    except OSError:
-        # A terminal without a process on its other side reads as an error.
-        pass
-    finally:
-        os.close(ours)
-    return process.wait(30), shown.decode()
-
-
 def test_a_long_run_shows_a_person_its_progress(env: dict[str, str], listener: redis.client.PubSub):
-    status, shown = run_on_terminal(env | {"TERM": "xterm"}, "a", "alert", "50", "10")
+    status, shown = run_on_terminal("publish_event", "a", "alert", "50", "10", env=env)
     assert status == 0
     assert "%" in shown
     assert len(heard(listener)) == 50
@@ -169,7 +143,7 @@ def test_a_long_run_shows_a_person_its_progress(env: dict[str, str], listener: r
 
 
 def test_a_short_run_shows_none(env: dict[str, str]):
-    status, shown = run_on_terminal(env | {"TERM": "xterm"}, "a", "alert", "2")
+    status, shown = run_on_terminal("publish_event", "a", "alert", "2", env=env)
     assert status == 0
     assert "%" not in shown
 

@@ -14,6 +14,7 @@ from channels.layers import channel_layers
 from streams.broker.clients import async_client, pool_options
 from streams.conf import StreamSettings
 from streams.errors import InvalidName, TooManyTraces
+from streams.roster.tracing import store
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.recorder import MAX_TRACED, Noted
 from streams.roster.tracing.store import (
@@ -73,6 +74,16 @@ async def test_read_says_that_there_are_more_events(client: redis.asyncio.Redis,
     entries = (await read(client, CHANNEL, client_name)).entries
     assert len(entries) == READ_EVENTS + 1
     assert entries[-1].kind is Kind.LEFT_OUT
+
+
+async def test_read_of_many_events_of_another_version(
+    client: redis.asyncio.Redis, client_name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(store, "READ_EVENTS", 2)
+    for _ in range(2):
+        await client.xadd(f"{CHANNEL}:traced:{client_name}", {"entry": '{"kind":"teleported"}'})
+    await write(client, [(client_name, CLOSED)])
+    assert (await read(client, CHANNEL, client_name)).entries == [CLOSED]
 
 
 async def test_pod_writes_together_what_it_notes_of_many(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -113,6 +117,25 @@ def run_python(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -
 def run_manage(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end."""
     return run_python("manage.py", *arguments, env=env, timeout=timeout)
+
+
+def run_on_terminal(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
+    """Run a management command where a person looks at it; return its status and all that was shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "manage.py", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, env={**env, "TERM": "xterm"}, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:
+        # A terminal without a process on its other side reads as an error.
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(30), shown.decode()
 
 
 class Pod(ChildProcess):

@@ -46,8 +46,7 @@ function each(attribute, values, change) {
 function fillRow(element, row) {
   const cells = element.matches("[data-cell]") ? [element] : element.querySelectorAll("[data-cell]");
   for (const cell of cells) {
-    const text = row[Number(cell.dataset.cell)];
-    setText(cell, text);
+    setText(cell, row[Number(cell.dataset.cell)]);
   }
   for (const path of element.querySelectorAll("[data-path-cell]")) {
     path.setAttribute("d", row[Number(path.dataset.pathCell)]);

@@ -20,7 +20,7 @@ class Header(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One way in which an endpoint answers what was asked for."""
+    """How an endpoint answers what was asked for."""
 
     status: HTTPStatus
     sentence: str

@@ -13,7 +13,7 @@ from typing import Any
 from streams import VERSION
 from streams.api.documents.described import HEADERS_OF, Header
 from streams.api.documents.schemas import REFERENCE, parameter_schemas, schemas_of
-from streams.api.fields import STORE_PATTERN, STORE_RULE
+from streams.api.fields import StoreName
 from streams.api.problems import ProblemKind, ProblemSaid
 from streams.api.router import Endpoint, Route
 from streams.wire.publication import ClientName, EventId
@@ -21,6 +21,8 @@ from streams.wire.publication import ClientName, EventId
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 SECRET, TOKEN = "adminToken", "token"
+# What may stand for each word in capitals.
+PATH_TYPES = {"NAME": ClientName, "STORE": StoreName, "ID": EventId}
 ABOUT = """\
 What the whole cluster is asked for, and told. Any pod gives the same answer.
 
@@ -100,16 +102,8 @@ def query_parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[s
 
 
 def path_parameter(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return what may stand for a word in capitals."""
-    if name == "STORE":
-        schema: dict[str, Any] = {
-            "type": "string",
-            "pattern": STORE_PATTERN.replace(r"\Z", "$"),
-            "description": STORE_RULE,
-        }
-        schema["examples"] = ["STORE001"]
-    else:
-        schema = added(ClientName if name == "NAME" else EventId, schemas)
+    """Return a word in capitals as a parameter."""
+    schema = added(PATH_TYPES[name], schemas)
     return {"name": name, "in": "path", "required": True, **told(schema)}
 
 
@@ -132,7 +126,7 @@ def told(schema: dict[str, Any]) -> dict[str, Any]:
 def responses(endpoint: Endpoint, problems: Iterable[ProblemKind], schemas: dict[str, Any]) -> dict[str, Any]:
     """Return all answers by their status."""
     said: dict[str, Any] = {}
-    for reply in endpoint.replies:
+    if reply := endpoint.reply:
         answer: dict[str, Any] = {"description": reply.sentence, **headers_said(reply.headers)}
         if reply.content is not None:
             answer["content"] = {JSON: {"schema": added(reply.content, schemas)}}

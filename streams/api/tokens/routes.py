@@ -17,7 +17,7 @@ TOKEN_ROUTES = (
                 refused.refused,
                 PageQuery,
                 summary="List the lanes that came to this pod without the right token",
-                replies=(Reply(HTTPStatus.OK, "They are refused, or with `observe` would be.", refused.Refused),),
+                reply=Reply(HTTPStatus.OK, "They are refused, or with `observe` would be.", refused.Refused),
             )
         },
     ),
@@ -28,12 +28,8 @@ TOKEN_ROUTES = (
                 revoking.revoke,
                 body=revoking.Revoking,
                 summary="Revoke a token, or all that a holder was issued before a moment",
-                replies=(
-                    Reply(
-                        HTTPStatus.ACCEPTED,
-                        "All pods are told; its open streams end within a second.",
-                        revoking.Revoked,
-                    ),
+                reply=Reply(
+                    HTTPStatus.ACCEPTED, "All pods are told; its open streams end within a second.", revoking.Revoked
                 ),
                 example={"jti": "7f3c9a"},
             )

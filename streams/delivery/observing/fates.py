@@ -35,7 +35,7 @@ def look_at(
     To be called before anything is written: `deliveries` has the frames for each connection.
     """
     seen: list[Seen] = []
-    left = {connection.client_name: Counter(frames) for connection, frames in deliveries.items()}
+    left = {each.client_name: Counter(frames) for each, frames in deliveries.items() if each.client_name in traced}
     for name, message in zip(names, messages, strict=True):
         if name not in traced:
             continue

@@ -20,7 +20,8 @@ from streams.auth.results import BadKeys, BadToken, Result
 from streams.auth.rights import Holder, Right
 from streams.auth.tokens import MAX_MOMENT, Verifier, rules_of
 from streams.conf import StreamSettings
-from streams.management.asking import ExplainedCommand, client_name
+from streams.management.asking import client_name
+from streams.management.explained import ExplainedCommand
 from streams.wire.timestamps import iso
 
 REFUSED_STATUS = 3
@@ -44,12 +45,14 @@ class Command(ExplainedCommand):
     """Read one token from standard input, and judge it."""
 
     help = "Read a token from standard input, and say what a pod with these settings would do. The token is not shown."
-    usage = "[--for NAME] [--keys FILE] [--json] < FILE"
-    exit_status = "exit status: 0 a pod takes it, 1 there are no keys, 2 wrong arguments, 3 a pod refuses it"
+    usage = "[--for NAME] [--keys FILE] [--json] [-h lists all options] < FILE"
     examples = """\
+examples:
   manage.py make_token STORE001-LANE01 | manage.py check_token
   manage.py check_token --for STORE001-LANE01 < token      whether it opens this client's stream
   manage.py check_token --keys jwks.json --json < token
+
+exit status: 0 a pod takes it, 1 there are no keys, 2 wrong arguments, 3 a pod refuses it
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

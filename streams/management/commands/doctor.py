@@ -7,12 +7,11 @@ import asyncio
 import os
 import sys
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 import msgspec
 from django.conf import settings
 from django.core import checks
-from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import no_style
 
 from streams.checks import DESCRIPTORS_ID
@@ -20,6 +19,8 @@ from streams.doctor.examination import examine
 from streams.doctor.findings import Finding, State
 from streams.doctor.process import Said
 from streams.doctor.roles import Role
+from streams.management.arguments import service_address
+from streams.management.explained import ExplainedCommand
 
 EXAMPLES = """
 examples:
@@ -35,23 +36,19 @@ exit status: 0 no failure, 1 at least one failure, 2 wrong arguments
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     """Parse, examine, print."""
 
     help = "Look at Redis, the pods, the front door and the settings, and say what to do about what is not well."
     # They are looked at with the rest.
     requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Keep the line breaks of the examples."""
-        kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        return super().create_parser(prog_name, subcommand, **kwargs)
+    examples = EXAMPLES
+    usage = "[--url URL] [--json] [-h lists all options]"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the front door's address, and how to answer."""
-        parser.add_argument(
-            "--url", default="", help="the front door as devices reach it, such as https://sse.example.com"
-        )
+        help_of_url = "the front door as devices reach it, such as https://sse.example.com"
+        parser.add_argument("--url", type=service_address, help=help_of_url)
         parser.add_argument(
             "--role",
             choices=[str(Role.POD), str(Role.OPERATOR)],
@@ -60,14 +57,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
-    def handle(self, *, url: str, role: str, json: bool, **_options: Any) -> None:
+    def handle(self, *, url: SplitResult | None, role: str, json: bool, **_options: Any) -> None:
         """Print what was found; exit with 1 where it is in the way of the service."""
-        if url and not is_http(url):
-            raise CommandError(f"--url is {url!r}, but it must be http:// or https:// and a host.", returncode=2)
         # https://no-color.org
         if os.environ.get("NO_COLOR"):
             self.style = no_style()
-        report = asyncio.run(examine(settings.STREAMS, url, said(), DESCRIPTORS_ID, Role(role)))
+        door = url.geturl() if url else ""
+        report = asyncio.run(examine(settings.STREAMS, door, said(), DESCRIPTORS_ID, Role(role)))
         if json:
             self.stdout.write(msgspec.json.encode(report).decode())
         else:
@@ -87,15 +83,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{state}  {finding.check:11}  {finding.says}")
         if finding.remedy:
             self.stdout.write(f"{'':22}{finding.remedy}")
-
-
-def is_http(url: str) -> bool:
-    """Say whether a URL can be asked for a stream."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def said() -> list[Said]:

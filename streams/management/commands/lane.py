@@ -10,7 +10,7 @@ from django.conf import settings
 
 from streams.api.pages import Client, client_of
 from streams.errors import CloseReason
-from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
+from streams.management.asking import EXIT_STATUS, AskingCommand, client_name, entry_line, fail_unseen
 from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
@@ -33,10 +33,13 @@ class Command(AskingCommand):
     """Parse, then ask Redis and the pods."""
 
     help = "Say where a lane is and since when, how it ended last, and its last transitions."
-    usage = "NAME [--json]"
-    examples = """\
+    usage = "NAME [--json] [-h lists all options]"
+    examples = f"""\
+examples:
   manage.py lane STORE001-LANE01
   manage.py lane STORE001-LANE01 --json
+
+{EXIT_STATUS}
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

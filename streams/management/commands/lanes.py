@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from streams.api.pages import MAX_LIMIT, client_of
-from streams.management.asking import UNSEEN_STATUS, WIDTH, AskingCommand, store_name
+from streams.management.asking import EXIT_STATUS, UNSEEN_STATUS, WIDTH, AskingCommand, store_name
 from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.reading.reader import RosterReader
 from streams.roster.reading.similar import did_you_mean, similar_stores
@@ -18,11 +18,14 @@ class Command(AskingCommand):
     """Parse, then go through the pages."""
 
     help = "List the lanes of the cluster, in the order of their stores."
-    usage = "[--store STORE] [--state STATE] [--json]"
-    examples = """\
+    usage = "[--store STORE] [--state STATE] [--json] [-h lists all options]"
+    examples = f"""\
+examples:
   manage.py lanes --store STORE001
   manage.py lanes --state missing              expected lanes that are away while others of their store are there
   manage.py lanes --state connected --json     one JSON object for each lane
+
+{EXIT_STATUS}
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from streams.auth.tokens import MAX_TOKEN_BYTES, rules_of
 from streams.conf import StreamSettings
 from streams.conf.tokens import split_secrets
 from streams.management.arguments import duration, key_source, pattern
-from streams.management.asking import ExplainedCommand
+from streams.management.explained import ExplainedCommand
 from streams.wire.timestamps import iso
 
 DEFAULT_TTL = "8h"
@@ -31,14 +31,16 @@ class Command(ExplainedCommand):
     """Parse, then sign."""
 
     help = "Write a token on standard output, and what it is for on standard error."
-    usage = "[NAME …] [--publish PATTERN] [--admin read|act] [--ttl 8h] [--key @FILE|@-]"
-    exit_status = "exit status: 0 it is made, 1 there is no key, or one that pods do not take, 2 wrong arguments"
+    usage = "[NAME …] [--publish PATTERN] [--admin read|act] [--ttl 8h] [--key @FILE|@-] [-h lists all options]"
     examples = """\
+examples:
   manage.py make_token STORE001-LANE01                     for one lane, for 8 hours
   manage.py make_token 'STORE001-*' --ttl 30d              for every lane of a store
   manage.py make_token --sub orders --publish '*'          for a back end that publishes to any client
   manage.py make_token --sub alice --admin read            for an operator who looks
   manage.py make_token STORE001-LANE01 --key @private.pem --kid 2026-11
+
+exit status: 0 it is made, 1 there is no key, or one that pods do not take, 2 wrong arguments
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from streams.conf import StreamSettings
 from streams.management.arguments import coming_time, json_value, service_address, token_file, whole
+from streams.management.explained import ExplainedCommand
 from streams.management.publishing.api import Api
 from streams.management.publishing.checking import client_sentence, examine, found_sentence
 from streams.management.publishing.given import Given, Refusal, checked, no_sample, read_file
@@ -44,25 +45,18 @@ MAX_INTERVAL_MS = 86_400_000
 MAX_TTL_MS = 7 * 86_400_000
 # Neither Redis nor a pod knows what the device did.
 UNKNOWN = "delivery is not known"
-USAGE = "%(prog)s CLIENT ACTION [COUNT] [INTERVAL_MS] [options; -h lists them]"
 # A shorter run is over before a bar would be read.
 PROGRESS_COUNT = 20
 # Of what is wrong with a file.
 SHOWN = 20
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     """Parse, then publish."""
 
     help = "Publish COUNT events for CLIENT, INTERVAL_MS apart, or those of a file: through Redis, or with --url a pod."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Keep the line breaks of the examples."""
-        kwargs |= {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Beside an error Django's own options would be seven lines about nothing that is wrong.
-        parser.usage = USAGE
-        return parser
+    examples = EXAMPLES
+    usage = "CLIENT ACTION [COUNT] [INTERVAL_MS] [options; -h lists them]"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take what the original's test publisher took, and options."""

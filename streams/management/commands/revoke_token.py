@@ -45,13 +45,15 @@ class Command(AskingCommand):
         "Revoke a token by its jti, or all that a holder (sub) was issued before a moment, now unless said, or the "
         "token on standard input. Streams that were opened with it end within a second."
     )
-    usage = "[--jti ID | --sub NAME [--issued-before TIME]] [--until TIME]"
-    exit_status = "exit status: 0 it is revoked, 1 Redis cannot be reached, 2 wrong arguments, or no token"
+    usage = "[--jti ID | --sub NAME [--issued-before TIME]] [--until TIME] [-h lists all options]"
     examples = """\
+examples:
   manage.py revoke_token < token
   manage.py revoke_token --jti 7f3c9a
   manage.py revoke_token --sub STORE001-LANE01                all that it has now
   manage.py revoke_token --sub orders --issued-before 2026-01-05T12:00:00Z --until 2026-02-05T12:00:00Z
+
+exit status: 0 it is revoked, 1 Redis cannot be reached, 2 wrong arguments, or no token
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

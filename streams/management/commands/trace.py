@@ -11,16 +11,16 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from streams.api.traces import DEFAULT_MINUTES
 from streams.errors import TooManyTraces
 from streams.management.arguments import whole
-from streams.management.asking import AskingCommand, client_name, entry_line, fail_unseen
+from streams.management.asking import EXIT_STATUS, AskingCommand, client_name, entry_line, fail_unseen
 from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.sentence import closing_sentence
 from streams.roster.tracing.trace import MAX_MINUTES, Visitor, start_trace, trace
 from streams.wire.timestamps import now_iso
 
-DEFAULT_MINUTES = 60
 LOOK_SECONDS = 1.0
 # For how long events are noted when nobody follows any more, and how often that is asked for anew.
 FOLLOWED_MINUTES = 2
@@ -37,11 +37,14 @@ class Command(AskingCommand):
     """Parse, then ask, or ask again and again."""
 
     help = "Write what became of a client: connects, ends, gaps, and the events that pods remember; never their data."
-    usage = "NAME [--minutes N] [--follow] [--json]"
-    examples = """\
+    usage = "NAME [--minutes N] [--follow] [--json] [-h lists all options]"
+    examples = f"""\
+examples:
   manage.py trace STORE001-LANE01
   manage.py trace STORE001-LANE01 --minutes 5 --json     one JSON object for each entry, then the sentence
   manage.py trace STORE001-LANE01 --follow               goes on until Ctrl-C, with each event's fate
+
+{EXIT_STATUS}
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

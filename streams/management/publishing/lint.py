@@ -11,7 +11,7 @@ import msgspec
 
 from streams.publishing.publication import Publication
 from streams.wire.deadlines import deadline_of
-from streams.wire.events import ACTIONS, Event
+from streams.wire.events import ACTIONS
 from streams.wire.timestamps import iso, unix_seconds
 
 # Nobody can sign in less; who writes 60 meant seconds.
@@ -25,8 +25,7 @@ CLOSE = 0.8
 
 def expires_at(said: Publication, now: float) -> str | None:
     """Return until when an event would be delivered that is published now, in Unix seconds, or None for ever."""
-    timestamp = now * 1000 if said.timestamp is None else said.timestamp
-    ends = deadline_of(Event(said.client_name, said.event_id, timestamp, said.ttl_ms, said.deliver_by), now).expires_at
+    ends = deadline_of(said, now).expires_at
     return None if ends == inf else iso(ends)
 
 

@@ -1,4 +1,4 @@
-"""How scripts read keys of the roster under which somebody else may have written."""
+"""How scripts get past keys of the roster under which somebody else may have written."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ logger = logging.getLogger("sse.redis")
 
 # In a line of log.
 MAX_NAMED = 3
-# Of another type a key reads as nothing, and its name is added to `foreign`, so that the other stores are read.
-READ = """
+# Says whether a key of another type keeps a command from being done, and adds its name to `foreign`: the others go on.
+REFUSED = """
 local foreign = {}
-local function read(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
+local function refused(reply, key)
   if type(reply) ~= 'table' or not reply.err then
-    return reply
+    return false
   end
   if not string.find(reply.err, 'WRONGTYPE', 1, true) then
     error(reply.err)
   end
   foreign[#foreign + 1] = key
-  return {}
+  return true
+end
+"""
+# Such a key reads as nothing.
+READ = (
+    REFUSED
+    + """
+local function read(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  return refused(reply, key) and {} or reply
 end
 local function size_of(key)
   return tonumber(read('HLEN', key)) or 0
 end
 """
+)
 
 
 def report_foreign(keys: Collection[str], said: Sparingly) -> None:

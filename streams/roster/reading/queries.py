@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.roster.keys import SEPARATOR
 from streams.roster.lives import LIFE_SECONDS
-from streams.roster.reading.foreign import READ
+from streams.roster.reading.foreign import READ, REFUSED
 from streams.roster.script import Said
 
 # A store with more lanes is large: it is read in parts, and its lanes are in an index of their own.
@@ -54,17 +54,23 @@ return {now, tally, pods, found}
 """
 )
 
-# ARGV: names. Of each who has it, and how its last connection ended.
+# ARGV: names. Of each who has it, which is empty where nobody can say, and how its last connection ended; then foreign
+# keys.
 READ_CLAIMS = (
-    HEAD
+    REFUSED
+    + HEAD
     + """
 local found = {}
 for place = 2, #ARGV do
   local name = ARGV[place]
   local store = string.match(name, '^([^SEPARATOR]*)SEPARATOR') or ''
-  found[place - 1] = {redis.call('HGET', here .. store, name), redis.call('HGET', seen .. store, name)}
+  local entry, ended = redis.pcall('HGET', here .. store, name), redis.pcall('HGET', seen .. store, name)
+  if refused(entry, here .. store) or refused(ended, seen .. store) then
+    entry, ended = '', false
+  end
+  found[place - 1] = {entry, ended}
 end
-return {now, tally, pods, found}
+return {now, tally, pods, found, foreign}
 """.replace("SEPARATOR", f"%{SEPARATOR}")
 )
 

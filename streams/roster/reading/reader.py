@@ -9,13 +9,12 @@ import redis.asyncio
 
 from streams.roster.keys import prefix, store_of
 from streams.roster.lives import FORGET_SECONDS, Heard, read_lives
-from streams.roster.reading.held import read_count, read_hash, read_names
+from streams.roster.reading.held import EXPECTED_END, read_count, read_hash, read_names
 from streams.roster.reading.lanes import Lane, Lanes, LaneState, Store, Stores, StoreState, Totals
 from streams.roster.reading.queries import EXPECT, LARGE, READ_TOTALS, RETIRE
 from streams.roster.reading.reads import DONE, MAX_STORES, Reads, position_of
 from streams.roster.reading.shown import lane_of, store_of_summary
-from streams.roster.reading.states import look, read_summary
-from streams.roster.script import Said
+from streams.roster.reading.states import look, look_for, read_summary
 from streams.wire.timestamps import iso, now_iso
 
 # How many lanes one page looks at, or what costs as much: some milliseconds of Redis, and of the pod.
@@ -49,12 +48,12 @@ class RosterReader:
 
     async def lane(self, name: str) -> Lane | None:
         """Return one lane as it is now, or None where the name is not known."""
-        ((store, view, summary, held),) = await self._reads.stores([store_of(name)])
+        view, ((store, summary, held),) = await self._reads.stores([store_of(name)])
         if held is None:
             view, lanes = await self._reads.lanes(store, [name])
         else:
-            lanes = look(held, view, summary).lanes
-        return next((lane_of(lane, view) for lane in lanes if lane.name == name), None)
+            lanes = look_for([name], held, view, summary)
+        return lane_of(lanes[0], view) if lanes else None
 
     async def lanes(
         self,
@@ -96,7 +95,8 @@ class RosterReader:
         # Those that the tally has not seen yet.
         unseen = [name for name in page if found[name] is None]
         for place in range(0, len(unseen), MAX_STORES):
-            for name, view, _summary, held in await self._reads.stores(unseen[place : place + MAX_STORES]):
+            view, read = await self._reads.stores(unseen[place : place + MAX_STORES])
+            for name, _summary, held in read:
                 found[name] = look(held, view).summary if held else None
         # One that has just lost its last lane is none any more.
         shown = [store_of_summary(name, summary) for name in page if (summary := found[name]) and summary.lanes]
@@ -108,7 +108,7 @@ class RosterReader:
         Of a store with more than 1,000 lanes it is the first 1,000, which lanes() goes on from, and the
         sum is as of when the tally last looked.
         """
-        ((_store, view, summary, held),) = await self._reads.stores([store])
+        view, ((_store, summary, held),) = await self._reads.stores([store])
         if held is None:
             page = await self.lanes(store=store, limit=LARGE)
             return (store_of_summary(store, summary), page.clients) if summary else None
@@ -125,8 +125,8 @@ class RosterReader:
         if strangers := [name for name in names if store_of(name) != store]:
             raise ValueError(f"{strangers[0]} is no lane of the store {store!r}")
         known = self._client.hscan_iter(f"{self._prefix}known:{store}", count=LARGE)
-        expected = f" {Said.EXPECTED}".encode()
-        said = {name.decode(errors="replace") async for name, value in known if value.endswith(expected)}
+        expected_end = EXPECTED_END.encode()
+        said = {name.decode(errors="replace") async for name, value in known if value.endswith(expected_end)}
         await self._reads.run(EXPECT, store, len(names), *names, *said.difference(names))
 
     async def retire(self, name: str) -> bool:

@@ -9,7 +9,7 @@ import redis.asyncio
 
 from streams.roster.keys import store_of
 from streams.roster.reading.held import Held, read_fields, read_held, read_names, read_tallied
-from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.lanes import LaneState
 from streams.roster.reading.queries import (
     EXPECT,
     FIND_STORES,
@@ -24,8 +24,7 @@ from streams.roster.reading.states import (
     Summary,
     View,
     connected,
-    in_the_dark,
-    look_at,
+    look_apart,
     look_for,
     read_summary,
     view_of,
@@ -74,6 +73,24 @@ class Step(NamedTuple):
     looks: int
 
 
+class StoreRead(NamedTuple):
+    """What stands in Redis of one store: its sum, if it has one, and what is held, None of a large one."""
+
+    store: str
+    summary: Summary | None
+    held: Held | None
+
+
+def read_stores(stores: Sequence[str], reply: list[Any]) -> tuple[View, list[StoreRead], list[bytes]]:
+    """Read what READ_STORES answers: how stores are looked at, each of them, and the foreign keys in the way."""
+    now, tally, pods, found, foreign = reply
+    read = [
+        StoreRead(store, read_summary(summary), read_held(hashes) if hashes else None)
+        for store, (summary, *hashes) in zip(stores, found, strict=True)
+    ]
+    return view_of(now, read_tallied(tally), pods), read, foreign
+
+
 # Of a step that found nothing.
 NOWHERE = View(0, 0, None, {})
 
@@ -89,24 +106,17 @@ class Reads:
         """Run one of SCRIPTS."""
         return await self._scripts[script](args=[self._prefix, *arguments])
 
-    async def stores(self, stores: Sequence[str]) -> list[tuple[str, View, Summary | None, Held | None]]:
-        """Read stores: of each how it is looked at, its sum if it has one, and what is held, None of a large one."""
-        now, tally, pods, found, _foreign = await self.run(READ_STORES, *stores)
-        view = view_of(now, read_tallied(tally), pods)
-        return [
-            (store, view, read_summary(summary), read_held(hashes) if hashes else None)
-            for store, (summary, *hashes) in zip(stores, found, strict=True)
-        ]
+    async def stores(self, stores: Sequence[str]) -> tuple[View, list[StoreRead]]:
+        """Read stores, and how they are looked at."""
+        view, found, _foreign = read_stores(stores, await self.run(READ_STORES, *stores))
+        return view, found
 
     async def lanes(self, store: str, names: list[str]) -> tuple[View, list[LaneNow]]:
-        """Look at lanes of one store, which is as dark as the tally found it."""
+        """Look at lanes of one store, which is as the tally found it last."""
         now, tally, pods, (written, *hashes) = await self.run(READ_LANES, store, *names)
-        view, summary = view_of(now, read_tallied(tally), pods), read_summary(written)
+        view = view_of(now, read_tallied(tally), pods)
         held = Held(*(read_fields(names, reply) for reply in hashes))
-        said, opened = (summary.said, summary.opened) if summary else (False, 0)
-        lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
-        dark = summary is not None and summary.state is StoreState.DARK
-        return view, list(map(in_the_dark, lanes)) if dark else lanes
+        return view, look_apart(names, held, view, read_summary(written))
 
     async def summaries(self, index: str, lowest: str, count: int, q: str) -> tuple[list[bytes], list[bytes | None]]:
         """Read the first stores of an index, from the lowest on, with `q` in their names, and their sums."""
@@ -147,7 +157,8 @@ class Reads:
     async def _look(
         self, stores: list[str], position: Position, state: LaneState | None, q: str
     ) -> AsyncGenerator[Step]:
-        for store, view, summary, held in await self.stores(stores):
+        view, found = await self.stores(stores)
+        for store, summary, held in found:
             after = position.name if store == position.store else ""
             if held is None:
                 async for step in self._look_at_large(store, view, after, q):

@@ -197,6 +197,13 @@ def look_for(names: Iterable[str], held: Held, view: View, before: Summary | Non
     return [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
 
 
+def look_apart(names: Iterable[str], held: Held, view: View, tallied: Summary | None) -> list[LaneNow]:
+    """Look at some lanes of a store of which no others are held; it is as the tally found it last."""
+    said, opened = (tallied.said, tallied.opened) if tallied else (False, 0)
+    lanes = [lane for name in names if (lane := look_at(name, held, view, said=said, opened=opened)) is not None]
+    return list(map(in_the_dark, lanes)) if tallied and tallied.state is StoreState.DARK else lanes
+
+
 def connected(held: Held, view: View) -> Iterator[str]:
     """Give the names of the lanes that are connected."""
     return (name for name, written in held.here.items() if view.alive(written.partition(" ")[0]))
@@ -242,11 +249,9 @@ def look_at(name: str, held: Held, view: View, *, said: bool, opened: int = 0) -
 
 
 def _last(entry: Entry | None, ended: Ended, view: View) -> int:
-    """Return the last moment at which a lane may have been connected."""
+    """Return the last moment at which a lane may have been connected, which it is not now."""
     if entry is None:
         return ended.at
-    if view.alive(entry.life):
-        return view.now
     beat = view.pods.get(entry.life)
     return beat.at if beat else entry.opened
 

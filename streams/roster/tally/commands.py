@@ -10,9 +10,10 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from streams.roster.reading.held import Held, Tallied, read_held, read_tallied
+from streams.roster.reading.held import Held, Tallied, read_tallied
 from streams.roster.reading.queries import READ_CLAIMS, READ_STORES
-from streams.roster.reading.states import Gone, Summary, View, read_summary, view_of
+from streams.roster.reading.reads import StoreRead, read_stores
+from streams.roster.reading.states import Gone, View, view_of
 from streams.roster.tally import scripts
 from streams.roster.tally.unclaimed import Claim
 
@@ -99,14 +100,14 @@ class Commands:
         """Take stores that are to be looked at; write() says that they were."""
         return [store.decode(errors="replace") for store in await self._run(scripts.TAKE, self._lock_ms, count)]
 
-    async def read_stores(self, stores: list[str]) -> tuple[View, list[tuple[str, Summary | None, Held | None]]]:
-        """Read stores: each with its summary, if it has one, and what is held of it, or None for a large one."""
-        now, tally, pods, found, foreign = await self._scripts[READ_STORES](args=[self._prefix, *stores])
-        self.foreign.update(key.decode(errors="replace") for key in foreign)
-        return view_of(now, read_tallied(tally), pods), [
-            (store, read_summary(summary), read_held(hashes) if hashes else None)
-            for store, (summary, *hashes) in zip(stores, found, strict=True)
-        ]
+    async def read_stores(self, stores: list[str]) -> tuple[View, list[StoreRead]]:
+        """Read stores, and how they are looked at."""
+        view, found, foreign = read_stores(stores, await self._scripts[READ_STORES](args=[self._prefix, *stores]))
+        self._note_foreign(foreign)
+        return view, found
+
+    def _note_foreign(self, keys: list[bytes]) -> None:
+        self.foreign.update(key.decode(errors="replace") for key in keys)
 
     async def read_large(self, store: str, history: str) -> Held:
         """Read a large store in parts, and put its lanes into their index."""
@@ -145,7 +146,8 @@ class Commands:
 
     async def read_claims(self, names: list[str]) -> tuple[View, Tallied, dict[str, Claim]]:
         """Read who has each of some clients."""
-        now, tally, pods, found = await self._scripts[READ_CLAIMS](args=[self._prefix, *names])
+        now, tally, pods, found, foreign = await self._scripts[READ_CLAIMS](args=[self._prefix, *names])
+        self._note_foreign(foreign)
         tallied = read_tallied(tally)
         claims = {name: Claim(*map(_text, claim)) for name, claim in zip(names, found, strict=True)}
         return view_of(now, tallied, pods), tallied, claims

@@ -77,18 +77,12 @@ def differences(looks: Iterable[Look]) -> list[int]:
 def _counts(summary: Summary | None) -> list[int]:
     if summary is None or not summary.lanes:
         return [0] * len(TOTALS)
-    # In the order of TOTALS.
-    return [
-        1,
-        summary.lanes,
-        summary.expected,
-        summary.connected,
-        summary.offline,
-        summary.unknown,
-        summary.missing,
-        int(summary.state is StoreState.DARK),
-        int(summary.state is StoreState.PARTIAL),
-    ]
+    counts = msgspec.structs.asdict(summary) | {
+        "stores": 1,
+        "dark_stores": int(summary.state is StoreState.DARK),
+        "partial_stores": int(summary.state is StoreState.PARTIAL),
+    }
+    return [counts[field] for field in TOTALS]
 
 
 def rows(looks: Iterable[Look]) -> list[str | bytes | int]:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from streams.roster.reading.lanes import LaneState, StoreState
+from streams.roster.reading.lanes import LaneState, StoreState, Totals
 
-# What HINCRBY counts, in this order.
-TOTALS = (
-    "stores",
-    "lanes",
-    "expected",
-    "connected",
-    "offline",
-    "unknown",
-    "missing",
-    "dark_stores",
-    "partial_stores",
-)
+# What HINCRBY counts, in this order; pods are counted by whoever reads.
+TOTALS = tuple(field for field in Totals.__struct_fields__ if field != "pods")
 # Instead of a summary: it stands as it is, or the store has no lanes any more.
 UNCHANGED, NONE = "", "-"
 

@@ -9,8 +9,7 @@ import msgspec
 import redis.asyncio
 
 from streams.errors import TooManyTraces
-from streams.roster.keys import TRACE, TRACED, TRACING, prefix
-from streams.roster.lives import Heard, read_lives
+from streams.roster.keys import TRACE, TRACED, TRACING
 from streams.roster.tracing.entries import Kind, TraceEntry, decode, encode
 from streams.roster.tracing.recorder import MAX_TRACED, Noted
 
@@ -90,10 +89,10 @@ async def read(client: redis.asyncio.Redis, channel: str, name: str) -> Stored:
         pipeline.xrevrange(channel + TRACE + name, count=READ_TRANSITIONS)
         pipeline.xrevrange(channel + TRACED + name, count=READ_EVENTS)
         (seconds, microseconds), transitions, events = await pipeline.execute()
-    entries = entries_of(transitions) + entries_of(events)
-    if len(events) >= READ_EVENTS:
-        oldest = next(entry for entry in entries if entry.fate)
-        entries.append(TraceEntry(Kind.LEFT_OUT, at=oldest.at, fate=oldest.fate))
+    noted = entries_of(events)
+    entries = entries_of(transitions) + noted
+    if len(events) >= READ_EVENTS and noted:
+        entries.append(TraceEntry(Kind.LEFT_OUT, at=noted[0].at, fate=noted[0].fate))
     return Stored(seconds + microseconds / 1_000_000, entries)
 
 
@@ -116,16 +115,6 @@ def entries_of(reply: list[Any]) -> list[TraceEntry]:
         except (KeyError, ValueError):
             continue
     return found
-
-
-async def read_pods(client: redis.asyncio.Redis, channel: str) -> list[Heard]:
-    """Read which pods there are."""
-    async with client.pipeline(transaction=False) as pipeline:
-        pipeline.time()
-        pipeline.hgetall(prefix(channel) + "pods")
-        (seconds, microseconds), said = await pipeline.execute()
-    reply = [value for pair in said.items() for value in pair]
-    return read_lives(seconds * 1000 + microseconds // 1000, reply)
 
 
 async def trace_on(client: redis.asyncio.Redis, channel: str, name: str, minutes: float) -> None:

@@ -14,10 +14,11 @@ import redis.asyncio
 from streams.broker.clients import async_client
 from streams.roster.membership import Membership
 from streams.roster.messages import Told, Traced
+from streams.roster.reading.reader import RosterReader
 from streams.roster.tracing.entries import TraceEntry
 from streams.roster.tracing.merging import merged
 from streams.roster.tracing.questions import Answered, Ask, Questions
-from streams.roster.tracing.store import MAX_TRACE_MINUTES, read, read_pods, trace_on
+from streams.roster.tracing.store import MAX_TRACE_MINUTES, read, trace_on
 from streams.wire.events import valid_name
 from streams.wire.timestamps import iso
 
@@ -48,7 +49,8 @@ async def trace(source: Source, name: str, minutes: float) -> list[TraceEntry]:
     It begins with what says how the client was before. Raises what redis-py does.
     """
     async with source.client() as client:
-        pods = {heard.life: heard.says.pod_name for heard in await read_pods(client, source.channel) if heard.alive}
+        lives = await RosterReader(client, source.channel).pods()
+        pods = {heard.life: heard.says.pod_name for heard in lives if heard.alive}
         began = time.monotonic()
         answers = await source.ask(name, set(pods))
         # An end that a pod has told of has to be found there.

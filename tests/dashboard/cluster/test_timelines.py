@@ -49,4 +49,4 @@ async def test_timelines_are_read_once_in_a_while(local_pod: Pod, fleet: Fleet):
     await note(Kind.CLOSED, "2026-01-01T01:00:00.000Z")
     assert kinds(await found.trace("LANE")) == [Kind.OPENED]
     found.forget()
-    assert kinds(await found.trace("LANE")) != [Kind.OPENED]
+    assert kinds(await found.trace("LANE")) == [Kind.CLOSED]

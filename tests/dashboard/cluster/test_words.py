@@ -3,11 +3,9 @@ from __future__ import annotations
 import pytest
 
 from dashboard.cluster.words import (
-    counted,
     ended,
     lane_headline,
     lane_since,
-    named,
     short,
     since,
     store_headline,
@@ -27,22 +25,11 @@ def store(state: StoreState, *missing: str) -> Store:
     return Store("STORE007", state, 6, 5, 4, 1, 0, list(missing))
 
 
-@pytest.mark.parametrize(("number", "said"), [(0, "0 lanes"), (1, "1 lane"), (1204, "1,204 lanes")])
-def test_counted(number: int, said: str):
-    assert counted(number, "lane") == said
-
-
 @pytest.mark.parametrize(
     ("name", "shown"), [("STORE007-LANE03", "LANE03"), ("STORE007-LANE-3", "LANE-3"), ("kiosk", "kiosk"), ("S-", "")]
 )
 def test_short_is_the_name_within_its_store(name: str, shown: str):
     assert short(name) == shown
-
-
-def test_named_counts_what_it_does_not_name():
-    assert named(list("ABC")) == "A, B, C"
-    assert named(list("ABCDE")) == "A, B, C and 2 more"
-    assert named([]) == ""
 
 
 def test_since_leaves_out_today():

@@ -5,6 +5,17 @@ import pytest
 from dashboard.content import formats
 
 
+@pytest.mark.parametrize(("number", "said"), [(0, "0 lanes"), (1, "1 lane"), (1204, "1,204 lanes")])
+def test_counted(number: int, said: str) -> None:
+    assert formats.counted(number, "lane") == said
+
+
+def test_named_counts_what_it_does_not_name() -> None:
+    assert formats.named(list("ABC")) == "A, B, C"
+    assert formats.named(list("ABCDE")) == "A, B, C and 2 more"
+    assert formats.named([]) == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3599, "59 min"), (7260, "2 h 1 min"), (90000, "1 d 1 h")],

@@ -7,12 +7,10 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-import redis.asyncio
 
 from streams.roster.reading.lanes import Totals
 from streams.roster.reading.reader import RosterReader
@@ -20,7 +18,7 @@ from tests.conftest import StartPod
 from tests.support.http import EventStream, close_all, open_stream
 from tests.support.operators import Operator
 from tests.support.pods import Pod, environment, run_manage
-from tests.support.redis_server import CHANNEL, RedisServer
+from tests.support.redis_server import RedisServer
 
 STORES = [f"STORE{number:03}" for number in range(1, 11)]
 LANES = {store: [f"{store}-LANE{number:02}" for number in range(1, 7)] for store in STORES}
@@ -77,14 +75,6 @@ class Shown(HTMLParser):
     def _note(self, place: str, text: str, *, own: bool) -> None:
         if place and text and not own and place not in FLEETING:
             self.texts.append((place, text))
-
-
-@pytest.fixture
-async def reader(mortal_redis: RedisServer) -> AsyncIterator[RosterReader]:
-    mortal_redis.start()
-    client = redis.asyncio.Redis.from_url(mortal_redis.url)
-    yield RosterReader(client, CHANNEL)
-    await client.aclose()
 
 
 @pytest.fixture

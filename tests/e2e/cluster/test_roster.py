@@ -6,11 +6,10 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import redis.asyncio
+import redis
 
 from streams.roster.membership import UNCONFIRMED_SECONDS
 from streams.roster.reading.lanes import LaneState
@@ -30,14 +29,6 @@ WHOLE_SECONDS = 10.0
 FOUND_SECONDS = 8.0
 # Fifteen seconds of silence, and as long as a lock lasts.
 TAKEN_OVER_SECONDS = 25.0
-
-
-@pytest.fixture
-async def reader(mortal_redis: RedisServer) -> AsyncIterator[RosterReader]:
-    mortal_redis.start()
-    client = redis.asyncio.Redis.from_url(mortal_redis.url)
-    yield RosterReader(client, CHANNEL)
-    await client.aclose()
 
 
 @pytest.fixture

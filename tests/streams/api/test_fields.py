@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from streams.api.fields import MAX_PARAMETERS, faults_of, form_at, no_field, parameters, read_body, read_query, rule_of
 from streams.api.pages import ClientsQuery, PageQuery, StoresQuery
-from streams.api.problems import Problem, ProblemKind
+from streams.api.problems import Fault, Problem, ProblemKind
 from streams.api.router import NoParameters
 from streams.roster.reading.lanes import LaneState
 
@@ -208,7 +208,7 @@ class Lane(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 def test_read_body_says_what_a_field_must_be(body: str, pointer: str, detail: str):
     with pytest.raises(Problem) as found:
         read_body(body.encode(), Lane, whole="Lane 7")
-    assert (found.value.faults, found.value.detail) == ([(pointer, detail)], detail)
+    assert (found.value.faults, found.value.detail) == ([Fault(pointer, detail)], detail)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_read_body_says_which_field_may_be_meant(name: str, hint: str):
 def test_faults_of_a_value_inside_of_others():
     with pytest.raises(Problem) as found:
         read_body(b'{"name": 5}', Lane)
-    assert faults_of(found.value, "/lanes/3") == [("/lanes/3/name", "name must be a name.")]
+    assert faults_of(found.value, "/lanes/3") == [Fault("/lanes/3/name", "name must be a name.")]
 
 
 class Anything(msgspec.Struct):

@@ -23,7 +23,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"data": {1, 2}.__iter__}, "data"),
     ({"data": "x" * 300_000}, "MAX_EVENT_BYTES"),
     ({"ttl_ms": 0}, "ttlMs"),
-    ({"deliver_by": "tomorrow"}, "deliverBy"),
+    ({"deliver_by": "tomorrow"}, "deliverBy must be an ISO 8601 time"),
+    ({"timestamp": "yesterday"}, "timestamp must be an ISO 8601 time"),
+    ({"timestamp": ""}, "timestamp must be an ISO 8601 time"),
+    ({"timestamp": 5, "ttl_ms": 60_000}, "timestamp must be an ISO 8601 time"),
     # Of these only publish() knows.
     ({"deliver_by": datetime(2026, 1, 5, 12)}, "deliverBy must be an aware datetime"),  # noqa: DTZ001
     ({"timestamp": datetime(2026, 1, 5, 12)}, "timestamp must be an aware datetime"),  # noqa: DTZ001

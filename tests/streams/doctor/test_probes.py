@@ -12,6 +12,7 @@ from streams.broker.journal.reader import JOURNAL_SUFFIX
 from streams.conf import StreamSettings
 from streams.doctor import probes
 from streams.doctor.findings import State
+from tests.streams.roster.fleet import fleet_in
 from tests.support.redis_server import RedisServer
 
 
@@ -74,3 +75,23 @@ async def test_a_clock_that_is_off(here: StreamSettings, monkeypatch: pytest.Mon
     monkeypatch.setattr(time, "time", lambda: true_time() - 60)
     (found,) = await probes.look_at_clock(here)
     assert (found.state, found.says) == (State.BAD, "that of Redis is 60.0 s ahead of this machine's")
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_lane_is_forgotten_whenever_its_pod_notes_its_end(
+    here: StreamSettings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, early: bool
+):
+    monkeypatch.setattr(probes, "FORGET_TRIES", 1)
+    name = "DOCTOR-1"
+    async with fleet_in(redis_server) as fleet:
+        await fleet.began()
+        await fleet.beat("life-1")
+        await fleet.connect("life-1", name)
+        if early:
+            await fleet.end("life-1", name)
+        await probes.forget(msgspec.structs.replace(here, redis_channel=fleet.channel), name)
+        if not early:
+            await fleet.end("life-1", name)
+        assert await fleet.reader.lane(name) is None
+        await fleet.round()
+        assert await fleet.client.exists(fleet.hash("seen", name), fleet.hash("known", name)) == 0

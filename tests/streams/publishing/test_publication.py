@@ -198,7 +198,7 @@ def test_keyed_ids_differ_by_key_and_place():
 @pytest.mark.parametrize(
     ("header", "key"),
     [
-        ("", ""),
+        (None, ""),
         ("abc", "abc"),
         ('"abc"', "abc"),
         (' "abc" ', "abc"),
@@ -209,11 +209,11 @@ def test_keyed_ids_differ_by_key_and_place():
         (f'"{"k" * MAX_KEY_CHARACTERS}"', "k" * MAX_KEY_CHARACTERS),
     ],
 )
-def test_idempotency_key(header: str, key: str):
+def test_idempotency_key(header: str | None, key: str):
     assert idempotency_key(header) == key
 
 
-@pytest.mark.parametrize("header", ['""', " ", "k" * (MAX_KEY_CHARACTERS + 1), "é", "a\tb", "\0"])
+@pytest.mark.parametrize("header", ["", '""', " ", "k" * (MAX_KEY_CHARACTERS + 1), "é", "a\tb", "\0"])
 def test_idempotency_key_that_is_none(header: str):
     with pytest.raises(InvalidEvent, match="255 printable ASCII"):
         idempotency_key(header)

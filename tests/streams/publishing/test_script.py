@@ -13,7 +13,7 @@ from streams.broker.journal.reader import JOURNAL_SUFFIX
 from streams.publishing.publication import Draft
 from streams.publishing.records import ACCEPTED, place_of
 from streams.publishing.script import PUBLISH, Fate, Outcome, Published, group_arguments, read_outcomes
-from streams.roster.reading.lanes import LaneState
+from streams.roster.reading.lanes import Lane, LaneState
 from streams.roster.reading.shown import lane_of
 from tests.streams.publishing.events import ready
 from tests.streams.roster.fleet import HOUR, Fleet, night_and_day
@@ -144,14 +144,26 @@ async def test_client_is_looked_up_where_that_is_asked(script: Script):
 async def test_client_is_what_the_roster_says(script: Script, name: str, state: LaneState, pod_name: str):
     """Complete, partial and dark: the same as the reader of the roster finds."""
     await night_and_day(script.fleet)
+    found = await read_and_looked_up(script, name)
+    assert (found.state, found.pod_name) == (state, pod_name)
+
+
+async def test_client_of_a_store_that_opens(script: Script):
+    """Its first lane is no reason to miss the others."""
+    await night_and_day(script.fleet)
+    await script.fleet.connect("two", "STORE00003-LANE01")
+    await script.fleet.round()
+    assert (await read_and_looked_up(script, "STORE00003-LANE02")).state is LaneState.OFFLINE
+
+
+async def read_and_looked_up(script: Script, name: str) -> Lane:
+    """Return a lane as the script finds it, which is as the reader of the roster does."""
     found = (await script.one(ready(name))).client
     assert found is not None
     assert found.lane is not None
     lane = lane_of(found.lane, found.view)
-    assert (lane.state, lane.pod_name) == (state, pod_name)
-    read = await script.fleet.reader.lane(name)
-    assert read is not None
-    assert (read.state, read.pod_name, read.since) == (lane.state, lane.pod_name, lane.since)
+    assert lane == await script.fleet.reader.lane(name)
+    return lane
 
 
 async def test_require_online_of_a_pod_that_is_silent(script: Script):

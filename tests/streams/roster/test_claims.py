@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.errors import CloseReason
+from streams.roster import claims
 from streams.roster.claims import AGAIN_SECONDS, ANEW_SECONDS, MAX_ITEMS, REPEAT_SECONDS
 from streams.roster.messages import Taken, Told
 from streams.roster.script import Kind
@@ -83,6 +84,44 @@ def test_a_claim_that_waited_in_redis_is_as_old_as_its_connection(roster: Roster
     assert roster.streams() == [newer]
 
 
+def test_a_client_that_moves_at_once_is_evicted_where_it_was(roster: Roster):
+    """Whatever part of its time an answer of Redis spent on the way there or back, as from a busy pod."""
+    one, two = roster.pods
+    redis_time = roster.hands.now + roster.ahead
+    two.claims.clocked(redis_time, roster.hands.now, roster.hands.turn(0.09))
+    older, _ = one.connect()
+    one.say()
+    roster.hands.turn(0.02)
+    newer, _ = two.connect()
+    two.say()
+    roster.settle()
+    assert older.close_reason is CloseReason.EVICTED
+    assert roster.streams() == [newer]
+
+
+def test_a_clock_that_is_hardly_known_lets_nobody_lose_his_name(roster: Roster):
+    """Its only answer came from a Redis that stood still; and the claim waited in one that does again."""
+    one, two = roster.pods
+    asked = roster.hands.now
+    roster.hands.turn(4)
+    one.claims.clocked(roster.hands.now + roster.ahead, asked, roster.hands.now)
+    two.connect("X-1")
+    two.say()
+    older, _ = one.connect()
+    batch, asked = one.claims.take(), roster.hands.now
+    lines, sent_ms = one.claims.lines(batch, asked), one.claims.sent_ms(asked)
+    roster.hands.turn(1)
+    newer, _ = two.connect()
+    two.say()
+    now_ms = round(1000 * (roster.hands.turn(3) + roster.ahead))
+    outcomes = roster.model.say(HISTORY, "life-0", lines, now_ms, sent_ms)
+    one.claims.answered(batch, outcomes, now_ms / 1000, asked, roster.hands.now)
+    assert newer.close_reason is None
+    roster.settle()
+    assert older.close_reason is CloseReason.EVICTED
+    assert roster.streams() == [newer]
+
+
 def test_a_newer_connection_of_the_same_pod_is_the_one_that_counts(roster: Roster):
     pod = roster.pods[0]
     pod.connect()
@@ -115,6 +154,21 @@ def test_a_batch_that_redis_may_not_have_taken_is_said_again(roster: Roster):
     assert roster.holder("A-1") is None
     assert roster.model.seen == {"A-1": CloseReason.SLOW_READER}
     assert roster.holder("A-2") == ("life-0", stays.number)
+
+
+def test_what_waits_to_be_claimed_is_not_when_it_has_gone(roster: Roster, monkeypatch: pytest.MonkeyPatch):
+    """Also while there is no room for further releases: nobody would ever take the name away again."""
+    monkeypatch.setattr(claims, "MAX_RELEASES", 2)
+    pod = roster.pods[0]
+    # What Redis' clock says is known then, and answers are believed at once.
+    pod.connect()
+    roster.settle()
+    gone, *_ = [pod.connect(f"A-{number}")[0] for number in range(3)]
+    pod.registry.close(gone, CloseReason.CLIENT_CLOSED)
+    roster.settle()
+    assert roster.holder("A-0") is None
+    assert roster.model.seen == {"A-0": CloseReason.CLIENT_CLOSED}
+    assert roster.holder("A-1") is not None
 
 
 def test_all_claims_are_made_again_within_some_seconds(roster: Roster):

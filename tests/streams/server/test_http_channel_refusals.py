@@ -6,14 +6,15 @@ import json
 
 import pytest
 
-from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, PUBLISH_TOO_LARGE, SERVICE_FAILED
-from streams.server.http_channel import MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES, RequestReader
+from streams.http.answers import BODY_TOO_LARGE, MAX_REGISTER_BYTES, PUBLISH_TOO_LARGE
+from streams.server.http_channel import RequestReader
+from streams.server.refusals import PLAIN_BODY, PUBLISH_BODY
 from tests.streams.server.readers import Server, answer_of
 from tests.support.http import request_bytes
 
 
 def test_an_announced_body_that_is_too_large_is_refused_in_json(reader: RequestReader, server: Server):
-    reader.dataReceived(request_bytes("POST", "/register", {"Content-Length": str(MAX_BODY_BYTES + 1)}))
+    reader.dataReceived(request_bytes("POST", "/register", {"Content-Length": str(PLAIN_BODY.max_bytes + 1)}))
     answer = answer_of(reader)
     assert (answer.status, answer.json()["error"]) == (413, BODY_TOO_LARGE)
     assert answer.headers["cache-control"] == "no-store"
@@ -87,30 +88,6 @@ def test_a_connection_that_asks_for_nothing_ends_without_a_word(reader: RequestR
     assert reader.transport.disconnecting
 
 
-def test_daphnes_own_answers_have_a_date(reader: RequestReader):
-    reader.dataReceived(request_bytes("GET", "/a%20b?\xa0", {"Connection": "close"}))
-    answer = answer_of(reader)
-    assert (answer.status, bool(answer.headers["date"])) == (400, True)
-    assert answer.json()["error"].endswith(".")
-
-
-def test_an_application_that_fails_is_500_in_json(reader: RequestReader, server: Server):
-    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
-    server.requests[0].handle_exception(RuntimeError("secret"))
-    answer = answer_of(reader)
-    assert (answer.status, answer.json()["error"]) == (500, SERVICE_FAILED)
-
-
-def test_an_application_that_fails_in_its_answer_is_cut(reader: RequestReader, server: Server):
-    reader.dataReceived(request_bytes("GET", "/health", {"Connection": "close"}))
-    request = server.requests[0]
-    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
-    request.handle_reply({"type": "http.response.body", "body": b"half", "more_body": True})
-    request.handle_exception(RuntimeError("secret"))
-    assert reader.transport.aborted
-    assert SERVICE_FAILED.encode() not in reader.transport.value()
-
-
 PUBLISH = "/api/v1/events"
 
 
@@ -128,7 +105,7 @@ PUBLISH = "/api/v1/events"
 def test_a_large_body_is_for_what_publishes(
     reader: RequestReader, server: Server, target: str, headers: dict[str, str], taken: bool
 ):
-    body = b" " * (MAX_LARGE_BODY_BYTES if taken else MAX_BODY_BYTES + 1)
+    body = b" " * (PUBLISH_BODY.max_bytes if taken else PLAIN_BODY.max_bytes + 1)
     reader.dataReceived(request_bytes("POST", target, headers, body))
     if taken:
         assert len(server.scopes) == 1
@@ -138,14 +115,14 @@ def test_a_large_body_is_for_what_publishes(
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Content-Length": str(MAX_LARGE_BODY_BYTES + 1)}, {"Transfer-Encoding": "chunked"}]
+    "headers", [{"Content-Length": str(PUBLISH_BODY.max_bytes + 1)}, {"Transfer-Encoding": "chunked"}]
 )
 def test_a_body_to_publish_that_is_too_large_is_a_problem(
     reader: RequestReader, server: Server, headers: dict[str, str]
 ):
     reader.dataReceived(request_bytes("POST", PUBLISH, headers))
     if "Transfer-Encoding" in headers:
-        reader.dataReceived(b"%x\r\n%b\r\n" % (MAX_LARGE_BODY_BYTES, b" " * MAX_LARGE_BODY_BYTES))
+        reader.dataReceived(b"%x\r\n%b\r\n" % (PUBLISH_BODY.max_bytes, b" " * PUBLISH_BODY.max_bytes))
     answer = answer_of(reader)
     assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
     assert json.loads(answer.body)["detail"] == PUBLISH_TOO_LARGE

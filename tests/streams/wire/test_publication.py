@@ -11,19 +11,22 @@ from hypothesis import given
 
 from streams.errors import InvalidEvent
 from streams.wire.events import ACTIONS
-from streams.wire.publication import Outgoing, new_event_id
+from streams.wire.publication import TIME, Outgoing, new_event_id
 from tests.streams.builders import MAX_EVENT_BYTES, decode
 from tests.streams.wire.json_values import json_values
 
 
 def encode(client: Any = "a", action: Any = "payment", data: Any = None, event_id: Any = "evt-1", **more: Any) -> bytes:
     max_bytes = more.pop("max_bytes", MAX_EVENT_BYTES)
-    return Outgoing(client, action, data, event_id, "t", **more).encode(max_bytes)
+    return Outgoing(client, action, data, event_id, more.pop("timestamp", TIME), **more).encode(max_bytes)
 
 
 def test_encodes_the_fields_in_the_order_that_they_always_had():
-    message = encode(data={"x": 1})
-    assert message == b'{"clientName":"a","action":"payment","eventId":"evt-1","timestamp":"t","data":{"x":1}}'
+    message = encode(data={"x": 1}, timestamp="2026-01-05T12Z")
+    assert (
+        message
+        == b'{"clientName":"a","action":"payment","eventId":"evt-1","timestamp":"2026-01-05T12Z","data":{"x":1}}'
+    )
 
 
 @given(json_values)
@@ -64,6 +67,11 @@ recursive.append(recursive)
         ({"event_id": "a\nb"}, "eventId"),
         ({"event_id": "é"}, "eventId"),
         ({"event_id": 5}, "eventId"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"timestamp": ""}, "timestamp"),
+        ({"timestamp": 5}, "timestamp"),
+        ({"timestamp": None}, "timestamp"),
+        ({"timestamp": True}, "timestamp"),
         ({"data": object()}, "data"),
         ({"data": recursive}, "data"),
         ({"data": {1j: 2}}, "data"),

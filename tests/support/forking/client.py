@@ -31,16 +31,23 @@ class Forked:
         # Several threads may wait.
         self._lock = threading.Lock()
 
+    def __del__(self) -> None:
+        os.close(self._status)
+
     def poll(self) -> int | None:
         return self._look(0)
 
     def _look(self, seconds: float | None) -> int | None:
-        with self._lock:
-            if self.returncode is None and select.select([self._status], [], [], seconds)[0]:
-                # A server that was killed says nothing.
-                self.returncode = int(os.read(self._status, 16) or b"-9")
-                os.close(self._status)
+        if self.returncode is None and is_readable(self._status, seconds):
+            with self._lock:
+                if self.returncode is None:
+                    self.returncode = self._read()
         return self.returncode
+
+    def _read(self) -> int:
+        if not (status := os.read(self._status, 16)):
+            raise ChildProcessError(f"What forked {self.args} has ended, and nobody knows how it ends; see its lines.")
+        return int(status)
 
     def wait(self, timeout: float | None = None) -> int:
         if (code := self._look(timeout)) is None:
@@ -94,12 +101,21 @@ class ForkServer:
             "ignored": [number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN],
         }
         read, write = os.pipe()
-        with self._lock:
-            descriptors = [out.fileno(), errors.fileno(), write]
-            socket.send_fds(self._asking, [json.dumps(request).encode()], descriptors)
-            pid = int(self._asking.recv(16))
-        os.close(write)
+        try:
+            pid = self._ask(json.dumps(request).encode(), [out.fileno(), errors.fileno(), write])
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
         return Forked(pid, command, read)
+
+    def _ask(self, request: bytes, descriptors: list[int]) -> int:
+        with self._lock, contextlib.suppress(ConnectionError):
+            socket.send_fds(self._asking, [request], descriptors)
+            if answer := self._asking.recv(16):
+                return int(answer)
+        raise ChildProcessError(f"What forks programs ended with status {self._process.wait()}; see its lines.")
 
     def run(
         self, command: Sequence[str], environment: Mapping[str, str], directory: Path, timeout: float
@@ -119,6 +135,13 @@ class ForkServer:
     def close(self) -> None:
         self._asking.close()
         self._process.wait()
+
+
+def is_readable(descriptor: int, seconds: float | None) -> bool:
+    """Wait until a descriptor, whatever its number is, has something to read or is at its end; None waits for ever."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(None if seconds is None else 1000 * seconds))
 
 
 def pythons(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,6 @@ A request is JSON, with three descriptors beside it: for the program's output, i
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -16,11 +15,9 @@ import selectors
 import signal
 import socket
 import sys
-import threading
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_REQUEST_BYTES = 1 << 20
 # Twisted's reactor has descriptors, which each process needs for itself; and our own modules may read the environment.
@@ -36,7 +33,17 @@ def main() -> None:
         preload()
         gc.collect()
         gc.freeze()
-        Server(asking).serve()
+        program = Server(asking).serve()
+    if program is not None:
+        become(program)
+
+
+class Program(NamedTuple):
+    """What a child is to be, and the descriptors of its output and its errors."""
+
+    request: Mapping[str, Any]
+    out: int
+    errors: int
 
 
 def preload() -> None:
@@ -49,7 +56,8 @@ def preload() -> None:
     os.close(write)
     with os.fdopen(read) as told:
         names = told.read().split()
-    os.waitpid(child, 0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit("The modules of a pod cannot be imported, as is said above.")
     for name in names:
         # Models need settings, which are the pod's.
         with contextlib.suppress(Exception):
@@ -71,28 +79,29 @@ class Server:
         self._asking = asking
         self._selector = selectors.DefaultSelector()
 
-    def serve(self) -> None:
-        """Serve until whoever asks is gone."""
+    def serve(self) -> Program | None:
+        """Serve until whoever asks is gone; in each child return what it is to be."""
         self._selector.register(self._asking, selectors.EVENT_READ)
-        while True:
-            for key, _events in self._selector.select():
-                if key.fileobj is not self._asking:
-                    self._tell_end(key.fd, *key.data)
-                elif not self._start():
-                    return
+        # Collected later, a selector would close the number of a descriptor that is the program's by then.
+        with self._selector:
+            while True:
+                for key, _events in self._selector.select():
+                    if key.fileobj is not self._asking:
+                        self._tell_end(key.fd, *key.data)
+                        continue
+                    request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 3)
+                    if not request:
+                        return None
+                    if not self._fork(*descriptors):
+                        return Program(json.loads(request), *descriptors[:2])
 
-    def _start(self) -> bool:
-        request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 3)
-        if not request:
-            return False
-        out, errors, status = descriptors
-        if not (child := os.fork()):
-            become(json.loads(request), out, errors)
-        os.close(out)
-        os.close(errors)
-        self._selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
-        self._asking.send(str(child).encode())
-        return True
+    def _fork(self, out: int, errors: int, status: int) -> int:
+        if child := os.fork():
+            os.close(out)
+            os.close(errors)
+            self._selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
+            self._asking.send(str(child).encode())
+        return child
 
     def _tell_end(self, descriptor: int, child: int, status: int) -> None:
         self._selector.unregister(descriptor)
@@ -104,8 +113,9 @@ class Server:
         os.close(status)
 
 
-def become(request: Mapping[str, Any], out: int, errors: int) -> None:
-    """Be a program from here on; never returns."""
+def become(program: Program) -> None:
+    """Be a program from here on; Python ends as it does behind any other, so nothing may follow."""
+    request, out, errors = program
     os.setsid()
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
@@ -118,27 +128,7 @@ def become(request: Mapping[str, Any], out: int, errors: int) -> None:
     os.chdir(request["directory"])
     sys.argv = request["arguments"]
     sys.path[0] = str(Path(sys.argv[0]).parent.resolve())
-    os._exit(status_of(lambda: runpy.run_path(sys.argv[0], run_name="__main__")))
-
-
-def status_of(program: Callable[[], object]) -> int:
-    """Run a program to its end as Python does; return its exit status."""
-    code: object = 0
-    try:
-        program()
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    if isinstance(code, str):
-        print(code, file=sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    return code & 0xFF if isinstance(code, int) else int(code is not None)
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -62,12 +62,15 @@ def test_durable_is_said_for_those_that_do_not_say(said: bytes, given: bool | No
         (b'"clientName":"A","action":"alert","x":5', "There is no field 'x' here. There are clientName, action, data,"),
         (b'"clientName":"A","action":"alert","ttlMs":"5"', "ttlMs must be a whole number"),
         (b'"clientName":"A","action":"alert","deliverBy":"tomorrow"', "deliverBy must be an ISO 8601 time"),
-        (b'"clientName":"A","action":"alert","deliverBy":"2020-01-01T00:00:00Z"', "it has already expired|is over"),
+        (
+            b'"clientName":"A","action":"alert","deliverBy":"2020-01-01T00:00:00Z"',
+            "deliverBy is over: the event has already expired.",
+        ),
         (b'"clientName":"A","action":"alert","data":"' + b"x" * 1_000 + b'"', "more than MAX_EVENT_BYTES"),
     ],
 )
 def test_what_a_pod_would_refuse_is_said_with_its_line(fields: bytes, sentence: str):
-    assert any(each in refusal_of(b"{" + fields + b"}") for each in sentence.split("|"))
+    assert sentence in refusal_of(b"{" + fields + b"}")
 
 
 @pytest.mark.parametrize(

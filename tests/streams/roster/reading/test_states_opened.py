@@ -7,7 +7,7 @@ import pytest
 
 from streams.roster.reading.held import DAY_MS, Held
 from streams.roster.reading.lanes import LaneState, StoreState
-from streams.roster.reading.states import LaneNow, Summary, look, look_at, look_for, opened_at
+from streams.roster.reading.states import LaneNow, Summary, look, look_apart, look_at, look_for, opened_at
 from tests.streams.roster.reading.test_states import (
     DEAD,
     MISSING_MS,
@@ -99,6 +99,18 @@ def test_look_at_one_lane_of_a_store_that_opens():
     found = look_at("A-2", morning(1000), VIEW, said=False, opened=NOW - 1000)
     assert isinstance(found, LaneNow)
     assert found.state is LaneState.OFFLINE
+
+
+def test_look_apart_is_as_the_tally_found_the_store():
+    """Dark, open since a moment, or not looked at yet."""
+    part = held(**{"A-2": AWAY["A-2"]})
+    for tallied, state in (
+        (night(), LaneState.OFFLINE),
+        (summary_of(NOW - 1000), LaneState.OFFLINE),
+        (summary_of(NOW - MISSING_MS), LaneState.MISSING),
+        (None, LaneState.MISSING),
+    ):
+        assert [(each.name, each.state) for each in look_apart(["A-2", "A-9"], part, VIEW, tallied)] == [("A-2", state)]
 
 
 def summary_of(opened: int) -> Summary:

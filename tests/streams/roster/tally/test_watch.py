@@ -122,6 +122,17 @@ async def test_watch_counts_nothing_in_a_redis_that_is_new(fleet: Fleet, room: R
     assert await room.look() == 0
 
 
+@pytest.mark.parametrize("kind", ["here", "seen"])
+async def test_watch_counts_beside_a_foreign_key(fleet: Fleet, room: Room, kind: str):
+    """Whether somebody had a client of that store nobody can say; the others are counted as ever."""
+    key = fleet.hash(kind, "T-1")
+    await fleet.client.set(key, "foreign")
+    room.hear("S-left", "T-1", "never-seen")
+    assert await room.look() == 2
+    assert (room.watch.errors, room.watch.unchecked) == (0, 0)
+    assert room.commands.foreign == {key}
+
+
 async def test_watch_counts_an_event_on_one_pod_alone(fleet: Fleet, room: Room):
     """Where another takes over it goes on behind what its predecessor has counted."""
     room.hear("S-left")

@@ -1,0 +1,62 @@
+"""A program that is forked ends as one with an interpreter of its own, and a start that fails is seen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.forking.client import ForkServer
+from tests.support.pods import ROOT, environment
+
+PROGRAMS = {
+    "its end": "print('done')",
+    "a status": "import sys; sys.exit(3)",
+    "a large status": "import sys; sys.exit(256 + 7)",
+    "a sentence": "import sys; sys.exit('It cannot be.')",
+    "an exception": "1 / 0",
+    "a signal": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+    "an interruption": "raise KeyboardInterrupt",
+    "its last words": "import atexit; atexit.register(print, 'bye'); print('well')",
+    "a thread": "import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()",
+    "what is no longer its own": (
+        "import gc, os; held = os.pipe(); gc.collect(); print(len([os.fstat(each) for each in held]))"
+    ),
+    "what is found out at last": "class A:\n    def __del__(self): 1 / 0\na = A()",
+    "no Python": "this is none",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    server = ForkServer(environment(), ROOT)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_run_ends_as_an_interpreter_does(server: ForkServer, tmp_path: Path, text: str):
+    path = tmp_path / "manage.py"
+    path.write_text(text)
+    command, env = [sys.executable, str(path)], environment()
+    assert server.takes(command, env)
+    forked = server.run(command, env, tmp_path, 20)
+    alone = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20)
+    assert (forked.returncode, forked.stdout) == (alone.returncode, alone.stdout)
+    assert forked.stderr.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+def test_run_of_what_is_not_there(server: ForkServer, tmp_path: Path):
+    forked = server.run([sys.executable, "manage.py"], environment(), tmp_path, 20)
+    assert (forked.returncode, "No such file or directory" in forked.stderr) == (1, True)
+
+
+def test_start_says_that_nothing_can_be_forked():
+    server = ForkServer(environment() | {"PYTHONHOME": "/nowhere"}, ROOT)
+    for _ in range(2):
+        with pytest.raises(ChildProcessError, match="What forks programs ended with status 1"):
+            server.run([sys.executable, "manage.py"], environment(), ROOT, 20)
+    server.close()
