@@ -132,7 +132,8 @@ async def test_since_does_not_claim_more_than_the_journal_holds(
     lost_at = time.time()
     for number in range(1, 4):
         mortal_redis.add(event(client_name, number))
-        await asyncio.sleep(0.002)
+        # Further apart than a busy machine is in doubt of what Redis' clock says.
+        await asyncio.sleep(0.5)
     mortal_redis.client.xtrim(JOURNAL, maxlen=1, approximate=False)
     pod = start_pod(REDIS_URL=mortal_redis.url)
     async with await open_stream(pod.port, f"{client_name}?since=60") as stream:
@@ -142,7 +143,4 @@ async def test_since_does_not_claim_more_than_the_journal_holds(
         assert gap_covers(gaps[0], lost_at, lost_at)
     async with await open_stream(pod.port, client_name, headers={"Last-Event-ID": "evt-00000003"}) as stream:
         mortal_redis.add(event(client_name, 4))
-        got, gaps = await read_until(stream, "evt-00000004")
-        assert got == ["evt-00000004"]
-        # A pod that started within a moment of the third event says so.
-        assert {gap["reason"] for gap in gaps} <= {"pod-started"}
+        assert await read_until(stream, "evt-00000004") == (["evt-00000004"], [])
