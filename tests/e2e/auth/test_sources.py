@@ -57,6 +57,7 @@ def test_issuer_that_fails(start_pod: StartPod, redis_server: RedisServer, clien
             wait_until("an error", lambda: pod.metric("sse_jwks_errors_total") > errors)  # noqa: B023
             assert (status("one"), status("two", 1), status("three", 2)) == (200, 200, 401)
         assert pod.metric("sse_jwks_age_seconds") > 5
+        assert pod.metric("sse_jwks_interval_seconds") == 1
         assert pod.is_ready
         issuer.instead = ""
         wait_until("good keys", lambda: pod.metric("sse_jwks_age_seconds") < 3)
