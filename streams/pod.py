@@ -242,6 +242,7 @@ class Pod:
             self.registry.duels.forget()
             self.registry.greet_held()
             self.guard.open_streams.look()
+            self.locks.unwelcome.look()
             self.router.complaints.write_due()
             self.history.expire(time.monotonic())
             self.router.retries.ids.expire(time.monotonic())

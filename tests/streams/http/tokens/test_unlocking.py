@@ -84,7 +84,8 @@ async def test_stream_takes_the_holder_of_its_token(pod: Pod, writers: list[Reco
     assert len(pod.guard.open_streams) == 0
 
 
-async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recorder]):
+async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recorder], caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "sse")
     pod = locked(pod)
     expired: dict[str, Any] = {"authorization": bearer("A", -60), "accept": b"text/event-stream"}
     client = Client(pod, "A", **expired)
@@ -93,6 +94,7 @@ async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recor
     assert (event.type, event.json()["reason"]) == ("unauthorized", "token-expired")
     assert pod.registry.turnover.closed[CloseReason.TOKEN_EXPIRED] == 1
     await client.leave()
+    assert [record.name for record in caplog.records] == ["sse.auth"], "a herd of these has one line each at most"
     assert (await refused(pod, "A", prefer=b"status", **expired))[0] == 401
     head = Client(pod, "A", method="HEAD", **expired)
     await asyncio.wait_for(head.task, 5)
