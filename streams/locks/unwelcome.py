@@ -64,8 +64,8 @@ class UnwelcomeLanes:
         """Give all of them, the last that asked first."""
         return iter([lane for lane, _due in reversed(self._lanes.values())])
 
-    def note(self, name: str, result: Result, sentence: str, address: str, user_agent: str) -> None:
-        """Note that a lane asked for its stream without a right to it."""
+    def note(self, name: str, result: Result, sentence: str, address: str, user_agent: str) -> Unwelcome:
+        """Note that a lane asked for its stream without a right to it; return what is known of it."""
         before, due = self._lanes.pop(name, (None, 0.0))
         times = 1 if before is None else before.times + 1
         lane = Unwelcome(name, result, sentence, self._wall(), times, address, user_agent)
@@ -78,6 +78,7 @@ class UnwelcomeLanes:
         self._lanes[name] = (lane, due)
         if len(self._lanes) > self._max_kept:
             self._lanes.popitem(last=False)
+        return lane
 
     def look(self) -> None:
         """Say how many lines were left out of the last minute, where there were too many."""
