@@ -13,6 +13,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 
+from dashboard import stream_tokens
 from dashboard.content import reference
 from dashboard.content.pages import PodPage, pod_content
 from dashboard.csp import HEADER, policy
@@ -92,7 +93,8 @@ async def test_client(request: HttpRequest) -> HttpResponse:
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
     await introduce(request)
-    response = page(request, "dashboard/test_client.html", {"title": "Test client", "actions": ACTIONS})
+    context = {"title": "Test client", "actions": ACTIONS, **await stream_tokens.context(request)}
+    response = page(request, "dashboard/test_client.html", context)
     # It is there to try any pod, wherever that runs.
     response[HEADER] = policy(connect_src="*")
     return response

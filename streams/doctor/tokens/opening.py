@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.auth.keys import HMAC, UNREADABLE
+from streams.auth.keys import UNREADABLE
 from streams.auth.rights import matches_any
-from streams.auth.signing import signed, signing_key
-from streams.auth.tokens import rules_of
+from streams.auth.signing import can_sign, stream_token
 from streams.conf import StreamSettings
-from streams.conf.tokens import split_secrets
 from streams.wire.events import CLIENT_NAME
 
 OWN_SECONDS = 60
@@ -44,24 +42,10 @@ def choose_opening(conf: StreamSettings, given: str, own_name: str, now: float) 
         return Opening(name, given) if name else Opening(own_name, why_not=OF_DEVICES)
     if conf.stream_auth == "off":
         return Opening(own_name)
-    if conf.token_secret and HMAC in (conf.token_algorithms or (HMAC,)):
-        return Opening(own_name, sign(conf, own_name, now))
+    if can_sign(conf):
+        return Opening(own_name, stream_token(conf, own_name, sub=own_name, now=now, seconds=OWN_SECONDS))
     # Who observes lets it in all the same.
     return Opening(own_name, why_not=CANNOT_SIGN if conf.stream_auth == "required" else "")
-
-
-def sign(conf: StreamSettings, name: str, now: float) -> str:
-    """Return a token for one stream, by the first secret."""
-    rules = rules_of(conf)
-    seconds = min(OWN_SECONDS, rules.max_seconds) if rules.max_seconds else OWN_SECONDS
-    claims = {
-        **({"iss": rules.issuer} if rules.issuer else {}),
-        "aud": rules.audience,
-        "sub": name,
-        "iat": int(now),
-        "exp": int(now + seconds),
-    }
-    return signed(claims, signing_key(split_secrets(conf.token_secret)[0]))
 
 
 def name_for(patterns: tuple[str, ...] | None, own_name: str) -> str:
