@@ -16,7 +16,7 @@ APART = bytes(code if code in WORD_CHARACTERS else ord(" ") for code in range(25
 # Each begins with letters of its own, which is found far quicker than what any of several begin with.
 FORMS = {
     # Cut off in its middle it is one too.
-    "a JWT": re.compile(rb"ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{4,}"),
+    "a JWT": re.compile(rb"ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a password": re.compile(rb"://[\w.%-]*:(?P<held>[^\s/@:\"'<>]+)@"),
 }

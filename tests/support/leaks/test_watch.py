@@ -27,15 +27,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def test_log_is_searched_while_it_grows_and_at_its_end(watch: Watch, tmp_path: Path):
     path, given = tmp_path / "pod-1.log", token()
-    with path.open("wb") as log:
-        command = [sys.executable, "-c", PROGRAM, given]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log)
-    watch.follow(process, path, {})
-    wait_until("its first line", lambda: b"\n" in path.read_bytes())
-    watch.search_logs()
-    watch.search_logs()
-    assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given)} bytes"]
-    process.communicate(b"\n")
+    command = [sys.executable, "-c", PROGRAM, given]
+    with path.open("wb") as log, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log) as process:
+        watch.follow(process, path, {})
+        wait_until("its first line", lambda: b"\n" in path.read_bytes())
+        watch.search_logs()
+        watch.search_logs()
+        assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given)} bytes"]
+        process.communicate(b"\n")
     watch.search_logs()
     assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given) - 9} bytes"]
     path.unlink()
