@@ -19,7 +19,7 @@ def answers_searched() -> Iterator[None]:
     finish = client.conditional_content_removal
 
     def finish_and_search(request: Any, answer: Any) -> Any:
-        finished = finish(request, answer)
+        finished: Any = finish(request, answer)
         watch.secrets.add_request(request.headers)
         for cookie in finished.cookies.values():
             watch.secrets.add(cookie.value)

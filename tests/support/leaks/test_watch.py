@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,8 @@ def test_log_is_searched_while_it_grows_and_at_its_end(watch: Watch, tmp_path: P
 @pytest.mark.parametrize("kind", ["name", "string", "hash", "list", "set", "zset", "stream"])
 def test_keys_are_searched(watch: Watch, mortal_redis: RedisServer, kind: str):
     mortal_redis.start()
-    client, given = mortal_redis.client, token()
+    client: Any = mortal_redis.client
+    given = token()
     put = {
         "name": lambda: client.set(f"revoked:{given}", "1"),
         "string": lambda: client.set("a", given),
