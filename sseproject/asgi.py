@@ -31,6 +31,7 @@ from streams.http.consumers import EventStreamConsumer, Receive  # noqa: E402
 from streams.http.proxies import settle_client, settle_user  # noqa: E402
 from streams.http.stream_request import headers_read  # noqa: E402
 from streams.http.target import is_for_operators, serves_operators, settle_target  # noqa: E402
+from streams.http.tokens.access_logs import hide_tokens  # noqa: E402
 from streams.http.tokens.renewals import RenewalConsumer, is_renewal  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
@@ -142,5 +143,6 @@ if "daphne.http_protocol" in sys.modules:
 
     plain_daphne.mend(headers_read(get_pod().conf.stream_auth))
 
+hide_tokens()
 use_steady_clock()
 application = Application(get_pod(), get_board())

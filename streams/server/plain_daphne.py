@@ -8,20 +8,23 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from daphne.access import AccessLogGenerator
 from daphne.http_protocol import WebRequest
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE
+from streams.http.tokens.access_logs import shown
 from streams.server.heads import stream_headers
 from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, announces_too_much, refusal
 from streams.server.request import Request
 
 daphnes_process = WebRequest.process
+daphnes_write_entry = AccessLogGenerator.write_entry
 twisteds_header_received = HTTPChannel.headerReceived
 
 
 def mend(headers_read: tuple[bytes, ...]) -> None:
-    """Let streams be read as ours reads them, and Daphne and Twisted answer in JSON.
+    """Let streams be read as ours reads them, Daphne and Twisted answer in JSON, and no token stand in a log.
 
     They would say it on a page, in one line, or by closing the connection. Neither has another
     place for it than its classes. `headers_read` are all that a stream reads of a head.
@@ -30,6 +33,7 @@ def mend(headers_read: tuple[bytes, ...]) -> None:
     WebRequest.process = _process
     WebRequest.basic_error = Request.basic_error
     WebRequest.handle_exception = Request.handle_exception
+    AccessLogGenerator.write_entry = _write_entry
     HTTPChannel.headerReceived = _header_received
     HTTPChannel.lineLengthExceeded = _refuse_line
     HTTPChannel._respondToBadRequestAndDisconnect = _refuse_broken  # noqa: SLF001 - Twisted's only place
@@ -39,6 +43,10 @@ def _process(request: WebRequest) -> Any:
     # Daphne refuses a header with bytes that UTF-8 has, which a Last-Event-ID may be.
     headers = stream_headers(request, request.headers_read)
     return daphnes_process(request) if headers is None else Request.open_stream(request, headers)
+
+
+def _write_entry(log: AccessLogGenerator, host: str, date: Any, request: str, **more: Any) -> None:
+    daphnes_write_entry(log, host, date, shown(request), **more)
 
 
 def _header_received(channel: HTTPChannel, line: bytes) -> bool:
