@@ -15,6 +15,8 @@ logger = logging.getLogger("sse.auth")
 # A fleet's worth; anybody can make names up.
 MAX_KEPT = 20_000
 LOG_SECONDS = 60.0
+# In as long, of all of them: names and addresses are made up as easily.
+MAX_LINES = 1_000
 
 
 class Unwelcome(NamedTuple):
@@ -33,7 +35,7 @@ class Unwelcome(NamedTuple):
 
 
 class UnwelcomeLanes:
-    """Keeps the last refusal of each lane, and writes a line for each lane once a minute at most."""
+    """Keeps the last refusal of each lane, and writes a line for each once a minute at most, MAX_LINES of them all."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class UnwelcomeLanes:
     ) -> None:
         self._did = "was refused its stream" if refused else "would be refused its stream by STREAM_AUTH=required"
         self._wall, self._monotonic, self._max_kept = wall, monotonic, max_kept
+        self._lines, self._lines_from, self._unwritten = 0, monotonic(), 0
         # The longest silent first, with the moment from which a line is due again.
         self._lanes: OrderedDict[str, tuple[Unwelcome, float]] = OrderedDict()
 
@@ -62,7 +65,7 @@ class UnwelcomeLanes:
         lane = Unwelcome(name, result, sentence, self._wall(), times, address, user_agent)
         now = self._monotonic()
         # Another reason is news.
-        if before is None or before.result is not result or now >= due:
+        if (before is None or before.result is not result or now >= due) and self._may_write(now):
             self._write(lane)
             due = now + LOG_SECONDS
         self._lanes[name] = (lane, due)
@@ -72,6 +75,16 @@ class UnwelcomeLanes:
     def forget(self, name: str) -> None:
         """Note that a lane has shown a good token."""
         self._lanes.pop(name, None)
+
+    def _may_write(self, now: float) -> bool:
+        if now >= self._lines_from + LOG_SECONDS:
+            if self._unwritten:
+                logger.warning("%d more requests for streams were not written down one by one", self._unwritten)
+            self._lines, self._lines_from, self._unwritten = 0, now, 0
+        may = self._lines < MAX_LINES
+        self._lines += may
+        self._unwritten += not may
+        return may
 
     def _write(self, lane: Unwelcome) -> None:
         facts = {"clientName": lane.client_name, "address": lane.address, "userAgent": lane.user_agent}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.auth.results import Result
+from streams.locks import unwelcome
 from streams.locks.unwelcome import UnwelcomeLanes
 from tests.streams.clocks import HandClock
 
@@ -37,6 +38,24 @@ def test_note_writes_a_line_a_minute_and_reason(caplog: pytest.LogCaptureFixture
         "userAgent": "Till",
         "reason": "none",
     }
+
+
+def test_names_that_are_made_up_fill_no_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unwelcome, "MAX_LINES", 2)
+    clock = HandClock()
+    kept = lanes(clock, refused=True)
+    for number in range(5):
+        note(kept, f"made-up-{number}")
+    assert (len(caplog.messages), len(kept)) == (2, 5)
+    clock.turn(61)
+    note(kept, "made-up-4")
+    assert caplog.messages[2:] == [
+        "3 more requests for streams were not written down one by one",
+        "made-up-4 was refused its stream (none): A sentence.",
+    ]
+    clock.turn(61)
+    note(kept, "made-up-3")
+    assert len(caplog.messages) == 5, "and nothing of those that were"
 
 
 def test_iteration_gives_the_last_that_asked_first():
