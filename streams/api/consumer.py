@@ -142,6 +142,8 @@ class ApiConsumer:
 
 def denied_problem(refused: Denied) -> Problem:
     """Return the problem of somebody who may not do what he asks for."""
+    if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return Problem(ProblemKind.NOT_READY, refused.sentence, headers=[RETRY_AFTER])
     kind = ProblemKind.UNAUTHORIZED if refused.status == HTTPStatus.UNAUTHORIZED else ProblemKind.INSUFFICIENT_SCOPE
     headers = [(b"WWW-Authenticate", refused.challenge.encode())] if refused.challenge else []
     return Problem(kind, refused.sentence, headers=headers)

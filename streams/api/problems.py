@@ -143,6 +143,15 @@ class ProblemKind(Enum):
         "The body is not said to be JSON",
         "Send `Content-Type: application/json`, and no `Content-Encoding`.",
     )
+    NOT_READY = (
+        "not-ready",
+        503,
+        "This pod cannot tell yet who asks",
+        (
+            "It has not read yet with which keys tokens are verified, or which of them were revoked; `/health/ready` "
+            "says so, too. Ask again after `Retry-After` seconds, or another pod. Nothing was published or changed."
+        ),
+    )
     INTERNAL_ERROR = (
         "internal-error",
         500,

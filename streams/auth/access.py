@@ -60,7 +60,7 @@ class Caller(NamedTuple):
     def account(self) -> str:
         """Return the name of what he may publish in a second; each token has its own."""
         holder = self.holder
-        return self.name if holder is None or not holder.jti else f"jti:{holder.jti}"
+        return self.name if holder is None or not holder.jti else _by_jti(holder)
 
     def may_publish(self, client_name: str) -> bool:
         """Say whether he may publish to a client."""
@@ -130,8 +130,13 @@ async def known_caller(
 
 def token_caller(decision: Decision, holder: Holder) -> Caller:
     """Return the holder of a token, by a name that no user has and that no blank ends."""
-    name = f"token:{quote(holder.sub or holder.jti, safe=':@')}"
+    # Each names a caller's keys of requests: one's sub must not be another's jti.
+    name = f"token:{quote(holder.sub, safe=':@')}" if holder.sub or not holder.jti else _by_jti(holder)
     return Caller(name, may_read=holder.may(Right.READ), may_act=holder.may(Right.ACT), decision=decision)
+
+
+def _by_jti(holder: Holder) -> str:
+    return f"jti:{quote(holder.jti, safe=':@')}"
 
 
 def denied(caller: Caller | None, *, acts: bool = False) -> Denied | None:
@@ -152,6 +157,8 @@ def unknown(caller: Caller | None, how: str) -> Denied | None:
     if caller.decision is None or caller.holder is not None:
         return None
     sentence = caller.decision.sentence
+    if caller.decision.unsure:
+        return Denied(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
     error = "invalid_request" if caller.decision.malformed else "invalid_token"
     challenge = f'{BEARER} error="{error}", error_description="{sentence}"'
     return Denied(HTTPStatus.UNAUTHORIZED, f"{sentence} {how}", challenge)

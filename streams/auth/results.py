@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from streams.auth.rights import Holder
 from streams.errors import StreamError
 
 
@@ -21,13 +22,15 @@ class Result(StrEnum):
 class BadToken(StreamError):
     """A token that opens nothing: Result.INVALID, or Result.EXPIRED where time alone is what is wrong.
 
-    The sentence holds nothing of the token, and may be shown to whoever sent it.
+    The sentence holds nothing of the token, and may be shown to whoever sent it. `holder` is whom an expired one
+    named: it may be out of scope or revoked as well.
     """
 
-    def __init__(self, result: Result, sentence: str) -> None:
+    def __init__(self, result: Result, sentence: str, holder: Holder | None = None) -> None:
         super().__init__(sentence)
         self.result = result
         self.sentence = sentence
+        self.holder = holder
 
 
 class BadKeys(StreamError):

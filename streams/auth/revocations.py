@@ -12,7 +12,10 @@ MAX_REVOCATIONS = 100_000
 
 
 class Revocation(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """One token by `jti`, or those of `sub` that were issued before a moment; it ends with `until`. Unix seconds."""
+    """One token by `jti`, or those of `sub` that were issued before a moment.
+
+    `until` is when the last of them ends by itself. Unix seconds.
+    """
 
     until: float
     jti: str = ""
@@ -21,9 +24,10 @@ class Revocation(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
 
 
 class Revocations:
-    """What is revoked now; an entry ends by itself."""
+    """What is revoked now; an entry ends by itself, `late_seconds` after its `until`: so late a token is taken."""
 
-    def __init__(self, limit: int = MAX_REVOCATIONS) -> None:
+    def __init__(self, limit: int = MAX_REVOCATIONS, *, late_seconds: float = 0) -> None:
+        self.late_seconds = late_seconds
         self._limit = limit
         self._by_jti: dict[str, Revocation] = {}
         self._by_sub: dict[str, Revocation] = {}
@@ -37,7 +41,7 @@ class Revocations:
         Two entries for one holder become one that revokes at least what each of them does.
         """
         kept, key = (self._by_jti, entry.jti) if entry.jti else (self._by_sub, entry.sub)
-        if not key or entry.until <= now:
+        if not key or self._is_over(entry, now):
             return True
         if key not in kept and len(self) >= self._limit:
             self.expire(now)
@@ -60,13 +64,16 @@ class Revocations:
     def revoked(self, holder: Holder, now: float) -> bool:
         """Say whether the token of a holder was taken back; one that does not say when it was issued is old."""
         entry = self._by_jti.get(holder.jti) if holder.jti else None
-        if entry is not None and now < entry.until:
+        if entry is not None and not self._is_over(entry, now):
             return True
         entry = self._by_sub.get(holder.sub) if holder.sub else None
-        return entry is not None and now < entry.until and holder.issued_at < entry.issued_before
+        return entry is not None and not self._is_over(entry, now) and holder.issued_at < entry.issued_before
 
     def expire(self, now: float) -> None:
         """Forget the entries whose time is over."""
         for kept in (self._by_jti, self._by_sub):
-            for key in [key for key, entry in kept.items() if entry.until <= now]:
+            for key in [key for key, entry in kept.items() if self._is_over(entry, now)]:
                 del kept[key]
+
+    def _is_over(self, entry: Revocation, now: float) -> bool:
+        return entry.until + self.late_seconds <= now

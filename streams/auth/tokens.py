@@ -144,7 +144,7 @@ class Verifier:
             self._cache.move_to_end(digest)
         if now >= holder.expires_at + self._rules.leeway_seconds:
             self._cache.pop(digest, None)
-            raise BadToken(Result.EXPIRED, EXPIRED)
+            raise BadToken(Result.EXPIRED, EXPIRED, holder)
         return holder
 
     def _remember(self, digest: bytes, holder: Holder) -> None:

@@ -13,8 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from streams.conf import secrets
-from streams.conf.tokens import TokenSettings, add_defaults, check_tokens
+from streams.conf.api import ApiSettings
+from streams.conf.tokens import add_defaults, check_tokens
 from streams.conf.variables import (
+    DAY_SECONDS,
     Bytes,
     Connections,
     Group,
@@ -36,14 +38,13 @@ from streams.conf.variables import (
 
 KIB = 1024
 MIB = 1024 * KIB
-DAY_SECONDS = 86400
 # File descriptors that a process keeps for what is no stream: Redis, log, database, probes, pages.
 SPARE_DESCRIPTORS = 64
 # Of these, for what is no client's connection; the others are for probes, pages and who is about to send a request.
 OWN_DESCRIPTORS = 32
 
 
-class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
+class StreamSettings(ApiSettings, frozen=True, kw_only=True, rename="upper"):
     """What one pod was told at its start: one attribute for each variable, which is declared here and nowhere else."""
 
     environment: Annotated[
@@ -210,30 +211,6 @@ class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
             "while others of its store are there",
         ),
     ] = 120
-    http_api: Annotated[Switch, Meta(description="whether the pod serves `/api/v1`")] = True
-    publish_door: Annotated[
-        Literal["log", "channel"],
-        Meta(
-            description="where `/api/v1/events` publishes what does not say `durable`: in the journal, which pods "
-            "catch up on, or on the channel"
-        ),
-    ] = "log"
-    idempotency_seconds: Annotated[
-        Seconds,
-        Meta(
-            ge=1, le=DAY_SECONDS, description="how long an event's id or `Idempotency-Key` is known to `/api/v1/events`"
-        ),
-    ] = 300
-    publish_rate: Annotated[
-        int,
-        Meta(
-            title="events a second", ge=0, le=100_000, description="what one pod takes from one caller; 0 is no limit"
-        ),
-    ] = 0
-    publish_concurrency: Annotated[
-        int,
-        Meta(title="requests", ge=1, le=10_000, description="how many requests to publish a pod serves at one moment"),
-    ] = 64
     rebalance: Annotated[
         Switch,
         Meta(
@@ -248,28 +225,6 @@ class StreamSettings(TokenSettings, frozen=True, kw_only=True, rename="upper"):
             "a client that is sent away then comes back to the same pod"
         ),
     ] = True
-    admin_token: Annotated[
-        str,
-        secrets.ADMIN_TOKEN,
-        Meta(
-            description="what a script sends as `Authorization: Bearer` in production, to `/api/v1` and to read the "
-            "JSON under `/admin`"
-        ),
-    ] = ""
-    metrics_auth: Annotated[
-        Literal["off", "required"],
-        Meta(description="whether `/metrics` needs a token with the right to `read`, or `ADMIN_TOKEN`"),
-    ] = "off"
-    admin_port: Annotated[
-        int,
-        Meta(
-            title="port",
-            ge=0,
-            le=65535,
-            description="a second port on `HOST`, where alone `/admin`, `/api`, `/metrics` and all of `/api/v1` but "
-            "publishing are then served; 0 is none",
-        ),
-    ] = 0
 
     def __repr__(self) -> str:
         # The others are long, and some of them secrets.

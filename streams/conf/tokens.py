@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from streams.conf.variables import Form, Group, Name, Period, Seconds, is_strong
+from streams.conf.variables import DAY_SECONDS, Form, Group, Name, Period, Seconds, is_strong
 from streams.errors import ConfigurationError
 
 ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 LEAST_SECRET_BYTES = 32
-DAY_SECONDS = 86400
 COOKIES = {"production": "__Secure-sse_token", "development": "sse_token"}
 # RFC 9110, section 5.6.2: what the name of a header or of a cookie is made of.
 WORD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from streams.errors import ConfigurationError
 
+DAY_SECONDS = 86400
 # What examples hold where a secret has to be put, in deploy/ and elsewhere.
 PLACEHOLDERS = frozenset(
     {

@@ -14,7 +14,7 @@ from streams.errors import CloseReason
 from streams.http.answers import FAILED, Refused, send_answer, send_error
 from streams.http.cors import cors_headers, may_open
 from streams.http.stream_request import ALLOW, StreamRequest, header_of
-from streams.http.tokens.unlocking import PASSED, retry_after, unlock
+from streams.http.tokens.unlocking import PASSED, RETRY_AFTER_SECONDS, retry_after, unlock
 from streams.locks.locks import Mode
 from streams.pod import Pod
 from streams.transport.writer import Send, open_writer
@@ -23,8 +23,6 @@ logger = logging.getLogger("sse.server")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-# For clients that asked for a status: when to come back.
-RETRY_AFTER_SECONDS = (1, 5)
 OTHER_SITE = "A page of another site may open no stream here; CORS_ALLOWED_ORIGINS names those that may."
 STREAM_HEADERS: Headers = [
     (b"Content-Type", b"text/event-stream"),

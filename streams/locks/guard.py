@@ -51,7 +51,8 @@ class Guard:
         self.runs: dict[str, Callable[[], Awaitable[None]]] = {}
         self._locks, self._roster, self._primary = locks, roster, primary
         self._url, self._channel = conf.redis_url, conf.redis_channel
-        self._was_read = self._leaving = False
+        # Whether it is known what was revoked.
+        self.was_read = self._leaving = False
         # What was announced while the hash is read, which may not have it.
         self._announced: list[Revocation] = []
         self._due = asyncio.Event()
@@ -61,6 +62,7 @@ class Guard:
         if locks.modes or conf.has_token_keys:
             self.runs = {"revocations": self.run, **self.sources.runs}
             locks.on_unknown_kid = self.sources.unknown_kid
+            locks.unsure = self._is_unsure
             roster.on_told = self._told
             primary.connections.append(self)
             claim_anew = roster.members.on_hearing
@@ -80,7 +82,10 @@ class Guard:
             return ""
         # An issuer that is away keeps out no device that needs no token.
         keys = "" if self._locks.streams is Mode.OFF else self.sources.unready_reason()
-        return keys or ("" if self._was_read else "what was revoked was not read yet")
+        return keys or ("" if self.was_read else "what was revoked was not read yet")
+
+    def _is_unsure(self) -> bool:
+        return not self.was_read or bool(self.sources.unready_reason())
 
     def drop(self, _reason: str) -> None:
         """Connect anew, and read again: another Redis may know of other revocations."""
@@ -129,11 +134,12 @@ class Guard:
         """Take what Redis holds in place of what was known."""
         self._due.clear()
         self._announced.clear()
-        entries = await read_revocations(client, self._channel, time.time())
+        late = self._locks.revocations.late_seconds
+        entries = await read_revocations(client, self._channel, time.time() - late)
         self._locks.revocations.replace((), time.time())
         self._revoke([*entries, *self._announced])
         self._announced.clear()
-        self._was_read = True
+        self.was_read = True
 
     def _report(self, error: Exception) -> None:
         self.errors += 1

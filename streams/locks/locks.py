@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from streams.auth.decision import Decision, identify, permit
+from streams.auth.decision import UNSURE, Decision, identify, permit
 from streams.auth.keys import hmac_keys
-from streams.auth.presented import present
+from streams.auth.presented import Presented, present
 from streams.auth.results import Result
 from streams.auth.revocations import Revocations
 from streams.auth.rights import Right
@@ -36,10 +36,13 @@ class Locks:
         self.streams, self.publishing = Mode(conf.stream_auth), Mode(conf.publish_auth)
         # Called for each token that names a key that is not there.
         self.on_unknown_kid: Callable[[], None] = _ignore
+        # Whether no token can be believed yet; whoever fills keys and revocations sets it.
+        self.unsure: Callable[[], bool] = bool
         self.verifier = Verifier(
             hmac_keys(conf.token_secret), rules_of(conf), on_unknown_kid=lambda: self.on_unknown_kid()
         )
-        self.revocations = Revocations()
+        # A clock that is ahead may have issued a token so much later, and it is taken so long behind its end.
+        self.revocations = Revocations(late_seconds=2 * conf.token_leeway_seconds)
         self.unwelcome = UnwelcomeLanes(refused=self.streams is Mode.REQUIRED, wall=wall)
         # By how it was decided, and the mode of the lock.
         self.counts: Counter[tuple[Result, Mode]] = Counter()
@@ -69,13 +72,13 @@ class Locks:
         """
         cookie_name = "" if origin_ok is None else self._cookie
         presented = present(headers, query, cookie_name, origin_ok=bool(origin_ok))
-        decision = permit(identify(presented, self.verifier, self.revocations, self._wall()), right, name)
-        self.counts[decision.result, mode] += 1
+        decision = permit(self._identify(presented), right, name)
+        self._count(decision, mode)
         return decision
 
     def count_publisher(self, decision: Decision | None) -> None:
         """Count how it was decided about one who publishes; nothing was presented where there is no decision."""
-        self.counts[decision.result if decision is not None else Result.NONE, self.publishing] += 1
+        self._count(decision or Decision(Result.NONE), self.publishing)
 
     def identify(self, headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Decision:
         """Decide who a request is from by its header alone, as operators and back ends send it; nothing is counted.
@@ -85,6 +88,16 @@ class Locks:
         if not self._has_keys:
             return Decision(Result.NONE)
         presented = present(headers, query, "", origin_ok=False)
+        return self._identify(presented)
+
+    def _count(self, decision: Decision, mode: Mode) -> None:
+        # What the pod does not know yet is no fault of a token.
+        if not decision.unsure:
+            self.counts[decision.result, mode] += 1
+
+    def _identify(self, presented: Presented) -> Decision:
+        if presented.token and self.unsure():
+            return UNSURE
         return identify(presented, self.verifier, self.revocations, self._wall())
 
 

@@ -44,7 +44,12 @@ class OpenStreams:
 
     def opened(self, connection: Connection) -> None:
         """Watch over a stream that has just opened, if it has a token."""
-        if (holder := connection.holder) is not None:
+        if (holder := connection.holder) is None:
+            return
+        if self._revocations.revoked(holder, self._wall()):
+            # While it waited for its place, or on the way from another pod.
+            self._wait(connection, -inf)
+        else:
             self._wait(connection, holder.expires_at - self._warn_seconds if self._warn_seconds else self._end(holder))
 
     def closed(self, connection: Connection) -> None:
@@ -83,7 +88,9 @@ class OpenStreams:
             self._registry.close(connection, CloseReason.TOKEN_REVOKED)
 
     def _serve(self, connection: Connection, holder: Holder, now: float) -> None:
-        if now >= (end := self._end(holder)):
+        if self._revocations.revoked(holder, now):
+            self._registry.close(connection, CloseReason.TOKEN_REVOKED)
+        elif now >= (end := self._end(holder)):
             self._registry.close(connection, CloseReason.TOKEN_EXPIRED)
         # Whatever a client is told, it is told behind `connected`.
         elif connection.greeted:

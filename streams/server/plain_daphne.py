@@ -23,7 +23,7 @@ twisteds_header_received = HTTPChannel.headerReceived
 
 
 def mend(headers_read: tuple[bytes, ...]) -> None:
-    """Let streams be read as ours reads them, and Daphne and Twisted answer in JSON.
+    """Let streams be read as ours reads them, Daphne and Twisted answer in JSON, and no token stand in a log.
 
     They would say it on a page, in one line, or by closing the connection. Neither has another
     place for it than its classes. `headers_read` are all that a stream reads of a head.

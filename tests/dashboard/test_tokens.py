@@ -32,7 +32,9 @@ def pod_with(settings: Settings, **changes: Any) -> Pod:
     settings.STREAMS = msgspec.structs.replace(settings.STREAMS, redis_url=NOWHERE, **changes)
     get_pod.cache_clear()
     get_board.cache_clear()
-    return get_pod()
+    pod = get_pod()
+    pod.guard.was_read = True
+    return pod
 
 
 @pytest.fixture

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.pods import LOCKS_OFF, PRODUCTION, ROOT, documented_variables, environment, run_manage, run_python
+from tests.support.pods import (
+    LOCKS_OFF,
+    PRODUCTION,
+    ROOT,
+    command,
+    documented_variables,
+    environment,
+    run_manage,
+    run_python,
+)
 from tests.support.redis_server import free_port
 
 
@@ -94,9 +103,12 @@ def test_production_needs_a_secret_key():
     assert line.startswith("SECRET_KEY")
 
 
+@pytest.mark.parametrize("start", ["streamworker", "daphne", "uvicorn"])
 @pytest.mark.parametrize("variable", [*LOCKS_OFF])
-def test_production_has_to_be_told_what_is_open(variable: str):
-    finished = run_manage("streamworker", env=environment(**(PRODUCTION | {variable: ""}), REDIS_PORT=free_port()))
+def test_production_has_to_be_told_what_is_open(variable: str, start: str):
+    env = environment(**(PRODUCTION | {variable: ""}), REDIS_PORT=free_port())
+    asked = command(start, free_port())
+    finished = subprocess.run(asked, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert finished.returncode != 0
     (line,) = finished.stderr.strip().splitlines()
     assert line.startswith(f"{variable} is '', but it must be said when ENVIRONMENT is production: off")

@@ -68,7 +68,12 @@ EVERYWHERE = (
     ProblemKind.INTERNAL_ERROR,
 )
 # Of endpoints that are not open to all: these ask Redis, too.
-GUARDED = (ProblemKind.UNAUTHORIZED, ProblemKind.INSUFFICIENT_SCOPE, ProblemKind.REDIS_UNAVAILABLE)
+GUARDED = (
+    ProblemKind.UNAUTHORIZED,
+    ProblemKind.INSUFFICIENT_SCOPE,
+    ProblemKind.NOT_READY,
+    ProblemKind.REDIS_UNAVAILABLE,
+)
 CHANGING = (ProblemKind.OTHER_SITE,)
 NAMED = (ProblemKind.NOT_FOUND,)
 WITH_BODY = (ProblemKind.INVALID_JSON, ProblemKind.TOO_LARGE, ProblemKind.UNSUPPORTED_MEDIA_TYPE)

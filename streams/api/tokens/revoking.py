@@ -13,7 +13,8 @@ from streams.api.calls import Answer, Call, Change
 from streams.api.problems import Fault, Problem, ProblemKind, problem_of
 from streams.audit import revoked
 from streams.auth.revocations import Revocation
-from streams.conf.tokens import DAY_SECONDS, TokenSettings
+from streams.conf.tokens import TokenSettings
+from streams.conf.variables import DAY_SECONDS
 from streams.locks.revoking import revoke as revoke_everywhere
 from streams.wire.timestamps import iso, unix_seconds
 

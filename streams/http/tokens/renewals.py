@@ -12,7 +12,7 @@ from streams.http.answers import FAILED, NO_STORE, Refused, send_answer, send_er
 from streams.http.consumers import EventStreamConsumer, Receive
 from streams.http.stream_request import PATH_PREFIX
 from streams.http.target import path_below
-from streams.http.tokens.unlocking import decide, refused, retry_after
+from streams.http.tokens.unlocking import RETRY_AFTER_SECONDS, decide, refused, retry_after
 from streams.locks.locks import Mode
 from streams.locks.renewals import Outcome
 from streams.pod import Pod
@@ -22,7 +22,6 @@ from streams.wire.events import valid_name
 logger = logging.getLogger("sse.server")
 
 SUFFIX = "/token"
-RETRY_AFTER_SECONDS = (1, 5)
 OTHER_HOLDER = "The stream was opened with the token of another holder: the new token has to have the same sub."
 NOBODY = "No pod has an open stream of this client: open one with the new token."
 BUSY = "Too many pods are being asked for streams at this moment; ask again."

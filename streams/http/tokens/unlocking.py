@@ -15,6 +15,8 @@ from streams.http.stream_request import StreamRequest, header_of
 from streams.locks.locks import Mode
 from streams.pod import Pod
 
+# For clients that asked for a status: when to come back.
+RETRY_AFTER_SECONDS = (1, 5)
 EVENT_STREAM = b"text/event-stream"
 # https://www.rfc-editor.org/rfc/rfc6750#section-3
 BARE = b"Bearer"
@@ -37,6 +39,8 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     """Decide about a stream where the lock is not off; raises Refused for who may not have it."""
     decision = decide(pod, scope, request.name)
     locks = pod.locks
+    if decision.unsure:
+        return unsure(decision, locks.streams, prefers_status=request.prefers_status or scope["method"] == "HEAD")
     if decision.ok:
         locks.unwelcome.forget(request.name)
         return Passed(decision.holder) if locks.streams is Mode.REQUIRED else PASSED
@@ -49,6 +53,15 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     if decision.result is Result.EXPIRED and not request.prefers_status and reads_events(scope):
         return Passed(refusal=CloseReason.TOKEN_EXPIRED)
     raise refused(decision)
+
+
+def unsure(decision: Decision, mode: Mode, *, prefers_status: bool) -> Passed:
+    """Send away who may have a good token, to come back soon; whoever observes lets him in."""
+    if mode is not Mode.REQUIRED:
+        return PASSED
+    if prefers_status:
+        raise refused(decision)
+    return Passed(refusal=CloseReason.OVERLOADED)
 
 
 def decide(pod: Pod, scope: dict[str, Any], name: str) -> Decision:
@@ -67,6 +80,8 @@ def reads_events(scope: dict[str, Any]) -> bool:
 
 def refused(decision: Decision) -> Refused:
     """Return the answer to a request that was decided against."""
+    if decision.unsure:
+        return Refused(503, decision.sentence, [retry_after(RETRY_AFTER_SECONDS)])
     if decision.malformed:
         status, challenge = 400, INVALID_REQUEST
     elif decision.result is Result.SCOPE:

@@ -14,9 +14,11 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from streams.auth.decision import NO_RIGHT
+from streams.auth.decision import identify, permit
 from streams.auth.keys import KeySet, hmac_keys, read_keys
-from streams.auth.results import BadKeys, BadToken, Result
+from streams.auth.presented import Presented
+from streams.auth.results import BadKeys, Result
+from streams.auth.revocations import Revocations
 from streams.auth.rights import Holder, Right
 from streams.auth.tokens import MAX_MOMENT, Verifier, rules_of
 from streams.conf import StreamSettings
@@ -98,13 +100,12 @@ def load_keys(conf: StreamSettings, file: str | None) -> KeySet:
 
 def judge(token: str, name: str | None, verifier: Verifier, now: float) -> Verdict:
     """Decide as a pod decides about a stream, or about the token alone where no client is named."""
-    try:
-        holder = verifier.verify(token, now)
-    except BadToken as bad:
-        return Verdict(bad.result, bad.sentence)
-    if name is not None and not holder.may(Right.SUBSCRIBE, name):
-        return Verdict(Result.SCOPE, NO_RIGHT[Right.SUBSCRIBE], holder)
-    return Verdict(Result.OK, "A pod takes this token.", holder)
+    decision = identify(Presented(token), verifier, Revocations(), now)
+    if name is not None:
+        decision = permit(decision, Right.SUBSCRIBE, name)
+    holder = decision.holder
+    over = holder is not None and now >= holder.expires_at + verifier.rules.leeway_seconds
+    return Verdict(decision.result, decision.sentence or "A pod takes this token.", None if over else holder)
 
 
 def told(verdict: Verdict, token: str, name: str | None, conf: StreamSettings, now: float) -> Iterator[str]:

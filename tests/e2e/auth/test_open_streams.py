@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import time
 from typing import Any
+
+import pytest
 
 from streams.auth.revocations import Revocation
 from streams.broker.clients import async_client
 from streams.locks.revoking import revoke
+from tests.conftest import StartPod
 from tests.e2e.auth.conftest import CHANNEL, KID, Cluster, bearer, issue
 from tests.streams.auth.issuer import jwk, jwks, private, token
-from tests.support.http import Answer, open_stream
+from tests.support.http import Answer, EventStream, close_all, open_narrow, open_stream
+from tests.support.marks import long
 from tests.support.pods import Pod
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, event
 from tests.support.waiting import eventually
 
 
@@ -39,6 +45,24 @@ async def test_stream_is_warned_and_ends_with_its_token(cluster: Cluster, client
         assert stream.parser.retry_ms is not None
         assert stream.parser.retry_ms <= 5_000
     assert "token-expired" in cluster.one.fetch("/metrics").body.decode()
+
+
+async def test_token_that_ends_while_a_replay_runs(cluster: Cluster, redis_server: RedisServer, client_name: str):
+    """What was on its way comes before the farewell, and nothing after it."""
+    pod, count = cluster.one, 60
+    remembered = pod.metric("sse_history_events") + count
+    for number in range(count):
+        redis_server.publish(event(client_name, number, data="x" * 100_000), CHANNEL)
+    await eventually("the last event", lambda: pod.metric("sse_history_events") == remembered)
+    headers = bearer(issue(client_name, exp=time.time() + 1)) | {"Last-Event-ID": "evt-00000000"}
+    async with await open_narrow(pod.port, client_name, 16 * 1024, headers=headers) as stream:
+        ended = f"Client {client_name} disconnected (token-expired)"
+        await eventually("the end of its token", lambda: ended in pod.log)
+        *events, farewell = await stream.rest()
+    assert (farewell.type, farewell.json()["reason"], stream.ended) == ("unauthorized", "token-expired", True)
+    got = [each.last_event_id for each in events if each.type == "message"]
+    assert got == [f"evt-{number:08d}" for number in range(1, len(got) + 1)]
+    assert 0 < len(got) < count - 1
 
 
 async def test_renewal_on_any_pod_keeps_the_stream(cluster: Cluster, client_name: str):
@@ -128,3 +152,35 @@ async def test_file_of_keys_that_changes_is_taken_over(cluster: Cluster, client_
         cluster.keys.write_text(before)
         for pod in cluster[:2]:
             await eventually("the keys of before", lambda: status(KID, old, pod) == 200)  # noqa: B023
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("count", [200, long(10_000)])
+async def test_herd_comes_with_tokens_of_a_public_key(
+    start_pod: StartPod, redis_server: RedisServer, cluster: Cluster, count: int
+):
+    """Each with its own, that nobody has verified before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, count + 500), hard), hard))
+    pod = start_pod(
+        REDIS_URL=redis_server.url,
+        REDIS_CHANNEL=CHANNEL,
+        LOG_LEVEL="warning",
+        STREAM_AUTH="required",
+        TOKEN_KEYS=str(cluster.keys),
+    )
+    now = time.time()
+    names = [f"HERD-{number:05d}" for number in range(count)]
+    tokens = {name: token("RS256", kid=KID, sub=name, iat=now, exp=now + 600) for name in names}
+    waiting, streams = iter(names), list[EventStream]()
+
+    async def come_in_turn() -> None:
+        for name in waiting:
+            streams.append(await open_stream(pod.port, name, headers=bearer(tokens[name])))
+
+    before = pod.ps.cpu_times().user
+    await asyncio.gather(*(come_in_turn() for _ in range(100)))
+    print(f"{count} streams with RS256: {pod.ps.cpu_times().user - before:.2f} s of the pod's processor")
+    assert pod.connections() == count
+    assert pod.metric('sse_auth_total{mode="required",result="ok"}') == count
+    await close_all(streams)

@@ -15,10 +15,10 @@ from tests.conftest import StartPod
 from tests.e2e.auth.conftest import bearer, issue
 from tests.streams.auth.issuer import SECRET, claims, jwk, jwks, private, token
 from tests.streams.locks.issuers import running_issuer
-from tests.support.http import HOST, open_stream
+from tests.support.http import HOST, open_response, open_stream
 from tests.support.links.relay import Relay
 from tests.support.redis_server import CHANNEL as DEFAULT_CHANNEL
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import eventually, wait_until
 
 CHANNEL = "auth-cut-off"
@@ -48,7 +48,7 @@ def test_issuer_that_fails(start_pod: StartPod, redis_server: RedisServer, clien
         )
         pod.wait_live()
         wait_until("what is missing to be told", lambda: b"no key for tokens" in pod.fetch("/health/ready").body)
-        assert status("one") == 401
+        assert status("one") == 503, "nobody can tell yet that the token is a bad one"
         issuer.instead = ""
         pod.wait_ready()
         assert status("one") == 200
@@ -69,6 +69,26 @@ def test_issuer_that_fails(start_pod: StartPod, redis_server: RedisServer, clien
         issuer.instead = ""
         wait_until("good keys", lambda: pod.metric("sse_jwks_age_seconds") < 3)
     assert "no key for tokens" not in pod.fetch("/health/ready").body.decode()
+
+
+async def test_pod_that_starts_without_redis_takes_no_token(start_pod: StartPod, client_name: str):
+    """It cannot know whether it was revoked; a stream says so, as a status would be the end of an EventSource."""
+    pod = start_pod(
+        ready=False,
+        REDIS_URL=f"redis://{HOST}:{free_port()}",
+        ENVIRONMENT="production",
+        SECRET_KEY=SECRET,
+        STREAM_AUTH="required",
+        PUBLISH_AUTH="required",
+        TOKEN_SECRET=SECRET,
+    )
+    pod.wait_live()
+    async with await open_response(pod.port, client_name, headers=bearer(issue(client_name))) as stream:
+        assert [event.type for event in await stream.rest()] == ["overloaded"]
+    operator = bearer(issue("ops", sse={"admin": ["act"]}))
+    for target, status in (("/admin/connections", 503), ("/api/v1/events/evt-1", 503), ("/metrics", 200)):
+        assert pod.fetch(target, headers=operator).status == status
+    assert pod.fetch(f"/events/{client_name}").status == 401
 
 
 async def test_token_that_is_revoked_while_its_pod_is_cut_off_from_redis(

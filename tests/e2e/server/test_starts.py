@@ -56,6 +56,16 @@ async def test_streams_an_event(start: str, pods: Callable[[str], Pod], redis_se
         assert (received.type, received.last_event_id) == ("message", "evt-1")
 
 
+def test_no_token_in_an_address_stands_in_the_log(start: str, pods: Callable[[str], Pod], client_name: str):
+    """Plain servers write a line for each request."""
+    pod = pods(start)
+    for target in (f"/events/{client_name}?since=-1&token=looked-for", "/nothing?jwt=looked-for", "/health?since=last"):
+        pod.fetch(target)
+    if start != "streamworker":
+        pod.wait_log("/health?since=last")
+    assert "looked-for" not in pod.log
+
+
 async def test_serves_a_client_of_http_1_0(
     start: str, pods: Callable[[str], Pod], redis_server: RedisServer, client_name: str
 ):

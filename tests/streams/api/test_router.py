@@ -64,7 +64,7 @@ def test_route_problems_are_those_of_its_kind():
     route = Route("/x", {"GET": READ, "PUT": told, "POST": WRITE})
     assert {kind.word for kind in route.problems("POST")} == everywhere
     assert {kind.word for kind in route.problems("GET")} == everywhere | {
-        *("unauthorized", "insufficient-scope", "redis-unavailable")
+        *("unauthorized", "insufficient-scope", "not-ready", "redis-unavailable")
     }
     assert {kind.word for kind in route.problems("PUT")} - {kind.word for kind in route.problems("GET")} == {
         *("other-site", "client-offline", "invalid-json", "too-large", "unsupported-media-type")

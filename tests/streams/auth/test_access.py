@@ -250,7 +250,10 @@ async def test_publisher_where_it_is_off(settings: Any):
     [
         ({"sub": "shop"}, "token:shop", "token:shop"),
         ({"sub": "shop", "jti": "7"}, "token:shop", "jti:7"),
-        ({"sub": "", "jti": "7"}, "token:7", "jti:7"),
+        ({"sub": "", "jti": "7"}, "jti:7", "jti:7"),
+        ({"sub": "", "jti": "a b"}, "jti:a%20b", "jti:a%20b"),
+        ({"sub": "jti:7"}, "token:jti:7", "token:jti:7"),
+        ({"sub": ""}, "token:", "token:"),
         ({"sub": "night shift \u00e9"}, "token:night%20shift%20%C3%A9", "token:night%20shift%20%C3%A9"),
         ({"sub": "ops@shop:1"}, "token:ops@shop:1", "token:ops@shop:1"),
     ],

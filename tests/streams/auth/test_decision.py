@@ -43,6 +43,14 @@ def test_decide_that_a_token_is_bad(given: str, result: Result):
     assert decision.sentence
 
 
+def test_decide_that_it_is_expired_only_where_all_else_is_right():
+    """Whom time alone keeps out is told so in a stream; for another's lane, or revoked, a token is no better old."""
+    expired = Presented(token(jti="t1", exp=NOW - 60))
+    assert decided(expired).result is Result.EXPIRED
+    assert decided(expired, name="STORE001-LANE02").result is Result.SCOPE
+    assert decided(expired, revoked="t1").result is Result.REVOKED
+
+
 @pytest.mark.parametrize("right", [*Right])
 def test_decide_that_it_is_out_of_scope(right: Right):
     decision = decided(Presented(token()), right, "STORE001-LANE02")

@@ -28,6 +28,15 @@ def test_revoked_by_jti_until_its_end():
     assert not revocations.revoked(Holder("till", "t2", issued_at=500), NOW)
 
 
+def test_revoked_for_as_long_as_a_token_is_taken_behind_its_end():
+    revocations = Revocations(late_seconds=60)
+    assert revocations.add(Revocation(NOW + 10, jti="t1"), NOW)
+    assert revocations.add(Revocation(NOW - 30, sub="till", issued_before=600), NOW)
+    assert revocations.revoked(device, NOW + 69)
+    assert not revocations.revoked(device, NOW + 70)
+    assert not revocations.revoked(Holder("till", "t2", issued_at=500), NOW + 30)
+
+
 def test_revoked_by_sub_where_issued_before():
     revocations = kept(Revocation(NOW + 10, sub="till", issued_before=600))
     assert revocations.revoked(device, NOW)

@@ -107,6 +107,25 @@ def test_change_keys_forgets_what_the_old_ones_verified():
     assert refusal(good, verifier(KeySet())) == tokens.NO_ALGORITHM
 
 
+def test_key_is_rotated_while_1000_connect():
+    """Each is judged by the keys of its moment, whoever connected before it."""
+    old, new = jwk("EdDSA", "k0"), jwk("EdDSA", "k1", 1)
+    sets = [read_keys(jwks(*keys)) for keys in ([old], [old, new], [new], [old, new], [old])]
+    lanes = [
+        (kid, token("EdDSA", private("EdDSA", kid), f"k{kid}", sub=f"{kid}-{lane}"))
+        for lane in range(10)
+        for kid in (0, 1)
+    ]
+    locks = verifier()
+    for key_set in sets:
+        locks.change_keys(key_set)
+        for kid, shown in lanes * 10:
+            if key_set.knows(f"k{kid}"):
+                assert locks.verify(shown, NOW).sub.startswith(f"{kid}-")
+            else:
+                assert refusal(shown, locks) == tokens.NO_KEY
+
+
 def test_change_keys_keeps_the_cache_for_the_same_keys(monkeypatch: pytest.MonkeyPatch):
     locks, good = verifier(), token()
     locks.verify(good, NOW)

@@ -81,12 +81,15 @@ def test_guard_is_there_for_the_tokens_of_operators(conf: StreamSettings):
     pod = Pod(msgspec.structs.replace(conf, token_secret="only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"))
     assert "revocations" in pod.guard.runs
     assert pod.guard.unready_reason() == ""
+    assert pod.locks.unsure(), "an operator's token is not believed before"
 
 
 async def test_pod_is_not_ready_before_it_knows_what_was_revoked(pod: Pod, client: redis.asyncio.Redis):
     assert "revoked" in pod.guard.unready_reason()
+    assert pod.locks.unsure()
     await pod.guard.read(client)
     assert pod.guard.unready_reason() == ""
+    assert not pod.locks.unsure()
 
 
 async def test_read_ends_streams_that_were_revoked_while_nothing_was_heard(pod: Pod, client: redis.asyncio.Redis):
@@ -97,6 +100,16 @@ async def test_read_ends_streams_that_were_revoked_while_nothing_was_heard(pod: 
     await pod.guard.read(client)
     assert [connection.close_reason, other.close_reason] == [CloseReason.TOKEN_REVOKED, None]
     assert not pod.locks.revocations.revoked(Holder(jti="forgotten"), time.time())
+
+
+async def test_read_takes_what_counts_behind_its_end(pod: Pod, client: redis.asyncio.Redis):
+    """A token is taken for a while behind its end, and so is what revoked it."""
+    leeway = pod.conf.token_leeway_seconds
+    await revoke(client, CHANNEL, Revocation(time.time() - leeway, jti="late"))
+    await revoke(client, CHANNEL, Revocation(time.time() - 3 * leeway, jti="over"))
+    await pod.guard.read(client)
+    assert [pod.locks.revocations.revoked(Holder(jti=jti), time.time()) for jti in ("late", "over")] == [True, False]
+    assert await client.hlen(CHANNEL + REVOKED) == 1
 
 
 async def test_what_is_announced_while_the_hash_is_read_counts(
@@ -150,6 +163,7 @@ async def test_token_that_names_an_unknown_key_wakes_the_source_of_keys(conf: St
     )
     jwks = pod.guard.sources.jwks
     assert jwks is not None
+    pod.guard.was_read = True
     pod.locks.verifier.change_keys(read_keys(public_pem(private("RS256"))))
     headers = [(b"authorization", b"Bearer " + token("RS256", private("RS256", 1), kid="unknown").encode())]
     pod.locks.decide(headers, b"", Right.SUBSCRIBE, "A", mode=Mode.OBSERVE)

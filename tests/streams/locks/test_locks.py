@@ -7,7 +7,7 @@ from streams.auth.revocations import Revocation
 from streams.auth.rights import Right
 from streams.conf.tokens import TokenSettings
 from streams.locks.locks import Locks, Mode
-from tests.streams.auth.issuer import NOW, SECRET, token
+from tests.streams.auth.issuer import NAME, NOW, SECRET, token
 
 CONF = TokenSettings(token_secret=SECRET, publish_auth="required", token_cookie="sse_token")
 
@@ -46,6 +46,18 @@ def test_identify_refuses_a_token_in_the_address_two_headers_and_what_was_revoke
 def test_identify_without_a_key_looks_at_nothing():
     """It may be ADMIN_TOKEN, mistyped, and no word of tokens would help."""
     assert locks(TokenSettings()).identify(header("wrong"), b"token=x").result is Result.NONE
+
+
+def test_nothing_is_said_of_a_token_before_it_is_known_what_was_revoked():
+    held, given = locks(), header(token())
+    held.unsure = lambda: True
+    asked = held.identify(given, b"")
+    decided = held.decide(given, b"", Right.SUBSCRIBE, NAME, mode=Mode.REQUIRED)
+    for decision in (asked, decided):
+        assert (decision.ok, decision.unsure, decision.holder) == (False, True, None)
+    held.count_publisher(asked)
+    assert held.counts == {}
+    assert held.identify([], b"").result is Result.NONE
 
 
 def test_count_publisher():

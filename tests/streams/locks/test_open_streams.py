@@ -143,6 +143,18 @@ def test_end_revoked_ends_those_alone(room: Room):
     assert writer.events[-1].json()["reason"] == "token-revoked"
 
 
+def test_stream_whose_token_was_revoked_on_its_way_in_ends_with_the_next_round(room: Room):
+    """As one that waits for its name while another device is asked for it."""
+    now = room.clock.clock.wall()
+    room.revocations.add(Revocation(now + 600, jti="stolen"), now)
+    waited, writer = room.open("a", 600, jti="stolen")
+    renewed, _writer = room.open("b", 600, sub="till")
+    assert room.streams.renew(renewed, Holder("till", "stolen", expires_at=now + 900))
+    room.later(1)
+    assert [waited.close_reason, renewed.close_reason] == [CloseReason.TOKEN_REVOKED] * 2
+    assert writer.types == ["message", "unauthorized"]
+
+
 def test_a_fleet_whose_tokens_end_at_once_ends_over_some_rounds(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(open_streams, "MAX_AT_ONCE", 2)
     room = make_room(warn_seconds=0)

@@ -170,6 +170,19 @@ def test_check_token_shows_what_a_refused_one_says_of_itself(type_in: Any, setti
     assert "STREAM_AUTH is off: streams need no token.\nWhether it was revoked is not looked at.\n" in said
 
 
+def test_check_token_of_one_that_is_over(type_in: Any):
+    """For another lane it is no better old."""
+    over = forged({"alg": "HS256"}, {"exp": 1_000_000_000, "sub": LANE})
+    type_in(over)
+    status, said = checked("--for", LANE)
+    assert (status, said.splitlines()[0]) == (3, "A pod refuses this token (expired): The token has expired.")
+    assert "nothing of it is verified" in said
+    type_in(over)
+    status, said = checked("--for", "STORE001-LANE02")
+    assert (status, "(scope)" in said.splitlines()[0]) == (3, True)
+    assert "within TOKEN_LEEWAY_SECONDS" not in said
+
+
 def test_check_token_reads_what_is_no_token(type_in: Any):
     type_in("a.b.c")
     status, said = checked()

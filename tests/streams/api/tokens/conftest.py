@@ -28,6 +28,7 @@ async def guarded(settings: Any, conf: StreamSettings, fleet: Fleet) -> AsyncIte
         pod_name="pod-here",
     )
     pod = Pod(settings.STREAMS)
+    pod.guard.was_read = True
     yield Api(pod)
     pod.reading.drop("the test is over")
     await asyncio.gather(*pod.reading._closing)

@@ -72,6 +72,13 @@ async def test_renewal_of_no_stream(pod: Pod, monkeypatch: pytest.MonkeyPatch):
     assert (status, b"Retry-After" in headers) == (503, True)
 
 
+async def test_renewal_on_a_pod_that_does_not_know_what_was_revoked(pod: Pod):
+    pod = locked(pod)
+    pod.guard.was_read = False
+    status, _error, headers = await renew(pod, "A", authorization=bearer("A"))
+    assert (status, b"Retry-After" in headers) == (503, True)
+
+
 async def test_renewal_of_a_name_that_breaks_the_rule(pod: Pod):
     assert (await renew(locked(pod), "-", authorization=bearer("A")))[0] == 400
 

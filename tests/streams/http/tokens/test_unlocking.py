@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.auth.results import Result
 from streams.errors import CloseReason
 from streams.http.consumers import EventStreamConsumer
 from streams.pod import Pod
@@ -29,7 +30,7 @@ def locked(pod: Pod, mode: str = "required") -> Pod:
         pod.conf, stream_auth=mode, token_secret=SECRET, cors_allowed_origins=frozenset({SHOP})
     )
     pod = Pod(conf)
-    pod.registry.subscribed = True
+    pod.registry.subscribed = pod.guard.was_read = True
     return pod
 
 
@@ -120,6 +121,29 @@ async def test_refusals_are_noted_in_the_trace(pod: Pod, writers: list[Recorder]
     await opened(observing, "A")
     await client.leave()
     assert Kind.REFUSED not in [each.entry.kind for each in observing.roster.tracer.recorder.take(10, 1.0)]
+
+
+async def test_pod_that_does_not_know_what_was_revoked_sends_tokens_away(pod: Pod, writers: list[Recorder]):
+    """A status would end an EventSource for ever, so its stream says it; a renewal is told the status."""
+    pod = locked(pod)
+    pod.guard.was_read = False
+    good: dict[str, Any] = {"authorization": bearer("A")}
+    client = Client(pod, "A", **good)
+    await eventually("the stream to end", lambda: writers and writers[0].finished, 5)
+    assert [event.type for event in writers[0].events] == ["overloaded"]
+    await client.leave()
+    for more in ({"prefer": b"status"}, {"method": "HEAD"}):
+        asked: Any = Client(pod, "A", **good, **more)
+        await asyncio.wait_for(asked.task, 5)
+        assert (asked.status, b"Retry-After" in asked.headers) == (503, True)
+    assert (await refused(pod, "A"))[0] == 401
+    assert len(pod.registry) == sum(1 for lane in pod.locks.unwelcome if lane.result is not Result.NONE) == 0
+    observer = locked(pod, "observe")
+    observer.guard.was_read = False
+    client = Client(observer, "A", **good)
+    await opened(observer, "A")
+    await client.leave()
+    assert len(observer.locks.unwelcome) == 0
 
 
 @pytest.mark.parametrize("mode", ["off", "observe"])
