@@ -11,7 +11,7 @@ from streams.auth.rights import Holder, Right
 from streams.errors import CloseReason
 from streams.http.answers import Refused
 from streams.http.cors import may_use_cookie
-from streams.http.stream_request import StreamRequest, header_of
+from streams.http.stream_request import StreamRequest, asks_status, header_of
 from streams.locks.locks import Mode
 from streams.pod import Pod
 
@@ -44,7 +44,7 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     if locks.streams is not Mode.REQUIRED:
         return PASSED
     # Time cures it, and an EventSource gives up for ever on a status.
-    if decision.result is Result.EXPIRED and not request.prefers_status and reads_events(scope):
+    if decision.result is Result.EXPIRED and not asks_status(scope) and reads_events(scope):
         return Passed(refusal=CloseReason.TOKEN_EXPIRED)
     raise refused(decision)
 

@@ -94,6 +94,11 @@ async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recor
     assert pod.registry.turnover.closed[CloseReason.TOKEN_EXPIRED] == 1
     await client.leave()
     assert (await refused(pod, "A", prefer=b"status", **expired))[0] == 401
+    # The front door's own wish is none of its client.
+    assert (await refused(pod, "A", prefer=b"status, status=busy", **expired))[0] == 401
+    behind = Client(pod, "A", prefer=b"status=busy", **expired)
+    await eventually("the stream to end", lambda: writers[-1].finished and len(writers) == 2, 5)
+    await behind.leave()
     head = Client(pod, "A", method="HEAD", **expired)
     await asyncio.wait_for(head.task, 5)
     assert head.status == 200
