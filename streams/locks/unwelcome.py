@@ -6,6 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from streams.auth.results import Result
@@ -15,6 +16,8 @@ logger = logging.getLogger("sse.auth")
 # A fleet's worth; anybody can make names up.
 MAX_KEPT = 20_000
 LOG_SECONDS = 60.0
+# Names in one message to the other pods.
+MAX_TOLD = 1_000
 
 
 class Unwelcome(NamedTuple):
@@ -45,6 +48,8 @@ class UnwelcomeLanes:
     ) -> None:
         self._did = "was refused its stream" if refused else "would be refused its stream by STREAM_AUTH=required"
         self._wall, self._monotonic, self._max_kept = wall, monotonic, max_kept
+        # Those that have shown a good token, and when, until the other pods are told.
+        self._welcome: dict[str, float] = {}
         # The longest silent first, with the moment from which a line is due again.
         self._lanes: OrderedDict[str, tuple[Unwelcome, float]] = OrderedDict()
 
@@ -60,6 +65,7 @@ class UnwelcomeLanes:
         before, due = self._lanes.pop(name, (None, 0.0))
         times = 1 if before is None else before.times + 1
         lane = Unwelcome(name, result, sentence, self._wall(), times, address, user_agent)
+        self._welcome.pop(name, None)
         now = self._monotonic()
         # Another reason is news.
         if before is None or before.result is not result or now >= due:
@@ -69,9 +75,25 @@ class UnwelcomeLanes:
         if len(self._lanes) > self._max_kept:
             self._lanes.popitem(last=False)
 
-    def forget(self, name: str) -> None:
-        """Note that a lane has shown a good token."""
+    def forget(self, name: str, seconds: float = 0.0) -> None:
+        """Note that a lane has shown a good token, here or on another pod, so many seconds ago."""
+        lane, _due = self._lanes.get(name, (None, 0.0))
+        if lane is not None and lane.at <= self._wall() - seconds:
+            del self._lanes[name]
+
+    def welcome(self, name: str) -> None:
+        """Note that a lane has shown a good token here, which pods that list it do not know."""
         self._lanes.pop(name, None)
+        if len(self._welcome) < self._max_kept:
+            self._welcome[name] = self._monotonic()
+
+    def take_welcome(self) -> list[tuple[str, float]]:
+        """Return names that other pods are to be told, as many as a message holds, and how many seconds ago it was."""
+        now = self._monotonic()
+        told = [(name, now - at) for name, at in islice(self._welcome.items(), MAX_TOLD)]
+        for name, _seconds in told:
+            del self._welcome[name]
+        return told
 
     def _write(self, lane: Unwelcome) -> None:
         facts = {"clientName": lane.client_name, "address": lane.address, "userAgent": lane.user_agent}

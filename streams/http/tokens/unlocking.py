@@ -24,7 +24,7 @@ INSUFFICIENT_SCOPE = b'Bearer error="insufficient_scope"'
 
 
 class Passed(NamedTuple):
-    """Who may open a stream: the holder whose token it ends with, or why the stream itself is to say no."""
+    """Who may open a stream: the holder whose token it has, or why the stream itself is to say no."""
 
     holder: Holder | None = None
     refusal: CloseReason | None = None
@@ -38,8 +38,8 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     decision = decide(pod, scope, request.name)
     locks = pod.locks
     if decision.ok:
-        locks.unwelcome.forget(request.name)
-        return Passed(decision.holder) if locks.streams is Mode.REQUIRED else PASSED
+        locks.unwelcome.welcome(request.name)
+        return Passed(decision.holder)
     locks.unwelcome.note(request.name, decision.result, decision.sentence, request.address, request.user_agent)
     if locks.streams is not Mode.REQUIRED:
         return PASSED

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.auth.results import Result
+from streams.locks import unwelcome
 from streams.locks.unwelcome import UnwelcomeLanes
 from tests.streams.clocks import HandClock
 
@@ -65,3 +66,29 @@ def test_names_that_are_made_up_take_no_room_for_ever(caplog: pytest.LogCaptureF
         note(kept, f"made-up-{number}")
     assert [lane.client_name for lane in kept] == ["made-up-4", "made-up-3", "made-up-2"]
     assert "made-up-0 was refused its stream (none)" in caplog.messages[0]
+
+
+def test_welcome_is_told_to_the_others_once_and_by_and_by(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unwelcome, "MAX_TOLD", 2)
+    clock = HandClock()
+    kept = lanes(clock, max_kept=3)
+    note(kept)
+    for name in (NAME, "a", "a", "b", "more than are kept"):
+        kept.welcome(name)
+    assert len(kept) == 0
+    # It is none any more.
+    note(kept, "b")
+    clock.turn(1)
+    assert [kept.take_welcome() for _ in range(2)] == [[(NAME, 1.0), ("a", 1.0)], []]
+    assert [lane.client_name for lane in kept] == ["b"]
+
+
+def test_forget_is_for_what_a_lane_did_before_it_was_welcome():
+    clock = HandClock()
+    kept = lanes(clock)
+    note(kept)
+    clock.turn(5)
+    kept.forget(NAME, 6)
+    assert len(kept) == 1
+    kept.forget(NAME, 4)
+    assert len(kept) == 0
