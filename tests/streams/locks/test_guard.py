@@ -164,9 +164,9 @@ async def test_revocations_that_find_no_room_are_said(pod: Pod, caplog: pytest.L
     assert "not all of them hold" in caplog.text
 
 
-def test_lane_that_another_pod_welcomed_is_listed_no_longer(pod: Pod):
+def test_lane_that_another_pod_welcomed_is_listed_no_longer(pod: Pod, monkeypatch: pytest.MonkeyPatch):
     told: list[Any] = []
-    pod.roster.members.tell = told.extend  # type: ignore[method-assign]
+    monkeypatch.setattr(pod.roster.members, "tell", told.extend)
     pod.locks.unwelcome.note("a", Result.NONE, "", "", "")
     pod.roster.on_told(Told("another", "pod-2", welcome=[("a", 0.0), ("b", 0.0)]))
     assert len(pod.locks.unwelcome) == 0

@@ -88,7 +88,7 @@ async def test_who_observes_renews_all_the_same(pod: Pod, writers: list[Recorder
     monkeypatch.setattr(renewals, "ANSWER_SECONDS", 0.01)
     pod = locked(pod, "observe")
     told: list[Any] = []
-    pod.roster.members.tell = told.extend  # type: ignore[method-assign]
+    monkeypatch.setattr(pod.roster.members, "tell", told.extend)
     assert (await renew(pod, "A", authorization=bearer("A")))[0] == 204
     assert [renewal.client_name for _life, each in told for renewal in each.renewals] == ["A"]
     client = Client(pod, "A", authorization=bearer("A", 100))
