@@ -22,7 +22,7 @@ MEANINGS = {
     Mode.OBSERVE: "These were let in all the same. STREAM_AUTH=required would refuse them as they last came.",
     Mode.REQUIRED: "These got no stream when they last came.",
 }
-PER_POD = "Each pod lists those that came to it since it started; one that shows a good token is taken off."
+PER_POD = "Each pod lists those that came to it since it started; one that shows a good token to any pod is taken off."
 
 
 @operators_only

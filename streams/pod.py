@@ -241,7 +241,7 @@ class Pod:
             self.registry.outbox.close_stalled()
             self.registry.duels.forget()
             self.registry.greet_held()
-            self.guard.open_streams.look()
+            self.guard.look()
             self.locks.unwelcome.look()
             self.router.complaints.write_due()
             self.history.expire(time.monotonic())

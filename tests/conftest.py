@@ -146,7 +146,7 @@ def pod_starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPod]:
     def start_pod(
         start: str = "streamworker", *, ready: bool = True, application: str | None = None, **variables: str | float
     ) -> Pod:
-        options = {} if application is None else {"application": application}
+        options: dict[str, Any] = {} if application is None else {"application": application}
         log_path = logs / f"{start}-{next(numbers)}.log"
         pod = Pod(start, log_path, environment(**{**DEFAULTS, **variables}), **options)
         pods.append(pod)

@@ -27,6 +27,8 @@ STREAM_REQUEST_HEADERS = (
     b"user-agent",
     FORWARDED_FOR,
 )
+# What nginx sends in place of its client's wish: 503 makes it ask the next pod.
+FRONT_DOOR_WISH = b"status=busy"
 SECRET_HEADERS = (b"authorization", b"cookie")
 # And this where a stream needs a token.
 TOKEN_REQUEST_HEADERS = (*STREAM_REQUEST_HEADERS, *SECRET_HEADERS, b"accept")
@@ -76,6 +78,12 @@ class StreamRequest(NamedTuple):
             b"prefer" in headers
             and any(name == b"prefer" and b"status" in value.lower() for name, value in scope["headers"]),
         )
+
+
+def asks_status(scope: dict[str, Any]) -> bool:
+    """Say whether a client itself asked for a status, and not its front door where a pod takes no streams."""
+    wishes = (value.lower() for name, value in scope["headers"] if name == b"prefer")
+    return any(b"status" in wish.replace(FRONT_DOOR_WISH, b"") for wish in wishes)
 
 
 def headers_read(stream_auth: str) -> tuple[bytes, ...]:

@@ -9,11 +9,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from streams.auth.decision import REVOKED
+from streams.auth.results import Result
 from streams.auth.revocations import Revocation
+from streams.auth.tokens import EXPIRED
 from streams.broker.clients import LINK_ERRORS, async_client
 from streams.broker.primary import Primary, WrongSide
 from streams.conf import StreamSettings
-from streams.delivery.connection import both
+from streams.delivery.connection import Connection, both
 from streams.delivery.registry import Registry
 from streams.locks.locks import Locks, Mode
 from streams.locks.open_streams import OpenStreams
@@ -45,6 +48,9 @@ class Guard:
             locks.revocations,
             warn_seconds=conf.token_warn_seconds,
             leeway_seconds=conf.token_leeway_seconds,
+            ends=locks.streams is Mode.REQUIRED,
+            on_lost=self._lost,
+            on_renewed=lambda connection: locks.unwelcome.forget(connection.client_name),
         )
         self.renewals = Renewals(registry, self.open_streams, roster.claims.life, self._tell)
         # What goes on, by name.
@@ -87,6 +93,18 @@ class Guard:
     def _is_unsure(self) -> bool:
         return not self.was_read or bool(self.sources.unready_reason())
 
+    def look(self) -> None:
+        """Do what is due for open streams, and for the lists of lanes on other pods; call it every second."""
+        self.open_streams.look()
+        if welcome := self._locks.unwelcome.take_welcome():
+            self._tell("", {"welcome": welcome})
+
+    def _lost(self, connection: Connection, result: Result) -> None:
+        """Note that an open stream would have ended where tokens are required."""
+        said = REVOKED if result is Result.REVOKED else EXPIRED
+        lane = connection.client_name, result, said, connection.address, connection.user_agent
+        self._locks.unwelcome.note(*lane)
+
     def drop(self, _reason: str) -> None:
         """Connect anew, and read again: another Redis may know of other revocations."""
         self._leaving = True
@@ -100,6 +118,9 @@ class Guard:
         if told.revoked:
             self._announced += told.revoked
             self._revoke(told.revoked)
+        if told.life != self._roster.claims.life:
+            for name, seconds in told.welcome:
+                self._locks.unwelcome.forget(name, seconds)
         if told.renewals or told.renewed:
             self.renewals.told(told)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from math import inf
 
+from streams.auth.results import Result
 from streams.auth.revocations import Revocations
 from streams.auth.rights import Holder
 from streams.delivery.connection import Connection
@@ -21,7 +22,9 @@ class OpenStreams:
     """The open streams of one pod that have a token, each with the moment at which something is due for it.
 
     Moments are Unix time, as those in tokens. A stream is told `warn_seconds` before its token ends (0 is
-    not at all), and ends `leeway_seconds` after it.
+    not at all), and ends `leeway_seconds` after it, or where it is revoked. `ends` says whether that is so: else
+    the stream goes on, and `on_lost` is called with the result that its token would have from then on, and
+    `on_renewed` for each that has another.
     """
 
     def __init__(
@@ -31,8 +34,12 @@ class OpenStreams:
         *,
         warn_seconds: float,
         leeway_seconds: float,
+        ends: bool = True,
+        on_lost: Callable[[Connection, Result], None] = lambda _connection, _result: None,
+        on_renewed: Callable[[Connection], None] = lambda _connection: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._ends, self._on_lost, self._on_renewed = ends, on_lost, on_renewed
         self._registry, self._revocations, self._wall = registry, revocations, wall
         self._warn_seconds, self._leeway_seconds = warn_seconds, leeway_seconds
         self._due: dict[Connection, float] = {}
@@ -64,6 +71,7 @@ class OpenStreams:
             return False
         connection.holder = holder
         self.opened(connection)
+        self._on_renewed(connection)
         return True
 
     def look(self) -> None:
@@ -85,13 +93,21 @@ class OpenStreams:
             if connection.holder is not None and self._revocations.revoked(connection.holder, now)
         ]
         for connection in revoked:
-            self._registry.close(connection, CloseReason.TOKEN_REVOKED)
+            self._lose(connection, CloseReason.TOKEN_REVOKED, Result.REVOKED)
+
+    def _lose(self, connection: Connection, reason: CloseReason, result: Result) -> None:
+        if self._ends:
+            self._registry.close(connection, reason)
+        else:
+            # Told once; a new token makes it due again.
+            self.closed(connection)
+            self._on_lost(connection, result)
 
     def _serve(self, connection: Connection, holder: Holder, now: float) -> None:
         if self._revocations.revoked(holder, now):
-            self._registry.close(connection, CloseReason.TOKEN_REVOKED)
+            self._lose(connection, CloseReason.TOKEN_REVOKED, Result.REVOKED)
         elif now >= (end := self._end(holder)):
-            self._registry.close(connection, CloseReason.TOKEN_EXPIRED)
+            self._lose(connection, CloseReason.TOKEN_EXPIRED, Result.EXPIRED)
         # Whatever a client is told, it is told behind `connected`.
         elif connection.greeted:
             self._wait(connection, end)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from streams.auth.results import Result
@@ -19,6 +20,8 @@ LOG_SECONDS = 60.0
 # Of all lanes together: a key that is changed too early has a whole fleet refused.
 MAX_LINES = 100
 LINES = "lines"
+# Names in one message to the other pods.
+MAX_TOLD = 1_000
 
 
 class Unwelcome(NamedTuple):
@@ -53,6 +56,8 @@ class UnwelcomeLanes:
     ) -> None:
         self._did = "was refused its stream" if refused else "would be refused its stream by STREAM_AUTH=required"
         self._wall, self._monotonic, self._max_kept = wall, monotonic, max_kept
+        # Those that have shown a good token, and when, until the other pods are told.
+        self._welcome: dict[str, float] = {}
         # The longest silent first, with the moment from which a line is due again.
         self._lanes: OrderedDict[str, tuple[Unwelcome, float]] = OrderedDict()
         self._lines = Limit(MAX_LINES, LOG_SECONDS)
@@ -69,6 +74,7 @@ class UnwelcomeLanes:
         before, due = self._lanes.pop(name, (None, 0.0))
         times = 1 if before is None else before.times + 1
         lane = Unwelcome(name, result, sentence, self._wall(), times, address, user_agent)
+        self._welcome.pop(name, None)
         now = self._monotonic()
         # Another reason is news.
         if before is None or before.result is not result or now >= due:
@@ -86,9 +92,25 @@ class UnwelcomeLanes:
             text = "%d line(s) more like these were left out within a minute; the page of tokens lists the lanes"
             logger.warning(text, count)
 
-    def forget(self, name: str) -> None:
-        """Note that a lane has shown a good token."""
+    def forget(self, name: str, seconds: float = 0.0) -> None:
+        """Note that a lane has shown a good token, here or on another pod, so many seconds ago."""
+        lane, _due = self._lanes.get(name, (None, 0.0))
+        if lane is not None and lane.at <= self._wall() - seconds:
+            del self._lanes[name]
+
+    def welcome(self, name: str) -> None:
+        """Note that a lane has shown a good token here, which pods that list it do not know."""
         self._lanes.pop(name, None)
+        if len(self._welcome) < self._max_kept:
+            self._welcome[name] = self._monotonic()
+
+    def take_welcome(self) -> list[tuple[str, float]]:
+        """Return names that other pods are to be told, as many as a message holds, and how many seconds ago it was."""
+        now = self._monotonic()
+        told = [(name, now - at) for name, at in islice(self._welcome.items(), MAX_TOLD)]
+        for name, _seconds in told:
+            del self._welcome[name]
+        return told
 
     def _write(self, lane: Unwelcome) -> None:
         facts = {"clientName": lane.client_name, "address": lane.address, "userAgent": lane.user_agent}

@@ -51,7 +51,8 @@ class Told(msgspec.Struct, omit_defaults=True):
     the newcomers are to be turned away. `news` are turns in fights over names. `close` are clients whose streams
     end wherever they are. `traces` are clients whose events are noted, `asks` what is asked of all pods about
     clients, and `answers` are for the pod that asked. `revoked` are tokens that open nothing from now on, `renewals`
-    new tokens for streams wherever they are, and `renewed` are the answers to those.
+    new tokens for streams wherever they are, and `renewed` are the answers to those. `welcome` are clients that have
+    shown a good token, and how many seconds ago.
     """
 
     life: Annotated[str, msgspec.Meta(max_length=64)]
@@ -66,3 +67,4 @@ class Told(msgspec.Struct, omit_defaults=True):
     revoked: list[Revocation] = []
     renewals: list[Renewal] = []
     renewed: list[Renewed] = []
+    welcome: list[tuple[str, float]] = []

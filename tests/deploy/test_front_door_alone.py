@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from deploy.front_door import NO_NETWORK, find_front_door
 from tests.dashboard.browsers.browser import Browser, browsing
 from tests.deploy.clusters import DOORS, pod_at
 from tests.deploy.files import DEPLOY, tool
+from tests.streams.auth.issuer import SECRET, token
 from tests.support.event_stream import EventStreamParser
 from tests.support.http import HOST, TIMESTAMP, fetch
 from tests.support.leaks.programs import Program
@@ -108,6 +110,32 @@ def test_other_paths_without_pods_are_answered_in_json(alone: Alone):
     answer = fetch(alone.port, "/register", method="POST", body=b'{"clientName": "A"}')
     assert answer.status in (502, 503)
     assert answer.json()["error"].startswith("No pod answered")
+
+
+def test_who_sends_something_without_pods_never_reads_that_it_was_taken(alone: Alone):
+    """A device believes a 200: it would not send its new token again, and lose its stream with the old one."""
+    answer = fetch(alone.port, "/events/STORE001-LANE01/token", method="POST")
+    assert answer.status in (502, 503)
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["error"].startswith("No pod answered")
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_token_that_has_ended_is_told_in_the_stream(name: str, tmp_path: Path, redis_server: RedisServer):
+    """An EventSource gives up for ever after a status; who asks for one himself gets it."""
+    door_files = tmp_path / "door"
+    door_files.mkdir()
+    given = token(sub="A", iat=time.time() - 600, exp=time.time() - 60)
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {given}"}
+    with front_door(name, door_files) as door:
+        variables = {"STREAM_AUTH": "required", "TOKEN_SECRET": SECRET, "REDIS_CHANNEL": "front-door-tokens"}
+        with pod_at(door.pod_ports[0], tmp_path / "pod.log", REDIS_URL=redis_server.url, **variables) as pod:
+            pod.wait_answer(door.pod_ports[0], "/health/ready")
+            wait_until("the pod to be seen", lambda: fetch(door.port, "/events/A", method="HEAD").status == 401)
+            answer = fetch(door.port, "/events/A", headers=headers)
+            (farewell,) = EventStreamParser().feed(answer.body)
+            assert (answer.status, farewell.type) == (200, "unauthorized")
+            assert fetch(door.port, "/events/A", headers={**headers, "Prefer": "status"}).status == 401
 
 
 @pytest.mark.parametrize("path", METRICS)

@@ -15,7 +15,16 @@ from tests.support.pods import ROOT, documented_variables
 GUIDES = [page for page in PAGES if page.name != "CHANGELOG.md"]
 RUNBOOK = DOCS / "operate/runbook.md"
 # Variables of other programs, and words in capitals that are none.
-OTHERS = {"DJANGO_SETTINGS_MODULE", "NODE_ENV", "DJANGO_SUPERUSER_USERNAME", "CLIENT_IP", "NO_COLOR", "SSE_URL"}
+OTHERS = {
+    "DJANGO_SETTINGS_MODULE",
+    "NODE_ENV",
+    "DJANGO_SUPERUSER_USERNAME",
+    "CLIENT_IP",
+    "NO_COLOR",
+    "SSE_URL",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+}
 
 
 def named(pages: list[Path]) -> pytest.MarkDecorator:

@@ -163,9 +163,12 @@ class Pod(Program):
     ready_seconds = 30.0
     stop_seconds = 20.0
 
-    def __init__(self, start: str, log_path: Path, env: Mapping[str, str], **options: str) -> None:
+    def __init__(
+        self, start: str, log_path: Path, env: Mapping[str, str], *, port: int | None = None, **options: str
+    ) -> None:
         self.start = start
-        self.port = free_port()
+        # A pod that is started again stays where its front door looks for it.
+        self.port = free_port() if port is None else port
         # Set where the server, and not the service, is known to log one.
         self.may_log_tracebacks = False
         super().__init__(start, self.command(**options), env, log_path=log_path)

@@ -30,7 +30,7 @@ class RefusedLane(msgspec.Struct, rename="camel"):
 class Refused(msgspec.Struct, rename="camel", omit_defaults=True):
     """A page of the lanes that this pod refuses, or with `observe` would, in the order of their names.
 
-    A lane is among them until it shows a good token here; `total` is how many there are. Other pods have others.
+    A lane is among them until it shows a good token, on any pod; `total` is how many there are. Other pods have others.
     """
 
     pod_name: str

@@ -58,12 +58,15 @@ class RenewalConsumer(EventStreamConsumer):
         except InvalidName as error:
             raise Refused(400, str(error)) from None
         decision = decide(self._pod, scope, name)
-        if self._pod.locks.streams is not Mode.REQUIRED:
-            # Whoever observes refuses nobody; no stream ends with its token.
-            return
+        # Whoever observes refuses nobody. The stream may be on a pod that does.
+        observes = self._pod.locks.streams is not Mode.REQUIRED
         if not decision.ok or decision.holder is None:
+            if observes:
+                return
             raise refused(decision)
         outcome = await self._pod.guard.renewals.renew(name, decision.holder)
+        if observes:
+            return
         if outcome is Outcome.OTHER_HOLDER:
             raise refused(Decision(Result.SCOPE, sentence=OTHER_HOLDER))
         if outcome is Outcome.NOBODY:

@@ -11,7 +11,7 @@ from streams.auth.rights import Holder, Right
 from streams.errors import CloseReason
 from streams.http.answers import Refused
 from streams.http.cors import may_use_cookie
-from streams.http.stream_request import StreamRequest, header_of
+from streams.http.stream_request import StreamRequest, asks_status, header_of
 from streams.locks.locks import Mode
 from streams.pod import Pod
 
@@ -26,7 +26,7 @@ INSUFFICIENT_SCOPE = b'Bearer error="insufficient_scope"'
 
 
 class Passed(NamedTuple):
-    """Who may open a stream: the holder whose token it ends with, or why the stream itself is to say no."""
+    """Who may open a stream: the holder whose token it has, or why the stream itself is to say no."""
 
     holder: Holder | None = None
     refusal: CloseReason | None = None
@@ -42,15 +42,15 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     if decision.unsure:
         return unsure(decision, locks.streams, prefers_status=request.prefers_status or scope["method"] == "HEAD")
     if decision.ok:
-        locks.unwelcome.forget(request.name)
-        return Passed(decision.holder) if locks.streams is Mode.REQUIRED else PASSED
+        locks.unwelcome.welcome(request.name)
+        return Passed(decision.holder)
     came = request.address, request.user_agent
     lane = locks.unwelcome.note(request.name, decision.result, decision.sentence, *came)
     if locks.streams is not Mode.REQUIRED:
         return PASSED
     pod.roster.tracer.recorder.locked_out(request.name, decision.result, lane.times, *came)
     # Time cures it, and an EventSource gives up for ever on a status.
-    if decision.result is Result.EXPIRED and not request.prefers_status and reads_events(scope):
+    if decision.result is Result.EXPIRED and not asks_status(scope) and reads_events(scope):
         return Passed(refusal=CloseReason.TOKEN_EXPIRED)
     raise refused(decision)
 

@@ -93,6 +93,51 @@ async def test_renewal_on_any_pod_keeps_the_stream(cluster: Cluster, client_name
     assert "No pod has an open stream" in nobody.json()["error"]
 
 
+async def test_renewal_on_a_pod_that_observes_reaches_the_stream(cluster: Cluster, observer: Pod, client_name: str):
+    """While pods are rolled from the one to the other, any of them may be asked."""
+    ends_at = time.time() + 2
+    given = issue(client_name, exp=ends_at)
+    async with await open_stream(cluster.one.port, client_name, headers=bearer(given)) as stream:
+        assert renew(observer, client_name, bearer(issue(client_name))).status == 204
+        await eventually("the end of the first token", lambda: time.time() >= ends_at + 2.5, 10)
+        assert renew(cluster.one, client_name, bearer(issue(client_name))).status == 204
+        assert not stream.closed
+
+
+async def test_observer_warns_and_lists_whose_token_ends_and_lets_the_stream_go_on(observer: Pod, client_name: str):
+    """A device that renews when it is told has a good token when `required` comes; one that does not is found."""
+
+    def listed() -> list[str]:
+        lanes = observer.json("/api/v1/refused?limit=1000")["lanes"]
+        return [lane["result"] for lane in lanes if lane["clientName"] == client_name]
+
+    given = issue(client_name, 1)
+    async with await open_stream(observer.port, client_name, headers=bearer(given)) as stream:
+        warning = await stream.next()
+        assert warning is not None
+        assert warning.type == "token-expiring"
+        assert listed() == []
+        await eventually("its end to be noted", lambda: listed() == ["expired"], 10)
+        assert renew(observer, client_name, bearer(issue(client_name, jti=client_name))).status == 204
+        assert listed() == []
+        assert not stream.closed
+
+
+async def test_lane_that_shows_a_good_token_is_listed_on_no_pod(cluster: Cluster, client_name: str):
+    """Whichever pods it came to before: nobody could wait until none lists any."""
+
+    def listed(pod: Pod) -> bool:
+        lanes = pod.json("/api/v1/refused?limit=1000")["lanes"]
+        return client_name in [lane["clientName"] for lane in lanes]
+
+    for pod in cluster[:2]:
+        assert pod.fetch(f"/events/{client_name}").status == 401
+        assert listed(pod)
+    async with await open_stream(cluster.one.port, client_name, headers=bearer(issue(client_name))):
+        assert not listed(cluster.one)
+        await eventually("the other pod to be told", lambda: not listed(cluster.other), 5)
+
+
 async def test_revocation_ends_streams_on_every_pod_within_a_second(
     cluster: Cluster, redis_server: RedisServer, client_name: str
 ):

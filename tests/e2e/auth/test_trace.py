@@ -31,7 +31,8 @@ async def test_trace_tells_of_refusals_of_a_known_lane(cluster: Cluster, redis_s
         ("refused", "token-none", 1),
         ("refused", "token-scope", 2),
     ]
-    assert end["sentence"].endswith("by pod-1 (token-scope)")
+    # A pod of a busy machine may not answer in time, which is said behind it.
+    assert "by pod-1 (token-scope)" in [part.partition(" ")[2][-22:] for part in end["sentence"].split("; ")]
     page = pod.fetch(f"/admin/clients/{client_name}").body.decode()
     assert "Turned away. Its token is for other clients. 2 times since its last good one." in page
     assert admin.exists(f"{trace}-stranger") == 0

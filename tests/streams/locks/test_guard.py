@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio
 
 from streams.auth.keys import read_keys
+from streams.auth.results import Result
 from streams.auth.revocations import Revocation
 from streams.auth.rights import Holder, Right
 from streams.broker.clients import async_client
@@ -175,3 +176,39 @@ async def test_revocations_that_find_no_room_are_said(pod: Pod, caplog: pytest.L
     ends_at = time.time() + 60
     pod.roster.on_told(Told("", "", revoked=[Revocation(ends_at, jti="a"), Revocation(ends_at, jti="b")]))
     assert "not all of them hold" in caplog.text
+
+
+def test_lane_that_another_pod_welcomed_is_listed_no_longer(pod: Pod, monkeypatch: pytest.MonkeyPatch):
+    told: list[Any] = []
+    monkeypatch.setattr(pod.roster.members, "tell", told.extend)
+    pod.locks.unwelcome.note("a", Result.NONE, "", "", "")
+    pod.roster.on_told(Told("another", "pod-2", welcome=[("a", 0.0), ("b", 0.0)]))
+    assert len(pod.locks.unwelcome) == 0
+    for name in ("a", "b"):
+        pod.locks.unwelcome.welcome(name)
+    for _second in range(2):
+        pod.guard.look()
+    ((_everybody, only),) = told
+    assert (only.life, [name for name, _seconds in only.welcome]) == (pod.roster.claims.life, ["a", "b"])
+    # What it tells all comes back to it, and may be behind the times by then.
+    pod.locks.unwelcome.note("a", Result.NONE, "", "", "")
+    pod.roster.on_told(msgspec.structs.replace(only, welcome=[("a", 0.0)]))
+    assert len(pod.locks.unwelcome) == 1
+
+
+@pytest.mark.parametrize("reason", ["expired", "revoked"])
+def test_pod_that_observes_lists_whose_stream_would_end(conf: StreamSettings, reason: str):
+    pod = Pod(msgspec.structs.replace(conf, redis_channel=CHANNEL, stream_auth="observe", token_secret=SECRET))
+    pod.registry.subscribed = True
+    connection = open_stream(pod, "a", jti="one")
+    now = time.time()
+    if reason == "revoked":
+        pod.roster.on_told(Told("", "", revoked=[Revocation(now + 60, jti="one")]))
+    else:
+        connection.holder = Holder("a", expires_at=now - 60)
+        pod.guard.open_streams.opened(connection)
+        pod.guard.look()
+    assert [(lane.client_name, lane.result) for lane in pod.locks.unwelcome] == [("a", reason)]
+    assert connection.close_reason is None
+    assert pod.guard.open_streams.renew(connection, Holder("a", expires_at=now + 60))
+    assert len(pod.locks.unwelcome) == 0

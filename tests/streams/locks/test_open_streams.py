@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from streams.auth.results import Result
 from streams.auth.revocations import Revocation, Revocations
 from streams.auth.rights import Holder
 from streams.delivery.connection import Connection, both
@@ -37,11 +38,11 @@ class Room(NamedTuple):
         self.streams.look()
 
 
-def make_room(warn_seconds: float = WARN, *, subscribed: bool = True) -> Room:
+def make_room(warn_seconds: float = WARN, *, subscribed: bool = True, **options: Any) -> Room:
     clock, revocations = HandClock(), Revocations()
     registry = make_registry(clock=clock.clock, subscribed=subscribed)
     streams = OpenStreams(
-        registry, revocations, warn_seconds=warn_seconds, leeway_seconds=LEEWAY, wall=clock.clock.wall
+        registry, revocations, warn_seconds=warn_seconds, leeway_seconds=LEEWAY, wall=clock.clock.wall, **options
     )
     registry.on_open = both(registry.on_open, streams.opened)
     registry.on_close = both(streams.closed, registry.on_close)
@@ -190,3 +191,30 @@ def test_stream_that_cannot_be_warned_is_closed_alone(room: Room, monkeypatch: p
     room.later(41)
     assert first.close_reason is CloseReason.FAILED
     assert writer.types == ["message", "token-expiring"]
+
+
+def test_stream_that_does_not_end_with_its_token_is_said_once():
+    lost: list[tuple[str, Result]] = []
+    renewed: list[str] = []
+    room = make_room(
+        ends=False,
+        on_lost=lambda connection, result: lost.append((connection.client_name, result)),
+        on_renewed=lambda connection: renewed.append(connection.client_name),
+    )
+    connection, writer = room.open("a", 100)
+    room.open("b", 600, jti="stolen")
+    for seconds in (41, 90, 60):
+        room.later(seconds)
+    assert writer.types == ["message", "token-expiring"]
+    assert lost == [("a", Result.EXPIRED)]
+    now = room.clock.clock.wall()
+    room.revocations.add(Revocation(now + 600, jti="stolen"), now)
+    for _again in range(2):
+        room.streams.end_revoked()
+    assert lost == [("a", Result.EXPIRED), ("b", Result.REVOKED)]
+    assert len(room.registry) == 2
+    assert not room.streams.renew(connection, Holder("thief", expires_at=9e9))
+    assert room.streams.renew(connection, Holder("a", expires_at=now + 10))
+    assert renewed == ["a"]
+    room.later(41)
+    assert lost[2:] == [("a", Result.EXPIRED)]

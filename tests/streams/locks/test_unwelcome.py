@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.auth.results import Result
+from streams.locks import unwelcome
 from streams.locks.unwelcome import MAX_LINES, UnwelcomeLanes
 from tests.streams.clocks import HandClock
 
@@ -87,3 +88,29 @@ def test_herd_writes_so_many_lines_a_minute_and_how_many_are_left_out(caplog: py
     note(kept, "STORE00042-LANE01")
     assert len(caplog.messages) == MAX_LINES + 2, "what was quiet for a minute has its line"
     assert len(kept) == 10_000
+
+
+def test_welcome_is_told_to_the_others_once_and_by_and_by(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unwelcome, "MAX_TOLD", 2)
+    clock = HandClock()
+    kept = lanes(clock, max_kept=3)
+    note(kept)
+    for name in (NAME, "a", "a", "b", "more than are kept"):
+        kept.welcome(name)
+    assert len(kept) == 0
+    # It is none any more.
+    note(kept, "b")
+    clock.turn(1)
+    assert [kept.take_welcome() for _ in range(2)] == [[(NAME, 1.0), ("a", 1.0)], []]
+    assert [lane.client_name for lane in kept] == ["b"]
+
+
+def test_forget_is_for_what_a_lane_did_before_it_was_welcome():
+    clock = HandClock()
+    kept = lanes(clock)
+    note(kept)
+    clock.turn(5)
+    kept.forget(NAME, 6)
+    assert len(kept) == 1
+    kept.forget(NAME, 4)
+    assert len(kept) == 0

@@ -16,6 +16,7 @@ EVENT = Remembered("2026-11-26T14:00:00.000Z", "evt-1", "payment", "d1", "writte
     [
         Told("life", "pod-1"),
         Told("life", "pod-1", taken=[Taken("a", 1, "origin")], close=["a"], traces=[Traced("a", 60.0)]),
+        Told("life", "pod-1", welcome=[("a", 0.5)]),
         Told("life", "pod-1", asks=[Ask(1, "a")], answers=[Answer(1, "now", events=[EVENT], left_out=3)]),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -87,6 +88,26 @@ async def test_renewal_is_never_refused_by_who_observes(pod: Pod):
     pod = locked(pod, "observe")
     assert (await renew(pod, "A"))[0] == 204
     assert sum(pod.locks.counts.values()) == 1
+
+
+async def test_who_observes_renews_all_the_same(pod: Pod, writers: list[Recorder], monkeypatch: pytest.MonkeyPatch):
+    """On whichever pod the stream is, which may require tokens already."""
+    monkeypatch.setattr(renewals, "ANSWER_SECONDS", 0.01)
+    pod = locked(pod, "observe")
+    told: list[Any] = []
+    monkeypatch.setattr(pod.roster.members, "tell", told.extend)
+    assert (await renew(pod, "A", authorization=bearer("A")))[0] == 204
+    assert [renewal.client_name for _life, each in told for renewal in each.renewals] == ["A"]
+    client = Client(pod, "A", authorization=bearer("A", 100))
+    connection = await opened(pod, "A")
+    assert (await renew(pod, "A", authorization=bearer("A", 5000)))[0] == 204
+    assert connection.holder is not None
+    renewed = connection.holder
+    assert renewed.expires_at > time.time() + 1000
+    for other in (bearer("thief", 9000, sse={"subscribe": ["A"]}), bearer("A", -60), b""):
+        assert (await renew(pod, "A", authorization=other))[0] == 204
+    assert connection.holder is renewed
+    await client.leave()
 
 
 async def test_renewal_that_fails_is_500_in_json(

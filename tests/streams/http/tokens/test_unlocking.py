@@ -98,6 +98,11 @@ async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recor
     await client.leave()
     assert [record.name for record in caplog.records] == ["sse.auth"], "a herd of these has one line each at most"
     assert (await refused(pod, "A", prefer=b"status", **expired))[0] == 401
+    # The front door's own wish is none of its client.
+    assert (await refused(pod, "A", prefer=b"status, status=busy", **expired))[0] == 401
+    behind = Client(pod, "A", prefer=b"status=busy", **expired)
+    await eventually("the stream to end", lambda: writers[-1].finished and len(writers) == 2, 5)
+    await behind.leave()
     head = Client(pod, "A", method="HEAD", **expired)
     await asyncio.wait_for(head.task, 5)
     assert head.status == 200
@@ -154,7 +159,8 @@ async def test_nobody_is_refused_unless_it_is_required(pod: Pod, writers: list[R
     for headers in requests:
         client = Client(pod, "A", **headers)
         connection = await opened(pod, "A")
-        assert connection.holder is None
+        # What it would lose is watched, and it does not.
+        assert (connection.holder is not None) is (mode == "observe" and headers == good)
         await client.leave()
     assert sum(pod.locks.counts.values()) == (4 if mode == "observe" else 0)
     assert [lane.times for lane in pod.locks.unwelcome] == ([1] if mode == "observe" else [])
