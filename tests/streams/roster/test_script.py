@@ -70,7 +70,7 @@ batches = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(said=batches)
 def test_script_does_what_its_model_does(redis_server: RedisServer, said: list[Batch]):
     real, model = RealRoster(redis_server, "roster-model"), RosterModel()
