@@ -54,7 +54,7 @@ def _guarded(view: PageView[Arguments], *, acts: bool) -> PageView[Arguments]:
 
 
 def way_back(request: HttpRequest) -> str:
-    """Return where a login leads to; a token in the address goes no further."""
+    """Return where a login or a redirect leads to; a token in the address goes no further."""
     query: str = request.META.get("QUERY_STRING", "")
     return request.path if has_token(query.encode("latin-1", "replace")) else request.get_full_path()
 

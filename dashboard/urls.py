@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from dashboard import actions, tokens, views
+from dashboard import actions, stream_tokens, tokens, views
 from dashboard.cluster import actions as store_actions
 from dashboard.cluster import views as cluster
 
@@ -18,6 +18,7 @@ pages: list[URLPattern] = [
     path("admin/pod", views.pod, name="pod"),
     path("admin/pods/<str:name>", cluster.pod_of, name="pod-of"),
     path("admin/tokens", tokens.tokens, name="tokens"),
+    path("admin/test-token", stream_tokens.test_token, name="test-token"),
     path("admin/stores", cluster.stores, name="stores"),
     path("admin/stores/<str:name>", cluster.store, name="store"),
     path("admin/stores/<str:name>/expected", store_actions.expected, name="expected"),

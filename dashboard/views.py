@@ -13,12 +13,13 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 
+from dashboard import stream_tokens
 from dashboard.content import reference
 from dashboard.content.pages import PodPage, pod_content
 from dashboard.csp import HEADER, policy
 from dashboard.errors import not_found
 from dashboard.live.board import get_board
-from dashboard.rendering import introduce, may_act, operators_only, page
+from dashboard.rendering import introduce, may_act, operators_only, page, way_back
 from streams.api.router import API
 from streams.api.routes import openapi_json
 from streams.http.listing import COLUMNS, Roster, View, store_of
@@ -78,8 +79,8 @@ async def without_slash(request: HttpRequest, **_names: str) -> HttpResponse:
     """Lead to the same address without the slash at its end."""
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
-    query = request.META.get("QUERY_STRING", "")
-    return redirect(escape_uri_path(request.path.rstrip("/")) + (f"?{query}" if query else ""))
+    _path, mark, query = way_back(request).partition("?")
+    return redirect(escape_uri_path(request.path.rstrip("/")) + mark + query)
 
 
 async def favicon(_request: HttpRequest) -> HttpResponse:
@@ -92,7 +93,8 @@ async def test_client(request: HttpRequest) -> HttpResponse:
     if refusal := refuse_method(request, "GET", "HEAD"):
         return refusal
     await introduce(request)
-    response = page(request, "dashboard/test_client.html", {"title": "Test client", "actions": ACTIONS})
+    context = {"title": "Test client", "actions": ACTIONS, **await stream_tokens.context(request)}
+    response = page(request, "dashboard/test_client.html", context)
     # It is there to try any pod, wherever that runs.
     response[HEADER] = policy(connect_src="*")
     return response

@@ -6,6 +6,7 @@ import ipaddress
 import resource
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -44,6 +45,9 @@ class Plan:
     reconnect: bool = False
     # Events in a request, where they are published over HTTP; 0 publishes them to Redis.
     http: int = 0
+    # A secret or a private key, with which each client's token is signed, and what tokens say beside the name.
+    key: str = field(default="", repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict)
     pid: int | None = None
     prefix: str = "LOAD"
     # Events of another test, or of an earlier one still on their way, are not counted.

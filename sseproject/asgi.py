@@ -32,6 +32,7 @@ from streams.http.proxies import settle_client, settle_user  # noqa: E402
 from streams.http.stream_request import headers_read  # noqa: E402
 from streams.http.target import is_for_operators, serves_operators, settle_target  # noqa: E402
 from streams.http.tokens.renewals import RenewalConsumer, is_renewal  # noqa: E402
+from streams.logs import QueryFilter  # noqa: E402
 from streams.pod import Pod, get_pod  # noqa: E402
 from streams.routing import is_stream  # noqa: E402
 from streams.transport.daphne_writer import request_behind  # noqa: E402
@@ -142,5 +143,7 @@ if "daphne.http_protocol" in sys.modules:
 
     plain_daphne.mend(headers_read(get_pod().conf.stream_auth))
 
+# Which uvicorn has set up before, and nobody else has.
+logging.getLogger("uvicorn.access").addFilter(QueryFilter())
 use_steady_clock()
 application = Application(get_pod(), get_board())

@@ -220,6 +220,7 @@ class Pod:
             round(self._delivery_rate.read(time.monotonic(), self.router.delivered), 1),
             round(1000 * self.vitals.take_longest_lag(), 1),
             refused_lanes=len(self.locks.unwelcome),
+            jwks_age_seconds=self.guard.sources.jwks_age_seconds,
             told_at=iso(time.time()),
         )
 
@@ -241,6 +242,7 @@ class Pod:
             self.registry.duels.forget()
             self.registry.greet_held()
             self.guard.open_streams.look()
+            self.locks.unwelcome.look()
             self.router.complaints.write_due()
             self.history.expire(time.monotonic())
             self.router.retries.ids.expire(time.monotonic())

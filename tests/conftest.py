@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, settings
 from streams.conf import StreamSettings, read_settings
 from streams.doctor.keys import key_of
 from tests.support.forking.client import forking
+from tests.support.leaks.in_process import answers_searched
+from tests.support.leaks.keys import search_keys
+from tests.support.leaks.watch import watch
 from tests.support.pods import ROOT, Pod, environment
 from tests.support.redis_server import CHANNEL, RedisServer, running_redis
 
@@ -52,20 +55,52 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Look for secrets in what this process itself logged during a test."""
+    report = yield
+    for where, text in report.sections:
+        if "log" in where:
+            watch.search(f"the {where.lower()} of {item.name}", text)
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
-def forked() -> Iterator[None]:
+def secrets_kept() -> Iterator[None]:
+    """Fail where a token, cookie, password or key was found after the last test, as pods that tests share ended."""
+    with answers_searched():
+        yield
+    assert_secrets_kept()
+
+
+@pytest.fixture(autouse=True)
+def secrets_kept_by_test(secrets_kept: None) -> Iterator[None]:
+    """Fail the test in whose run a token, cookie, password or key was found in a log, an answer or an output."""
+    yield
+    assert_secrets_kept()
+
+
+def assert_secrets_kept() -> None:
+    watch.search_logs()
+    found = watch.take()
+    assert found == [], "\n".join(found)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked(secrets_kept: None) -> Iterator[None]:
     """Start pods and commands without each of them reading all libraries anew."""
     with forking(environment(), ROOT):
         yield
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(secrets_kept: None) -> Iterator[RedisServer]:
     """A Valkey that stays up for all tests; one that must fail is `mortal_redis`."""
     with running_redis() as server:
         yield server
         names = [name.decode(errors="replace") for name in server.client.scan_iter(f"{CHANNEL}:*")]
         assert [name for name in names if key_of(CHANNEL, name) is None] == [], "declare it in streams/doctor/keys.py"
+        search_keys(server.client)
 
 
 @pytest.fixture

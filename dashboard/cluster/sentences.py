@@ -9,14 +9,20 @@ from dashboard.cluster.words import CLOSE_SENTENCES
 from dashboard.content import formats
 from dashboard.content.formats import counted
 from dashboard.content.pages import Row
+from streams.auth.results import Result
 from streams.delivery.observing.observer import Fate
 from streams.history.coverage import GapReason
-from streams.roster.tracing.entries import ENDS, REMEMBERED, Kind, TraceEntry
+from streams.roster.tracing.entries import BY_LOCK, ENDS, REMEMBERED, Kind, TraceEntry
 from streams.wire.timestamps import unix_seconds
 
 # Between what two pods note at the same moment.
 CERTAIN_SECONDS = 1.0
 GAP_SENTENCES = {reason.value: reason.sentence for reason in GapReason}
+TOKEN_SENTENCES = {
+    f"{BY_LOCK}{Result.NONE}": "It brought no token.",
+    f"{BY_LOCK}{Result.INVALID}": "Its token is none that pods take: forged, cut off, or of another key.",
+    f"{BY_LOCK}{Result.SCOPE}": "Its token is for other clients.",
+}
 FATES = {
     Fate.WRITTEN: "written to the client's socket",
     Fate.WAITING: "waits behind what the client has not taken yet",
@@ -78,7 +84,8 @@ def sentence(entry: TraceEntry, *, nobody: bool = False) -> str:
         case Kind.GAP:
             return f"Told that events may be missing. {GAP_SENTENCES.get(entry.reason, entry.reason)}".rstrip()
         case Kind.REFUSED:
-            return f"Turned away. {_why(entry)}"
+            again = f" {formats.count(entry.count)} times since its last good one." if entry.count > 1 else ""
+            return f"Turned away. {_why(entry)}{again}"
         case Kind.EVENT:
             late = " Its deadline has passed." if entry.expired and entry.fate != Fate.EXPIRED else ""
             fate = Fate.UNCLAIMED if nobody else entry.fate
@@ -110,7 +117,7 @@ def _ended(entry: TraceEntry) -> str:
 
 
 def _why(entry: TraceEntry) -> str:
-    return CLOSE_SENTENCES.get(entry.reason, entry.reason)
+    return TOKEN_SENTENCES.get(entry.reason) or CLOSE_SENTENCES.get(entry.reason, entry.reason)
 
 
 def _at(entry: TraceEntry) -> float:

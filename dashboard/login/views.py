@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from dashboard.login.gate import BUSY_SECONDS, attempts, checker, refusal_headers, refusal_page
 from dashboard.login.passwords import Busy
+from dashboard.rendering import way_back
 from streams.logs import Sparingly
 
 logger = logging.getLogger("sse.server")
@@ -102,7 +103,7 @@ async def _form_page(request: HttpRequest, shared: Shared, form: OperatorForm) -
         "form": form,
         "title": "Log in",
         "subtitle": None,
-        "app_path": request.get_full_path(),
+        "app_path": way_back(request),
         "username": request.user.get_username(),
         REDIRECT_FIELD_NAME: wanted,
     }

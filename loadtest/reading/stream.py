@@ -7,6 +7,7 @@ import socket
 from loadtest.plan import Plan
 from loadtest.reading.decoder import StreamDecoder
 from loadtest.reading.tally import Tally
+from streams.auth.signing import signed, signing_key
 
 
 class Stream:
@@ -43,5 +44,11 @@ def requests(plan: Plan, clients: range) -> list[bytes]:
     """Write the requests that open the streams of some clients."""
     host, port = plan.address
     name = f"[{host}]" if ":" in host else host
-    head = f"HTTP/1.1\r\nHost: {name}:{port}\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n\r\n"
-    return [f"GET {plan.path}/events/{plan.client_name(index)} {head}".encode() for index in clients]
+    head = f"HTTP/1.1\r\nHost: {name}:{port}\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
+    key = signing_key(plan.key) if plan.key else None
+
+    def request(client: str) -> bytes:
+        token = f"Authorization: Bearer {signed({**plan.claims, 'sub': client}, key)}\r\n" if key else ""
+        return f"GET {plan.path}/events/{client} {head}{token}\r\n".encode()
+
+    return [request(plan.client_name(index)) for index in clients]

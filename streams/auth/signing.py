@@ -10,6 +10,8 @@ import msgspec
 
 from streams.auth.keys import HMAC, hmac_key, public_key, sign_hmac
 from streams.auth.results import BadKeys
+from streams.auth.tokens import rules_of
+from streams.conf.tokens import TokenSettings, split_secrets
 
 NO_PRIVATE = "This PEM holds no private key that can be read; one with a password cannot."
 NO_SIGNING = "This key signs nothing that pods take: RSA with 2048 bits or more, P-256 or Ed25519 do."
@@ -40,6 +42,26 @@ def signed(claims: Mapping[str, Any], key: SigningKey, kid: str = "") -> str:
     header = {"alg": key.algorithm, "typ": "JWT", **({"kid": kid} if kid else {})}
     message = f"{_encoded(msgspec.json.encode(header))}.{_encoded(msgspec.json.encode(claims))}"
     return f"{message}.{_encoded(key.sign(message.encode()))}"
+
+
+def can_sign(conf: TokenSettings) -> bool:
+    """Say whether there is a secret here with which pods take tokens."""
+    return bool(conf.token_secret) and HMAC in (conf.token_algorithms or (HMAC,))
+
+
+def stream_token(conf: TokenSettings, name: str, *, sub: str, now: float, seconds: float) -> str:
+    """Return a token for the stream of one client, by the first secret; no longer than tokens may last here."""
+    rules = rules_of(conf)
+    seconds = min(seconds, rules.max_seconds) if rules.max_seconds else seconds
+    claims = {
+        **({"iss": rules.issuer} if rules.issuer else {}),
+        "aud": rules.audience,
+        "sub": sub,
+        "iat": int(now),
+        "exp": int(now + seconds),
+        "sse": {"subscribe": [name]},
+    }
+    return signed(claims, signing_key(split_secrets(conf.token_secret)[0]))
 
 
 def _private_key(text: str) -> SigningKey:

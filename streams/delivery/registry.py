@@ -183,7 +183,8 @@ class Registry:
         With 200 all the same: a browser's EventSource gives up for ever on anything else.
         """
         connection.writer.start(headers, self.notices.refusal(reason))
-        self._note_end(connection, reason)
+        # That a token ended has a line of its own, of which there are not too many.
+        self._note_end(connection, reason, logging.DEBUG if reason is CloseReason.TOKEN_EXPIRED else logging.INFO)
         self.observer.refused(connection, reason)
         self.outbox.finish(connection, None)
 
@@ -273,10 +274,12 @@ class Registry:
         if not self._hosts[host]:
             del self._hosts[host]
 
-    def _note_end(self, connection: Connection, reason: CloseReason) -> None:
+    def _note_end(self, connection: Connection, reason: CloseReason, level: int = logging.INFO) -> None:
         connection.close_reason = reason
         end = self.turnover.note_end(connection, reason)
-        disconnect_logger.info(
+        seconds = round(end.open_seconds, 1)
+        disconnect_logger.log(
+            level,
             "Client %s disconnected (%s) from pod %s after %.1f s, %d events, %d bytes. Total connections: %d",
             end.client_name,
             reason,
@@ -285,14 +288,7 @@ class Registry:
             end.event_count,
             connection.bytes_written,
             len(self),
-            extra={
-                "fields": {
-                    **connection.facts(),
-                    "reason": reason,
-                    "seconds": round(end.open_seconds, 1),
-                    "events": end.event_count,
-                }
-            },
+            extra={"fields": connection.facts() | {"reason": reason, "seconds": seconds, "events": end.event_count}},
         )
 
 

@@ -7,7 +7,8 @@ import contextlib
 import functools
 import itertools
 import resource
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable
 
 from redis.exceptions import NoPermissionError
 
@@ -20,9 +21,13 @@ from streams.doctor.front_door import judge_stream
 from streams.doctor.process import Said, judge_descriptors, judge_settings
 from streams.doctor.roles import Role
 from streams.doctor.stream_probe import new_name, open_stream
+from streams.doctor.tokens.looking import look_at_tokens
+from streams.doctor.tokens.opening import choose_opening
+from streams.locks.fetching import FETCH_SECONDS
 
 PROBE_SECONDS = 5.0
 FRONT_DOOR_TIMEOUT_SECONDS = 15.0
+TOKENS_SECONDS = FETCH_SECONDS + 5.0
 # In the order in which they are shown.
 OF_REDIS = ("role", "rights", "canary", "journal", "persistence", "memory", "clock", "pods")
 NO_REDIS = "there is no Redis"
@@ -31,16 +36,23 @@ Look = Callable[[], Awaitable[Iterable[Finding]]]
 
 
 async def examine(
-    conf: StreamSettings, url: str, said: list[Said], descriptors_id: str, role: Role = Role.POD
+    conf: StreamSettings, url: str, said: list[Said], descriptors_id: str, role: Role = Role.POD, token: str = ""
 ) -> Report:
     """Look at everything; `url` is a front door's, or empty, and `said` is what Django's checks say.
 
     Of these, the ones with `descriptors_id` are about file descriptors. `role` is that of the user of Redis.
+    `token` is sent with the stream; without one it is made here where that can be done.
     """
-    of_redis, of_door = await asyncio.gather(_of_redis(conf, role), _of_front_door(conf, url))
+    of_redis, of_tokens, of_door = await asyncio.gather(
+        _of_redis(conf, role),
+        _within(TOKENS_SECONDS, "locks", lambda: look_at_tokens(conf, token)),
+        _of_front_door(conf, url, token),
+    )
     about = [one for one in said if one.id == descriptors_id]
     of_settings = judge_settings(one for one in said if one not in about)
-    return report([*of_redis, judge_descriptors(_descriptors(), SPARE_DESCRIPTORS, about), *of_settings, *of_door])
+    return report(
+        [*of_redis, judge_descriptors(_descriptors(), SPARE_DESCRIPTORS, about), *of_settings, *of_tokens, *of_door]
+    )
 
 
 async def _of_redis(conf: StreamSettings, role: Role) -> list[Finding]:
@@ -82,19 +94,22 @@ def _judged(judge: Callable[[], Finding]) -> Look:
     return look
 
 
-async def _of_front_door(conf: StreamSettings, url: str) -> list[Finding]:
+async def _of_front_door(conf: StreamSettings, url: str, token: str) -> list[Finding]:
     if not url:
         return [skipped(FRONT_DOOR, "--url names none")]
-    look = functools.partial(_look_at_front_door, conf, url)
+    look = functools.partial(_look_at_front_door, conf, url, token)
     return await _within(FRONT_DOOR_TIMEOUT_SECONDS, FRONT_DOOR, look)
 
 
-async def _look_at_front_door(conf: StreamSettings, url: str) -> Iterator[Finding]:
-    name = new_name()
-    seen = await asyncio.to_thread(open_stream, url, name, durable=conf.durable_log)
-    if not seen.error:
+async def _look_at_front_door(conf: StreamSettings, url: str, token: str) -> Iterable[Finding]:
+    opening = choose_opening(conf, token, new_name(), time.time())
+    if opening.why_not:
+        return [skipped(FRONT_DOOR, opening.why_not)]
+    seen = await asyncio.to_thread(open_stream, url, opening.name, durable=conf.durable_log, token=opening.token)
+    # Who was not greeted is in no roster.
+    if not seen.error and not seen.refused:
         with contextlib.suppress(*LINK_ERRORS):
-            await probes.forget(conf, name)
+            await probes.forget(conf, opening.name)
     return judge_stream(url, seen)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from streams.doctor.findings import Finding, bad, well
+from streams.doctor.findings import Finding, bad, skipped, well
 
 CHECK = "front door"
 GREETING_SECONDS = 2.0
 EVENT_SECONDS = 1.0
 PAGE = "docs/howto/front-doors.md"
+TOKENS_PAGE = "docs/howto/tokens.md"
 BUFFERS = f"Switch buffering and compression off for /events/: {PAGE}."
 
 
@@ -30,6 +31,13 @@ class Seen(NamedTuple):
     event_seconds: float | None = None
     # Why the event was not published, or an empty string.
     unpublished: str = ""
+    # Whether a token was sent with it.
+    had_token: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Say whether it was refused for its token, or for want of one: only a lock names its scheme."""
+        return self.status in (400, 401, 403) and self.headers.get("www-authenticate", "").startswith("Bearer")
 
 
 def judge_stream(url: str, seen: Seen) -> Iterator[Finding]:
@@ -38,6 +46,8 @@ def judge_stream(url: str, seen: Seen) -> Iterator[Finding]:
         yield bad(
             CHECK, f"{url} {seen.error}", "Look at its address and its log, and ask a pod itself in the same way."
         )
+    elif seen.refused or seen.first == "unauthorized":
+        yield _refused(url, seen)
     elif seen.status and (seen.status != 200 or not _is_stream(seen)):
         says = f"{url} answers a stream with {seen.status} and {seen.headers.get('content-type', 'no type')}"
         yield bad(CHECK, says, f"A browser's EventSource gives up for ever after it: {PAGE}.")
@@ -52,6 +62,16 @@ def judge_stream(url: str, seen: Seen) -> Iterator[Finding]:
     else:
         yield well(CHECK, f"{url} gave the greeting of {seen.pod_name} after {1000 * seen.greeting_seconds:.0f} ms")
         yield _event(url, seen)
+
+
+def _refused(url: str, seen: Seen) -> Finding:
+    if not seen.had_token:
+        return skipped(CHECK, f"{url} asks for a token ({seen.status}); --token-file names one for DOCTOR-*")
+    if seen.reason:
+        return bad(CHECK, f"{url} refuses the token: {seen.reason}", "Look at its exp, and at the clocks.")
+    error = seen.headers["www-authenticate"].partition("error=")[2].strip('"') or "as if there was none"
+    remedy = f"Let the keys here be those of the pods, and the front door hand Authorization on: {TOKENS_PAGE}."
+    return bad(CHECK, f"{url} refuses the token: {seen.status} {error}", remedy)
 
 
 def _event(url: str, seen: Seen) -> Finding:

@@ -23,6 +23,7 @@ from streams.conf import StreamSettings, redis_place
 from streams.doctor import pods, rights, server
 from streams.doctor.findings import Finding, bad, well
 from streams.doctor.roles import Role
+from streams.doctor.tokens import judging as tokens
 from streams.roster.keys import prefix
 from streams.roster.lives import read_lives
 from streams.roster.reading.reader import RosterReader
@@ -118,7 +119,8 @@ async def look_at_pods(conf: StreamSettings) -> Iterator[Finding]:
     async with _connection(conf) as connection:
         lives = await _tell(connection, ("HGETALL", prefix(conf.redis_channel) + "pods"))
         now = _seconds(await _tell(connection, ("TIME",)))
-    return pods.judge_pods(read_lives(round(1000 * now), [*itertools.chain.from_iterable(lives.items())]), now)
+    heard = read_lives(round(1000 * now), [*itertools.chain.from_iterable(lives.items())])
+    return itertools.chain(pods.judge_pods(heard, now), tokens.judge_pods(conf, heard, now))
 
 
 async def forget(conf: StreamSettings, name: str) -> None:

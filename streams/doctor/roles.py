@@ -68,8 +68,12 @@ FRONT_DOOR = (
     Grant("publish", (), ("",)),
     Grant("xadd", (("W", ":log"),)),
     Grant(
-        "hexists hdel sadd",
-        (("RW", ":roster:seen:DOCTOR"), ("RW", ":roster:known:DOCTOR"), ("W", ":roster:dirty")),
+        "hget hset hdel zrem sadd",
+        (
+            *(("RW", key) for key in (":roster:here:*:DOCTOR", ":roster:seen:DOCTOR", ":roster:known:DOCTOR")),
+            ("W", ":roster:large:DOCTOR"),
+            ("W", ":roster:dirty"),
+        ),
     ),
 )
 

@@ -26,17 +26,22 @@ def new_name() -> str:
     return f"DOCTOR-{secrets.token_hex(6)}"
 
 
-def open_stream(url: str, name: str, *, durable: bool) -> Seen:
-    """Open a stream below the URL of a front door and publish an event to it; blocks for some seconds at most."""
+def open_stream(url: str, name: str, *, durable: bool, token: str = "") -> Seen:
+    """Open a stream below the URL of a front door and publish an event to it; blocks for some seconds at most.
+
+    `token` goes to that address alone, and to none that it sends on to.
+    """
     request = urllib.request.Request(  # noqa: S310 - the command takes http:// and https:// alone
         f"{url.rstrip('/')}/events/{name}", headers=AS_A_BROWSER
     )
+    if token:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     began = time.monotonic()
     try:
         with _opener.open(request, timeout=GREETING_SECONDS) as response:
-            return _read(response, name, began, durable=durable)
+            return _read(response, name, began, durable=durable)._replace(had_token=bool(token))
     except urllib.error.HTTPError as error:
-        return Seen(status=error.code, headers=_headers(error.headers))
+        return Seen(status=error.code, headers=_headers(error.headers), had_token=bool(token))
     except TimeoutError:
         return Seen()
     except urllib.error.URLError as error:

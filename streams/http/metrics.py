@@ -13,6 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from streams.http.readings import (
+    NOT_KNOWN,
     Declared,
     auth_results,
     build,
@@ -231,6 +232,12 @@ METRICS = (
         "gauge",
         "Since good keys were read from `TOKEN_JWKS_URL`, or the pod started; nothing without one.",
         jwks_age,
+    ),
+    Declared(
+        "sse_jwks_interval_seconds",
+        "gauge",
+        "How often `TOKEN_JWKS_URL` is read; nothing without one.",
+        lambda pod: pod.conf.token_jwks_seconds if pod.conf.token_jwks_url else NOT_KNOWN,
     ),
     Declared("sse_jwks_errors", "counter", "Times that `TOKEN_JWKS_URL` gave no good keys.", jwks_errors),
     Declared("sse_draining", "gauge", "1 while the pod is draining.", lambda pod: int(pod.draining)),

@@ -97,8 +97,8 @@ def auth_results(pod: Pod) -> Mapping[tuple[str, ...], float]:
 
 def jwks_age(pod: Pod) -> Reading:
     """Return how old the keys of an issuer are, where there is one."""
-    jwks = pod.guard.sources.jwks
-    return NOT_KNOWN if jwks is None else jwks.age_seconds
+    age = pod.guard.sources.jwks_age_seconds
+    return NOT_KNOWN if age is None else age
 
 
 def jwks_errors(pod: Pod) -> float:

@@ -46,6 +46,11 @@ class KeySources:
         """Return why nobody's token can be verified, or an empty string."""
         return "" if self._verifier.keys else "no key for tokens was read yet"
 
+    @property
+    def jwks_age_seconds(self) -> float | None:
+        """For how many seconds an issuer gave no good keys, None where there is none."""
+        return None if self.jwks is None else round(self.jwks.age_seconds, 1)
+
     def unknown_kid(self) -> None:
         """Look soon whether the issuer has a key that a token named."""
         if self.jwks is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -92,14 +93,23 @@ def pattern(text: str) -> str:
     return text
 
 
+def token_source(path: str) -> str:
+    """Read the token that a file holds, or standard input where that is -."""
+    return _token(sys.stdin.read(), "standard input") if path == "-" else token_file(path)
+
+
 def token_file(path: str) -> str:
     """Read the token that a file holds."""
     try:
-        token = Path(path).read_text(encoding="utf-8").strip()
+        return _token(Path(path).read_text(encoding="utf-8"), path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise argparse.ArgumentTypeError(f"{path} cannot be read: {reason}") from None
+
+
+def _token(text: str, place: str) -> str:
+    token = text.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         # What it holds is a secret all the same.
-        raise argparse.ArgumentTypeError(f"{path} holds no token, which is one line of ASCII without blanks")
+        raise argparse.ArgumentTypeError(f"{place} holds no token, which is one line of ASCII without blanks")
     return token

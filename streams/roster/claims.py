@@ -57,6 +57,8 @@ class Claims:
         self.life = life
         # Called when there is something to say that nobody waits for.
         self.on_due: Callable[[], None] = _ignore
+        # The name of the pod that a life is, or the life where that is not known yet.
+        self.pod_of: Callable[[str], str] = str
         self.claimed = self.evicted_elsewhere = self.duels = 0
         self._registry = registry
         self._clock = clock
@@ -179,7 +181,7 @@ class Claims:
             if verdict is Verdict.REPLACED:
                 self._tell(said, life, number)
             elif not (late and said.tries < MAX_TRIES):
-                self._lose(said.connection)
+                self._lose(said.connection, life)
         if late:
             # How old they are was not known when Redis compared them.
             for said in batch:
@@ -194,9 +196,10 @@ class Claims:
         self._repeats.append((self._clock.monotonic(), life, kept, taken))
         self.on_due()
 
-    def _lose(self, connection: Connection) -> None:
+    def _lose(self, connection: Connection, life: str) -> None:
         # One whose machine is being looked for is kept or closed by what that finds.
         if connection.close_reason is None and not self._registry.probes.asks(connection):
+            connection.evicted_by = self.pod_of(life)
             self.evicted_elsewhere += 1
             self._registry.send_away(connection, CloseReason.EVICTED, "")
 

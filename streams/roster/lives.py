@@ -46,6 +46,8 @@ class Life(msgspec.Struct, rename="camel", omit_defaults=True):
     address: str = ""
     # Lanes that came to it without a right to their stream.
     refused_lanes: int = 0
+    # For how long it has read no good keys from TOKEN_JWKS_URL, where it has one.
+    jwks_age_seconds: float | None = None
     # What its clock said when it said this.
     told_at: str = ""
 

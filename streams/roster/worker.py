@@ -75,6 +75,7 @@ class Roster:
     ) -> None:
         self.claims = Claims(registry, life)
         self.claims.on_due = self._wake
+        self.claims.pod_of = self._pod_of
         self.members = Membership(life, registry.pod_name, self._told)
         self.members.on_hearing = lambda: self.claims.anew(time.monotonic())
         self.tracer = Tracer(registry, history, life, channel, trace_kept, self.members.tell)
@@ -143,6 +144,9 @@ class Roster:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._done.wait()
+
+    def _pod_of(self, life: str) -> str:
+        return next((heard.says.pod_name for heard in self.lives if heard.life == life), life)
 
     def _wake(self) -> None:
         self._due.set()

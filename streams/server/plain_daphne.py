@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+from daphne.server import Server
 from twisted.web.http import HTTPChannel
 
 from streams.http.answers import BODY_TOO_LARGE
@@ -17,6 +18,7 @@ from streams.server.refusals import BROKEN, HEAD_TOO_LARGE, LINE_TOO_LONG, annou
 from streams.server.request import Request
 
 daphnes_process = WebRequest.process
+daphnes_log_action = Server.log_action
 twisteds_header_received = HTTPChannel.headerReceived
 
 
@@ -28,6 +30,7 @@ def mend(headers_read: tuple[bytes, ...]) -> None:
     """
     WebRequest.headers_read = headers_read
     WebRequest.process = _process
+    Server.log_action = _log_action
     WebRequest.basic_error = Request.basic_error
     WebRequest.handle_exception = Request.handle_exception
     HTTPChannel.headerReceived = _header_received
@@ -39,6 +42,11 @@ def _process(request: WebRequest) -> Any:
     # Daphne refuses a header with bytes that UTF-8 has, which a Last-Event-ID may be.
     headers = stream_headers(request, request.headers_read)
     return daphnes_process(request) if headers is None else Request.open_stream(request, headers)
+
+
+def _log_action(server: Server, protocol: str, action: str, details: dict[str, Any]) -> None:
+    # A client may have put a token into the query.
+    daphnes_log_action(server, protocol, action, {**details, "path": details["path"].partition("?")[0]})
 
 
 def _header_received(channel: HTTPChannel, line: bytes) -> bool:

@@ -22,6 +22,7 @@ from tests.conftest import StartPod
 from tests.dashboard.browsers.browser import Browser, browsing
 from tests.streams.builders import connect_with
 from tests.support.http import HOST
+from tests.support.leaks.watch import watch
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer
 
@@ -95,13 +96,14 @@ def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser
 
 
 @pytest.fixture
-def browser(shared_browser: Browser) -> Browser:
+def browser(shared_browser: Browser) -> Iterator[Browser]:
     """A Chromium on a wide light screen, which remembers nothing."""
     shared_browser.get("about:blank")
     shared_browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
     shared_browser.look()
     shared_browser.console()
-    return shared_browser
+    yield shared_browser
+    watch.search_body(shared_browser.page_source.encode())
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.processes import ChildProcess, pod_command
+from deploy.processes import pod_command
 from tests.support.http import HOST
+from tests.support.leaks.programs import Program
 from tests.support.pods import environment
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
@@ -19,7 +20,7 @@ DOORS = ("nginx", "haproxy")
 PODS = {"pod-1", "pod-2", "pod-3"}
 
 
-class RunningCluster(ChildProcess):
+class RunningCluster(Program):
     """Three pods behind a front door, and the script that holds them."""
 
     # Over the script's own patience, so that its reason is the one that is read.
@@ -64,10 +65,10 @@ def running_cluster(log_path: Path, *options: str, **variables: str | float) -> 
 
 
 @contextmanager
-def pod_at(port: int, log_path: Path, host: str = HOST, **variables: str | float) -> Iterator[ChildProcess]:
+def pod_at(port: int, log_path: Path, host: str = HOST, **variables: str | float) -> Iterator[Program]:
     """Run a pod where a front door looks for one, for the length of a block."""
     variables = {"DRAIN_SECONDS": 0, **variables}
-    pod = ChildProcess(f"pod on {host}", pod_command(port, host), environment(**variables), log_path=log_path)
+    pod = Program(f"pod on {host}", pod_command(port, host), environment(**variables), log_path=log_path)
     try:
         yield pod
     finally:

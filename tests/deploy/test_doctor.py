@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from deploy.front_door import find_front_door
-from deploy.processes import ChildProcess
 from tests.conftest import StartPod
 from tests.deploy.clusters import DOORS
 from tests.deploy.files import tool
+from tests.support.leaks.programs import Program
 from tests.support.pods import environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 
@@ -39,7 +39,7 @@ def front_door(name: str, pod_port: int, directory: Path, old: str = "", new: st
     text = configuration.read_text()
     assert old in text
     configuration.write_text(text.replace(old, new))
-    process = ChildProcess(name, command, os.environ, log_path=directory / "log")
+    process = Program(name, command, os.environ, log_path=directory / "log")
     try:
         process.wait_answer(port, "/front-door/health")
         yield f"http://127.0.0.1:{port}"

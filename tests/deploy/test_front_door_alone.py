@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from deploy.front_door import NO_NETWORK, find_front_door
-from deploy.processes import ChildProcess
 from tests.dashboard.browsers.browser import Browser, browsing
 from tests.deploy.clusters import DOORS, pod_at
 from tests.deploy.files import DEPLOY, tool
 from tests.support.event_stream import EventStreamParser
 from tests.support.http import HOST, TIMESTAMP, fetch
+from tests.support.leaks.programs import Program
 from tests.support.marks import long
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.waiting import wait_until
@@ -55,15 +55,15 @@ class Alone(NamedTuple):
 
 
 @contextmanager
-def front_door(name: str, directory: Path, **options: str) -> Iterator[Alone]:
-    """Run a front door for the length of a block."""
+def front_door(name: str, directory: Path, pod_ports: list[int] | None = None, **options: str) -> Iterator[Alone]:
+    """Run a front door for the length of a block, before pods that are away unless they are given."""
     tool(name, f"the package {name}")
     door = find_front_door(name)
     assert door is not None
     directory.chmod(0o755)
-    alone = Alone(free_port(), [free_port() for _ in range(3)])
+    alone = Alone(free_port(), pod_ports or [free_port() for _ in range(3)])
     command = door.command(directory, alone.port, alone.pod_ports, **options)
-    process = ChildProcess(name, command, os.environ, log_path=directory / "log")
+    process = Program(name, command, os.environ, log_path=directory / "log")
     try:
         process.wait_answer(alone.port, "/front-door/health")
         yield alone

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from deploy.front_door import find_front_door
-from deploy.processes import ChildProcess
 from tests.conftest import StartPod
 from tests.deploy.clusters import DOORS, PODS, running_cluster
 from tests.deploy.files import tool
 from tests.support.http import HOST
+from tests.support.leaks.programs import Program
 from tests.support.marks import long
 from tests.support.operators import Operator, make_databases
 from tests.support.pods import PRODUCTION
@@ -50,7 +50,7 @@ def front_port(request: pytest.FixtureRequest, pod_ports: list[int], tmp_path: P
     command = door.command(tmp_path, port, pod_ports)
     configuration = Path(command[-1])
     configuration.write_text(configuration.read_text().replace(NO_NETWORK, HOST))
-    process = ChildProcess(door.name, command, os.environ, log_path=tmp_path / "front.log")
+    process = Program(door.name, command, os.environ, log_path=tmp_path / "front.log")
     process.wait_answer(port, "/front-door/health")
     yield port
     process.stop()

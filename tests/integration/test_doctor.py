@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streams.roster.keys import prefix
 from tests.conftest import StartPod
+from tests.streams.auth.issuer import OTHER_SECRET, SECRET, private, public_pem, token
 from tests.support.pods import TRACEBACK, Pod, environment, run_manage, run_on_terminal
 from tests.support.redis_server import CHANNEL, RedisServer, free_port, running_redis
 from tests.support.waiting import wait_until
@@ -17,7 +19,7 @@ from tests.support.waiting import wait_until
 Found = dict[str, dict[str, str]]
 CHECKS = ["redis", "role", "rights", "canary", "journal", "persistence", "memory", "clock", "pods"]
 OF_PODS = ["pod names", "versions", "pod clocks"]
-OTHERS = ["descriptors", "settings", "front door"]
+OTHERS = ["descriptors", "settings", "locks", "front door"]
 
 
 def diagnose(*arguments: str, status: int = 0, **variables: str | float) -> Found:
@@ -48,8 +50,9 @@ def server() -> Iterator[RedisServer]:
 def said_ready(start_pod: StartPod, server: RedisServer) -> Callable[..., Pod]:
     """Start a pod, and wait until it has said in the roster that it is ready: once in 5 s."""
 
-    def start(name: str = "pod-1") -> Pod:
-        pod = start_pod(REDIS_URL=server.url, POD_NAME=name)
+    def start(name: str = "pod-1", **settings: Any) -> Pod:
+        settings = {"REDIS_URL": server.url, "POD_NAME": name, **settings}
+        pod = start_pod(**settings)
         key = prefix(CHANNEL) + "pods"
         admin: Any = server.client
 
@@ -80,6 +83,48 @@ def test_all_is_well(server: RedisServer, said_ready: Callable[..., Pod]):
 
 def roster(*names: str) -> set[bytes]:
     return {f"{prefix(CHANNEL)}{name}".encode() for name in names}
+
+
+@pytest.fixture
+def asked(server: RedisServer) -> dict[str, Any]:
+    """Settings of pods that ask for tokens, with a secret."""
+    return {"REDIS_URL": server.url, "STREAM_AUTH": "required", "TOKEN_SECRET": SECRET}
+
+
+def test_streams_that_need_a_token_get_one(said_ready: Callable[..., Pod], asked: dict[str, Any]):
+    found = diagnose("--url", f"http://127.0.0.1:{said_ready(**asked).port}", **asked)
+    assert set(states(found).values()) == {"ok"}, found
+    assert [check for check in found if check not in [*CHECKS, *OF_PODS, *OTHERS]] == [
+        "token clock",
+        "secrets",
+        "event",
+    ]
+
+
+@pytest.mark.long
+def test_streams_that_need_a_token_which_it_cannot_make(
+    said_ready: Callable[..., Pod], server: RedisServer, asked: dict[str, Any], tmp_path: Path
+):
+    """It takes one, and what it could not look at is no failure."""
+    url = f"http://127.0.0.1:{said_ready(**asked).port}"
+    (tmp_path / "keys.pem").write_text(public_pem(private("ES256")))
+    found = diagnose("--url", url, **asked | {"TOKEN_SECRET": "", "TOKEN_KEYS": str(tmp_path / "keys.pem")})
+    assert found["front door"]["state"] == "skipped"
+    assert found["front door"]["says"].endswith("--token-file names a token for DOCTOR-*")
+    # The settings here are not those of the pods.
+    found = diagnose("--url", url, REDIS_URL=server.url)
+    assert found["front door"]["state"] == "skipped"
+    assert f"{url} asks for a token (401)" in found["front door"]["says"]
+    found = diagnose("--url", url, status=1, **asked | {"TOKEN_SECRET": OTHER_SECRET})
+    assert failures(found) == {"front door"}
+    assert found["front door"]["says"] == f"{url} refuses the token: 401 invalid_token"
+    given = token(sse={"subscribe": ["STORE001-*"]}, iat=None, exp=4_000_000_000)
+    (tmp_path / "token").write_text(given)
+    found = diagnose("--url", url, "--token-file", str(tmp_path / "token"), **asked)
+    assert set(states(found).values()) == {"ok"}, found
+    assert found["token"]["says"].startswith("it is good until 2096-")
+    assert given not in json.dumps(found)
+    assert server.client.hlen(f"{prefix(CHANNEL)}seen:STORE001") == 0, "its own lane is gone from the roster"
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from channels.layers import channel_layers
 from streams.broker.clients import async_client, pool_options
 from streams.conf import StreamSettings
 from streams.errors import InvalidName, TooManyTraces
+from streams.roster.keys import prefix
 from streams.roster.tracing import store
 from streams.roster.tracing.entries import Kind, TraceEntry
 from streams.roster.tracing.recorder import MAX_TRACED, Noted
@@ -58,6 +59,19 @@ async def test_write_keeps_entries_for_a_day_in_their_order(client: redis.asynci
 async def test_write_lets_go_of_the_oldest(client: redis.asyncio.Redis, client_name: str):
     await write(client, [(client_name, CLOSED)] * 400)
     assert await client.xlen(f"{CHANNEL}:trace:{client_name}") == 50
+
+
+async def test_write_takes_refusals_of_known_lanes_alone(client: redis.asyncio.Redis, client_name: str):
+    """A stranger who makes names up leaves no key, whatever stands where the lanes are known."""
+    refused = TraceEntry(Kind.REFUSED, "pod-1", "2026-11-26T14:00:00.000Z", reason="token-none", count=1)
+    store = client_name.replace("-", "")
+    known, other, foreign = f"{store}A-LANE01", f"{store}A-LANE02", f"{store}B-LANE01"
+    await client.hset(f"{prefix(CHANNEL)}known:{store}A", known, "20000 1 0")
+    await client.set(f"{prefix(CHANNEL)}known:{store}B", "no hash", ex=60)
+    noted = [Noted(name, 0.0, refused, of_known=True) for name in (foreign, other, known, known)]
+    await client.register_script(WRITE)(args=[KEPT_SECONDS, batch(CHANNEL, noted, 50)])
+    assert (await read(client, CHANNEL, known)).entries == [refused, refused]
+    assert not await client.exists(f"{CHANNEL}:trace:{other}", f"{CHANNEL}:trace:{foreign}")
 
 
 async def test_read_leaves_out_what_is_of_another_version(client: redis.asyncio.Redis, client_name: str):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.errors import CloseReason
-from streams.logs import JsonFormatter, Sparingly, TextFormatter, configuration
+from streams.logs import JsonFormatter, QueryFilter, Sparingly, TextFormatter, configuration
 
 NOON = 1767614400.0
 
@@ -115,3 +115,13 @@ def test_sparingly_says_a_thing_once_in_its_seconds():
 
 def test_sparingly_says_the_first_at_once_on_a_clock_that_has_just_begun():
     assert Sparingly(10.0, clock=lambda: 0.0).due() == 1
+
+
+@pytest.mark.parametrize("query", ["?access_token=a.b.c", ""])
+def test_query_is_taken_off_the_access_log_of_uvicorn(query: str):
+    made = record("uvicorn.access", '%s - "%s %s HTTP/%s" %d', "10.0.0.7:5000", "GET", f"/events/A{query}", "1.1", 400)
+    assert QueryFilter().filter(made)
+    assert made.getMessage() == '10.0.0.7:5000 - "GET /events/A HTTP/1.1" 400'
+    # Its formatter takes them apart.
+    assert isinstance(made.args, tuple)
+    assert len(made.args) == 5

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.event_stream import EventStreamParser, ServerSentEvent
+from tests.support.leaks.watch import watch
 from tests.support.sockets import reset_at_close
 
 HOST = "127.0.0.1"
@@ -38,6 +39,7 @@ def request_bytes(
     method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", version: str = "1.1"
 ) -> bytes:
     """Write a request as it stands on the wire; nothing in it is escaped or checked."""
+    watch.secrets.add_request(headers or {})
     lines = [f"{method} {target} HTTP/{version}", f"Host: {HOST}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if body:
@@ -47,6 +49,7 @@ def request_bytes(
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     """Return the status and the headers; a header that comes twice fails the test."""
+    watch.search_head(head)
     status_line, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     headers: dict[str, str] = {}
     for line in lines:
@@ -111,6 +114,7 @@ def parse_answer(raw: bytes) -> Answer:
     status, fields = parse_head(head)
     if fields.get("transfer-encoding") == "chunked":
         rest = Dechunker().feed(rest)
+    watch.search_body(rest)
     return Answer(status, fields, rest)
 
 
@@ -192,6 +196,7 @@ class EventStream:
             self.ended = self._dechunker is None or self._dechunker.ended
             return
         body = data if self._dechunker is None else self._dechunker.feed(data)
+        watch.search_body(body)
         self._events += self.parser.feed(body)
         if self._dechunker is not None and self._dechunker.ended:
             self.closed = self.ended = True

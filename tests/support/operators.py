@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from tests.support.http import HOST, PATIENCE_SECONDS
+from tests.support.leaks.watch import watch
 from tests.support.pods import PRODUCTION, environment, run_manage
 
 NAME, PASSWORD = "operator", "correct horse battery staple"
@@ -39,12 +40,15 @@ class Operator:
         }
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        watch.secrets.add_request(headers)
         connection = HTTPConnection(HOST, port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
         try:
             connection.request("GET" if form is None else "POST", target, urlencode(form) if form else None, headers)
             response = connection.getresponse()
             self._keep_cookies(response)
             text = response.read().decode()
+            watch.search_head(str(response.headers).encode())
+            watch.search_body(text.encode())
         finally:
             connection.close()
         return Page(response.status, response.headers.get("Location", ""), text, response.headers)

@@ -12,16 +12,18 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import psutil
 
 from deploy import processes
-from deploy.processes import ChildProcess, ProcessError, pod_command
+from deploy.processes import ProcessError, pod_command
 from tests.support.forking.client import fork_server
 from tests.support.http import HOST, Answer, fetch
+from tests.support.leaks.programs import Program
+from tests.support.leaks.watch import watch
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 
@@ -54,6 +56,9 @@ TRACE, TRACING, CLOSING = "/trace", "/tracing", "/closing"
 FAILING = "/failing"
 # Where it fails before Django looks at the request.
 OUTSIDE_DJANGO = "/failing-outside-django"
+
+# The one command whose output is a secret.
+MAKE_TOKEN = "make_token"
 
 # How Python begins to tell of an exception.
 TRACEBACK = "Traceback (most recent call last)"
@@ -101,19 +106,32 @@ def run_python(
     *arguments: str, env: Mapping[str, str], timeout: float = 60.0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in the project's directory to its end."""
+    watch.secrets.add_environment(env)
     command = [sys.executable, *arguments]
     if (server := fork_server(command, env)) is not None:
-        return server.run(command, env, ROOT, timeout, stdin)
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=dict(env),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+        done = server.run(command, env, ROOT, timeout, stdin)
+    else:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=dict(env),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    search_output(arguments, done)
+    return done
+
+
+def search_output(arguments: Sequence[str], done: subprocess.CompletedProcess[str]) -> None:
+    """Look for secrets in what a program printed, but for the token that it made, if that is what it is for."""
+    told = done.stdout + done.stderr
+    if MAKE_TOKEN in arguments and done.returncode == 0:
+        watch.secrets.add(done.stdout)
+        told = done.stderr
+    watch.search(" ".join(["the output of", *arguments[:2]]), told)
 
 
 def run_manage(
@@ -139,10 +157,11 @@ def run_on_terminal(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
         pass
     finally:
         os.close(ours)
+    watch.search(f"the terminal of {arguments[0]}", shown)
     return process.wait(30), shown.decode()
 
 
-class Pod(ChildProcess):
+class Pod(Program):
     """One pod process and its log."""
 
     ready_seconds = 30.0

@@ -2,6 +2,8 @@
 // and the reason of an end, which are what a person who tests a service wants to see.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 
+import { NoToken } from "./tokens.js";
+
 export class EventStreamParser {
   constructor({ onEvent, onComment, onRetry }) {
     this.lastEventId = "";
@@ -62,9 +64,11 @@ const DEFAULT_RETRY_MS = 3000;
 const MAX_RETRY_MS = 30000;
 
 export class EventStream {
-  // Handlers: onOpen(), onWait(reason, ms), onStop(reason), onEvent(event), onComment(text).
-  constructor(url, handlers) {
+  // Handlers: onOpen(), onWait(reason, ms), onStop(reason, status), onEvent(event), onComment(text).
+  // authorize() gives the token of each attempt, or "" for none.
+  constructor(url, handlers, authorize = () => "") {
     this.url = url;
+    this.authorize = authorize;
     this.handlers = handlers;
     this.retryMs = DEFAULT_RETRY_MS;
     this.failures = 0;
@@ -91,6 +95,10 @@ export class EventStream {
       headers["Last-Event-ID"] = this.lastEventId;
     }
     try {
+      const token = await this.authorize();
+      if (token) {
+        headers.Authorization = `Bearer ${token}`;
+      }
       const response = await fetch(this.url, { headers, cache: "no-store", signal: aborter.signal });
       if (!response.ok || !(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
         await this.refused(response, aborter);
@@ -102,7 +110,9 @@ export class EventStream {
       await this.read(response.body);
       this.retry("The server ended the stream", aborter);
     } catch (error) {
-      if (!aborter.signal.aborted) {
+      if (error instanceof NoToken && !aborter.signal.aborted) {
+        this.handlers.onStop(error.message, 0);
+      } else if (!aborter.signal.aborted) {
         const lost = this.failures === 0;
         this.failures += 1;
         this.retry(lost ? "The connection broke" : "The server cannot be reached", aborter);
@@ -129,7 +139,7 @@ export class EventStream {
     }
     // What is wrong with the request stays wrong; what is wrong with the pod may pass.
     if (response.status < 500 && response.status !== 429) {
-      this.handlers.onStop(reason);
+      this.handlers.onStop(reason, response.status);
       return;
     }
     this.failures += 1;

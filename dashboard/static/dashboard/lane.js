@@ -9,9 +9,10 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const NAME_RULE = "A client name has 1 to 128 characters of A-Z a-z 0-9 . _ : - and begins with a letter or a digit.";
 
 export class Lane {
-  constructor(element, { name, server, onRename, onRemove }) {
+  constructor(element, { name, server, tokens, onRename, onRemove }) {
     this.element = element;
     this.server = server;
+    this.tokens = tokens;
     this.stream = null;
     this.openedBefore = false;
     this.find = (part) => element.querySelector(`[data-part="${part}"]`);
@@ -83,13 +84,16 @@ export class Lane {
     this.stream?.close();
     this.openedBefore = false;
     this.showState("waiting", "Connecting");
-    this.stream = new EventStream(this.url, {
+    const { name } = this;
+    const server = this.server();
+    const handlers = {
       onOpen: () => this.showState("waiting", "Connected; waiting for the pod's greeting"),
       onWait: (reason, ms) => this.wait(reason, ms),
-      onStop: (reason) => this.stop(reason, "bad"),
+      onStop: (reason, status) => this.stop(status === 401 ? `${reason} ${this.tokens.about}`.trim() : reason, "bad"),
       onEvent: (event) => this.receive(event),
       onComment: () => this.beat(),
-    });
+    };
+    this.stream = new EventStream(this.url, handlers, () => this.tokens.of(name, server));
     this.stream.open();
   }
 
@@ -129,7 +133,9 @@ export class Lane {
     this.find("last-id").textContent = this.stream?.lastEventId || "none yet";
     if (event.type !== "message") {
       this.events.addNote(describe(event), isWarning(event) ? "warning" : "info");
-      if (isFinal(event)) {
+      if (event.type === "unauthorized" && !this.tokens.makes(this.server())) {
+        this.stop("Paste a new token, and connect again.", "bad");
+      } else if (isFinal(event)) {
         this.stop("It does not come back by itself, or the two would evict each other for ever.", "bad");
       }
     } else if (message.type === "connected") {
@@ -165,7 +171,9 @@ export class Lane {
   async copy() {
     const id = this.stream?.lastEventId;
     const header = id ? ` -H 'Last-Event-ID: ${id.replaceAll("'", "'\\''")}'` : "";
-    const command = `curl -N${header} '${this.url.replaceAll("'", "%27")}'`;
+    // The token itself is a secret, and the clipboard is everybody's.
+    const authorization = this.tokens.about ? ' -H "Authorization: Bearer $TOKEN"' : "";
+    const command = `curl -N${authorization}${header} '${this.url.replaceAll("'", "%27")}'`;
     try {
       await navigator.clipboard.writeText(command);
       this.events.addNote(`Copied: ${command}`);

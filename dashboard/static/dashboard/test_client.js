@@ -1,6 +1,7 @@
 // The test client: several clients side by side, and in development a form that publishes.
 
 import { Lane } from "./lane.js";
+import { Tokens } from "./tokens.js";
 
 const SERVER_KEY = "test-client-server";
 const NAMES_KEY = "test-client-names";
@@ -12,6 +13,7 @@ const template = document.querySelector("[data-lane]");
 const serverInput = document.querySelector("[data-server]");
 // This server, below the path by which it was reached.
 const ownServer = window.location.origin + serverInput.dataset.server.replace(/\/+$/, "");
+const tokens = new Tokens(document.querySelector("[data-tokens]"), ownServer);
 const publishForm = document.querySelector("[data-publish]");
 
 function stored(key) {
@@ -51,7 +53,7 @@ function rememberedNames() {
 
 function addLane(name) {
   const element = template.content.firstElementChild.cloneNode(true);
-  const lane = new Lane(element, { name, server, onRename: remember, onRemove: removeLane });
+  const lane = new Lane(element, { name, server, tokens, onRename: remember, onRemove: removeLane });
   lanes.push(lane);
   place.append(element);
   remember();

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,8 +19,13 @@ from loadtest.plan import MAX_CONNECTIONS, Plan, check, is_loopback
 from loadtest.progress import Bar
 from loadtest.report import table
 from loadtest.running import LoadTest
+from streams.auth.results import BadKeys
+from streams.auth.signing import signing_key
+from streams.auth.tokens import rules_of
 from streams.broker.clients import address
+from streams.conf import StreamSettings
 from streams.errors import ConfigurationError
+from streams.management.arguments import key_source
 
 EXAMPLES = """
 examples:
@@ -27,12 +35,14 @@ examples:
   manage.py loadtest --rate 2000 --http 1                     a request for each event, in place of PUBLISH
   manage.py loadtest --rate 50000 --foreign 0.99              what the other pods' clients cost this one
   manage.py loadtest --connections 10000 --rate 0 --reconnect all drop and come back at once
+  manage.py loadtest --connections 10000 --reconnect --key @secret   with a token for each client
   manage.py loadtest --url http://pod-2:3000 --redis redis://cache:6379
 
 exit status: 0; 1 when something was lost, doubled, out of order or could not connect; 2 for wrong arguments
 """
 
 DEFAULTS = Plan()
+TOKEN_SECONDS = 24 * 3600
 
 
 class Command(BaseCommand):
@@ -82,6 +92,12 @@ class Command(BaseCommand):
         add("--timeout", type=_seconds, default=DEFAULTS.timeout_seconds, help="seconds for one connect (60)")
         add("--reconnect", action="store_true", help="once connected, all drop and come back at once")
         add("--prefix", type=_prefix, default=DEFAULTS.prefix, help="how the clients' names begin (default LOAD)")
+        add(
+            "--key",
+            metavar="@FILE",
+            type=key_source,
+            help="with what each client's token is signed, a secret or a private key as PEM (default: no tokens)",
+        )
         add("--pid", type=_whole(4_194_304), help="process of the pod, on this machine: measures its CPU and memory")
         add("--json", action="store_true", help="print one JSON object instead of the table")
 
@@ -117,6 +133,7 @@ def _plan(options: dict[str, Any]) -> Plan:
     publishes = options["rate"] is None or options["rate"] > 0
     if publishes and not options["redis"] and not (redis.path or is_loopback(redis.host)):
         raise ImpossiblePlan(f"The settings' Redis is on {redis.host}: name it with --redis to publish there.")
+    conf = settings.STREAMS
     plan = Plan(
         url=options["url"],
         redis_url=redis_url,
@@ -132,11 +149,32 @@ def _plan(options: dict[str, Any]) -> Plan:
         timeout_seconds=options["timeout"],
         reconnect=options["reconnect"],
         http=options["http"],
+        key=_key(options["key"]),
+        claims=_claims(conf),
         pid=options["pid"],
         prefix=options["prefix"],
     )
     check(plan)
     return plan
+
+
+def _key(source: str | None) -> str:
+    """Read what tokens are signed with; raises ImpossiblePlan."""
+    if source is None:
+        return ""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text()
+        signing_key(text)
+    except (OSError, ValueError, BadKeys) as error:
+        raise ImpossiblePlan(f"--key cannot be used: {error}") from None
+    return text
+
+
+def _claims(conf: StreamSettings) -> dict[str, Any]:
+    """Return what tokens say beside their client: they last for as long as any load test."""
+    rules, now = rules_of(conf), int(time.time())
+    issuer = {"iss": rules.issuer} if rules.issuer else {}
+    return {**issuer, "aud": rules.audience, "iat": now, "exp": now + TOKEN_SECONDS}
 
 
 def _whole(high: int) -> Callable[[str], int]:

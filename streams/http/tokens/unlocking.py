@@ -40,9 +40,11 @@ def unlock(pod: Pod, scope: dict[str, Any], request: StreamRequest) -> Passed:
     if decision.ok:
         locks.unwelcome.forget(request.name)
         return Passed(decision.holder) if locks.streams is Mode.REQUIRED else PASSED
-    locks.unwelcome.note(request.name, decision.result, decision.sentence, request.address, request.user_agent)
+    came = request.address, request.user_agent
+    lane = locks.unwelcome.note(request.name, decision.result, decision.sentence, *came)
     if locks.streams is not Mode.REQUIRED:
         return PASSED
+    pod.roster.tracer.recorder.locked_out(request.name, decision.result, lane.times, *came)
     # Time cures it, and an EventSource gives up for ever on a status.
     if decision.result is Result.EXPIRED and not request.prefers_status and reads_events(scope):
         return Passed(refusal=CloseReason.TOKEN_EXPIRED)

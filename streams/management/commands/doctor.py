@@ -19,13 +19,14 @@ from streams.doctor.examination import examine
 from streams.doctor.findings import Finding, State
 from streams.doctor.process import Said
 from streams.doctor.roles import Role
-from streams.management.arguments import service_address
+from streams.management.arguments import service_address, token_source
 from streams.management.explained import ExplainedCommand
 
 EXAMPLES = """
 examples:
   manage.py doctor
   manage.py doctor --url https://sse.example.com    a stream through the front door, too
+  manage.py doctor --url https://sse.example.com --token-file token    where streams need one, for DOCTOR-*
   manage.py doctor --json
   manage.py doctor --role operator                  with an operator's user in REDIS_URL
 
@@ -55,15 +56,22 @@ class Command(ExplainedCommand):
             default=str(Role.POD),
             help="whose user REDIS_URL names, so whose rights are looked at (default pod)",
         )
+        parser.add_argument(
+            "--token-file",
+            metavar="FILE",
+            dest="token",
+            type=token_source,
+            help="the token for its stream, - for standard input (default: one made with TOKEN_SECRET, where needed)",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
-    def handle(self, *, url: SplitResult | None, role: str, json: bool, **_options: Any) -> None:
+    def handle(self, *, url: SplitResult | None, role: str, token: str | None, json: bool, **_options: Any) -> None:
         """Print what was found; exit with 1 where it is in the way of the service."""
         # https://no-color.org
         if os.environ.get("NO_COLOR"):
             self.style = no_style()
         door = url.geturl() if url else ""
-        report = asyncio.run(examine(settings.STREAMS, door, said(), DESCRIPTORS_ID, Role(role)))
+        report = asyncio.run(examine(settings.STREAMS, door, said(), DESCRIPTORS_ID, Role(role), token or ""))
         if json:
             self.stdout.write(msgspec.json.encode(report).decode())
         else:

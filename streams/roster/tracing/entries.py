@@ -36,6 +36,8 @@ class Kind(StrEnum):
 
 # The ends of streams that were open.
 ENDS = (Kind.CLOSED, Kind.EVICTED, Kind.DUEL)
+# Before how it was decided, in the reason of a refusal by the lock of the streams.
+BY_LOCK = "token-"
 # The fate of an event that pods remember, and of which they do not know more.
 REMEMBERED = "remembered"
 
@@ -44,7 +46,8 @@ class TraceEntry(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     """One entry of a client's trace. Times are ISO 8601, by Redis' clock.
 
     `stream` names one stream of one pod's life; an end without one is of a stream that was never taken in.
-    `count` is how many events were replayed, or how many entries are left out. `expired` says of an event
+    `count` is how many events were replayed, how many entries are left out, or how often the client was refused for
+    its token since its last good one. `expired` says of an event
     that its deadline has passed by now. `pods` is how many pods say the same. An event's `digest` names its message.
     """
 

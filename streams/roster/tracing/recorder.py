@@ -15,7 +15,7 @@ from streams.delivery.observing.observer import Fate, Observer
 from streams.errors import CloseReason
 from streams.history.coverage import Gap
 from streams.history.lookup import digest
-from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, Kind, TraceEntry, about, stream_of
+from streams.roster.tracing.entries import BY_LOCK, MAX_TEXT_CHARACTERS, Kind, TraceEntry, about, stream_of
 from streams.roster.tracing.limits import Limit
 from streams.wire.clock import SYSTEM_CLOCK, Clock
 from streams.wire.events import MAX_EVENT_ID_CHARACTERS
@@ -28,10 +28,13 @@ EVENTS_A_SECOND = 50
 # While Redis is away. The texts in one are cut, so that it takes about a kilobyte at most.
 MAX_WAITING = 10_000
 MAX_TRACED = 20
+# Who is refused for a token may be anybody, under any name.
+LOCKED_OUT_A_SECOND = 200
+LOCKED_OUT = "locked out"
 KINDS = {CloseReason.EVICTED: Kind.EVICTED, CloseReason.DUEL: Kind.DUEL}
 # Of what is left out: events, but for those that are unclaimed.
 OF_ITS_STREAM = "of its stream"
-REFUSALS = (CloseReason.DRAINING, CloseReason.OVERLOADED, CloseReason.SERVER_STOPPED, CloseReason.TOKEN_EXPIRED)
+REFUSALS = (CloseReason.DRAINING, CloseReason.OVERLOADED, CloseReason.SERVER_STOPPED)
 
 
 class Noted(NamedTuple):
@@ -41,6 +44,8 @@ class Noted(NamedTuple):
     moment: float
     entry: TraceEntry
     gap: Gap | None = None
+    # Whether it is written of a lane alone that the roster knows.
+    of_known: bool = False
 
 
 class Recorder(Observer):
@@ -60,6 +65,7 @@ class Recorder(Observer):
         self._events = Limit(EVENTS_A_SECOND, 1.0)
         # Every pod has these of every client.
         self._unclaimed = Limit(EVENTS_A_SECOND, 1.0)
+        self._locked_out = Limit(LOCKED_OUT_A_SECOND, 1.0)
         self._traced_until: dict[str, float] = {}
 
     @property
@@ -87,7 +93,28 @@ class Recorder(Observer):
         reason = connection.close_reason or CloseReason.CLIENT_CLOSED
         self._end(connection, KINDS.get(reason, Kind.CLOSED), reason, stream_of(self._life, connection.number))
 
+    def locked_out(self, name: str, result: str, times: int, address: str, user_agent: str) -> None:
+        """Note that a lane was refused for its token, or for want of one, so many times since its last good one.
+
+        The first time and whenever it was twice as often, since a device that hammers must not take the place of all
+        else in its trace. A stranger can make names up, and ends up in no trace: Redis takes it of known lanes alone.
+        """
+        is_noted = self._kept and times & (times - 1) == 0
+        if is_noted and self._locked_out.takes(LOCKED_OUT):
+            entry = TraceEntry(
+                Kind.REFUSED,
+                self._pod_name,
+                reason=BY_LOCK + result,
+                count=times,
+                address=address,
+                user_agent=user_agent[:MAX_TEXT_CHARACTERS],
+            )
+            self._add(Noted(name, self._clock.monotonic(), entry, of_known=True))
+
     def refused(self, connection: Connection, reason: CloseReason) -> None:
+        if reason is CloseReason.TOKEN_EXPIRED:
+            # The lock has told of it: locked_out().
+            return
         kind = Kind.REFUSED if reason in REFUSALS else KINDS.get(reason, Kind.CLOSED)
         self._end(connection, kind, reason, "")
 
@@ -163,6 +190,7 @@ class Recorder(Observer):
         now = self._clock.monotonic()
         if self._traced_until and min(self._traced_until.values()) <= now:
             self.trace({name: until - now for name, until in self._traced_until.items()})
+        self._locked_out.begin_anew(now)
         for limit, fate in ((self._transitions, ""), (self._events, OF_ITS_STREAM), (self._unclaimed, Fate.UNCLAIMED)):
             for name, count in limit.begin_anew(now):
                 entry = TraceEntry(Kind.LEFT_OUT, self._pod_name, count=count, fate=fate)
@@ -174,7 +202,7 @@ class Recorder(Observer):
         `ahead` is by how many seconds Redis' clock is ahead of the monotonic one.
         """
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        for _name, moment, entry, gap in taken:
+        for _name, moment, entry, gap, _of_known in taken:
             if entry.at:
                 # Redis may have taken it before: what is the same twice counts once.
                 continue

@@ -9,7 +9,7 @@ import msgspec
 import redis.asyncio
 
 from streams.errors import TooManyTraces
-from streams.roster.keys import TRACE, TRACED, TRACING
+from streams.roster.keys import TRACE, TRACED, TRACING, prefix, store_of
 from streams.roster.tracing.entries import Kind, TraceEntry, decode, encode
 from streams.roster.tracing.recorder import MAX_TRACED, Noted
 
@@ -23,16 +23,20 @@ READ_EVENTS = 2_000
 READ_OF_EACH = 50
 FIELD = b"entry"
 
-# ARGV: for how long a client's entries are kept, and a batch of them: {key, how many are kept, entry}.
+# ARGV: for how long a client's entries are kept, and a batch of them: {key, how many are kept, entry}, and
+# where that is of no lane that nobody knows, what is known of which lane: {…, key, name}.
 # What pods wrote at once comes in one message, as a command for each would cost the pod more than the rest of it.
 # To cut a stream to the exact length costs Redis 0.3 µs more than to cut it where that is easy.
 WRITE = """
 local touched = {}
 for _, noted in ipairs(cmsgpack.unpack(ARGV[2])) do
-  redis.call('XADD', noted[1], 'MAXLEN', '=', noted[2], '*', 'entry', noted[3])
-  if not touched[noted[1]] then
-    touched[noted[1]] = true
-    redis.call('EXPIRE', noted[1], ARGV[1])
+  -- What is somebody else's key knows nobody.
+  if not noted[4] or redis.pcall('HEXISTS', noted[4], noted[5]) == 1 then
+    redis.call('XADD', noted[1], 'MAXLEN', '=', noted[2], '*', 'entry', noted[3])
+    if not touched[noted[1]] then
+      touched[noted[1]] = true
+      redis.call('EXPIRE', noted[1], ARGV[1])
+    end
   end
 end
 """
@@ -71,13 +75,18 @@ class Stored(NamedTuple):
 
 def batch(channel: str, noted: list[Noted], kept: int) -> bytes:
     """Return what WRITE takes of entries; `kept` is how many transitions are kept of a client."""
-    transitions, events = channel + TRACE, channel + TRACED
+    transitions, events, known = channel + TRACE, channel + TRACED, prefix(channel) + "known:"
     return msgspec.msgpack.encode(
         [
             (events + name, MAX_TRACED_EVENTS, encode(entry).decode())
             if entry.kind is Kind.EVENT or entry.fate
-            else (transitions + name, kept, encode(entry).decode())
-            for name, _moment, entry, _gap in noted
+            else (
+                transitions + name,
+                kept,
+                encode(entry).decode(),
+                *((known + store_of(name), name) if of_known else ()),
+            )
+            for name, _moment, entry, _gap, of_known in noted
         ]
     )
 

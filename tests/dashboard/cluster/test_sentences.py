@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dashboard.cluster.sentences import entry_row, met_nobody, sentence
+from streams.auth.results import Result
 from streams.delivery.observing.observer import Fate
 from streams.roster.tracing.entries import REMEMBERED, Kind, TraceEntry
 
@@ -44,6 +45,15 @@ def entry(kind: Kind, **fields: Any) -> TraceEntry:
         (
             entry(Kind.REFUSED, reason="overloaded", seconds=0.0),
             "Turned away. The pod had more clients than it may have.",
+        ),
+        (entry(Kind.REFUSED, reason="token-none", count=1), "Turned away. It brought no token."),
+        (
+            entry(Kind.REFUSED, reason="token-scope", count=1024),
+            "Turned away. Its token is for other clients. 1,024 times since its last good one.",
+        ),
+        (
+            entry(Kind.REFUSED, reason="token-expired", count=2),
+            "Turned away. Its token ended, and no new one came. 2 times since its last good one.",
         ),
         (entry(Kind.EVENT, event_id="evt-1", fate=Fate.WRITTEN), "evt-1: written to the client's socket."),
         (
@@ -133,3 +143,8 @@ def test_met_nobody_since_the_roster_has_no_connection():
 
 def test_an_event_that_met_nobody_says_so():
     assert entry_row(remembered(5), 1, nobody=True)[3] == "evt-5: nobody was connected."
+
+
+@pytest.mark.parametrize("result", sorted(set(Result) - {Result.OK}))
+def test_sentence_has_words_for_every_refusal(result: Result):
+    assert f"token-{result}" not in sentence(entry(Kind.REFUSED, reason=f"token-{result}"))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.http import HOST, PATIENCE_SECONDS
+from tests.support.leaks.watch import watch
 from tests.support.operators import NAME, Operator, make_databases
 from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
@@ -39,13 +40,17 @@ def ask(
 ) -> Told:
     """Ask as a front door does, with these headers, of which there may be two of one name."""
     connection = HTTPConnection(HOST, port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
+    watch.secrets.add_request(dict(headers))
     try:
         connection.putrequest(method, target)
         for name, value in (("Accept", "text/html"), ("Content-Length", str(len(body))), *headers):
             connection.putheader(name, value)
         connection.endheaders(body)
         response = connection.getresponse()
-        return Told(response.status, response.headers.get("Location", ""), response.read().decode())
+        text = response.read().decode()
+        watch.search_head(str(response.headers).encode())
+        watch.search_body(text.encode())
+        return Told(response.status, response.headers.get("Location", ""), text)
     finally:
         connection.close()
 

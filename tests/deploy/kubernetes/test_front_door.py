@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from deploy.front_door import PATHS
-from deploy.processes import ChildProcess
 from tests.deploy.clusters import pod_at
 from tests.deploy.files import DEPLOY, load, tool
 from tests.support.http import HOST, PATIENCE_SECONDS, fetch, open_response, open_stream
+from tests.support.leaks.programs import Program
 from tests.support.redis_server import RedisServer, event, free_port
 from tests.support.waiting import POLL_SECONDS, eventually
 
@@ -70,7 +70,7 @@ def front_door(names: NameServer, port: int, pod_port: int, log_path: Path) -> I
     path = log_path.with_suffix(".cfg")
     path.write_text(text)
     variables = os.environ | {"PODS": f"{NAME}:{pod_port}", "PATH": PATHS}
-    process = ChildProcess("haproxy", ["haproxy", "-W", "-db", "-f", str(path)], variables, log_path=log_path)
+    process = Program("haproxy", ["haproxy", "-W", "-db", "-f", str(path)], variables, log_path=log_path)
     try:
         process.wait_answer(port, "/front-door/health")
         yield

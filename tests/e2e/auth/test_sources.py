@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from typing import Any
 
 from streams.auth.revocations import Revocation
 from streams.broker.clients import async_client
 from streams.locks.revoking import REVOKED, revoke
+from streams.roster.keys import prefix
 from tests.conftest import StartPod
 from tests.e2e.auth.conftest import bearer, issue
 from tests.streams.auth.issuer import SECRET, claims, jwk, jwks, private, token
 from tests.streams.locks.issuers import running_issuer
 from tests.support.http import HOST, open_stream
 from tests.support.links.relay import Relay
+from tests.support.redis_server import CHANNEL as DEFAULT_CHANNEL
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually, wait_until
 
@@ -57,6 +61,10 @@ def test_issuer_that_fails(start_pod: StartPod, redis_server: RedisServer, clien
             wait_until("an error", lambda: pod.metric("sse_jwks_errors_total") > errors)  # noqa: B023
             assert (status("one"), status("two", 1), status("three", 2)) == (200, 200, 401)
         assert pod.metric("sse_jwks_age_seconds") > 5
+        assert pod.metric("sse_jwks_interval_seconds") == 1
+        said: Any = redis_server.client.hvals(f"{prefix(DEFAULT_CHANNEL)}pods")
+        told = re.search(rb'"jwksAgeSeconds":[0-9.]+', b" ".join(said))
+        assert told is not None, "the other pods and the doctor are told, too"
         assert pod.is_ready
         issuer.instead = ""
         wait_until("good keys", lambda: pod.metric("sse_jwks_age_seconds") < 3)

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from streams.auth.keys import WEAK_RSA, WEAK_SECRET, read_keys
+from streams.auth.keys import WEAK_RSA, WEAK_SECRET, hmac_keys, read_keys
 from streams.auth.results import BadKeys
-from streams.auth.signing import NO_PRIVATE, NO_SIGNING, signed, signing_key
+from streams.auth.signing import NO_PRIVATE, NO_SIGNING, can_sign, signed, signing_key, stream_token
+from streams.auth.tokens import Verifier, rules_of
+from streams.conf.tokens import TokenSettings
 from tests.streams.auth.issuer import (
     ALGORITHMS,
     NAME,
     NOW,
+    OTHER_SECRET,
     SECRET,
     claims,
     jwk,
@@ -63,3 +68,18 @@ def test_signing_key_refuses(text: str, sentence: str):
 
 def test_signing_key_shows_nothing_of_itself():
     assert repr(signing_key(SECRET)) == "SigningKey(HS256)"
+
+
+@pytest.mark.parametrize("more", [{}, {"token_issuer": "login", "token_audience": "tills", "token_max_seconds": 20}])
+def test_stream_token_opens_one_stream_for_a_while(more: dict[str, Any]):
+    conf = TokenSettings(token_secret=f"{SECRET},{OTHER_SECRET}", **more)
+    assert can_sign(conf)
+    given = stream_token(conf, NAME, sub="alice", now=NOW, seconds=60)
+    holder = Verifier(hmac_keys(SECRET), rules_of(conf)).verify(given, NOW)
+    assert (holder.sub, holder.subscribe, holder.publish, holder.admin) == ("alice", (NAME,), (), frozenset())
+    assert holder.expires_at - NOW == more.get("token_max_seconds", 60)
+
+
+def test_can_sign_only_what_pods_take():
+    assert not can_sign(TokenSettings())
+    assert not can_sign(TokenSettings(token_secret=SECRET, token_algorithms=("RS256",)))

@@ -56,3 +56,37 @@ def test_an_event_that_does_not_come(changes: dict[str, Any], says: str):
     greeting, event = judge_stream(URL, GREETED._replace(**changes))
     assert greeting.state is State.WELL
     assert (event.state, event.says) == (State.BAD, says)
+
+
+def refusal(status: int, challenge: str, **changes: Any) -> Seen:
+    return Seen(status=status, headers={"content-type": "application/json", "www-authenticate": challenge}, **changes)
+
+
+def test_a_stream_that_needs_a_token_was_not_looked_at():
+    (found,) = judge_stream(URL, refusal(401, "Bearer"))
+    assert found.state is State.SKIPPED
+    assert found.says.endswith(f"{URL} asks for a token (401); --token-file names one for DOCTOR-*")
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (refusal(401, 'Bearer error="invalid_token"', had_token=True), "401 invalid_token"),
+        (refusal(403, 'Bearer error="insufficient_scope"', had_token=True), "403 insufficient_scope"),
+        (refusal(401, "Bearer", had_token=True), "401 as if there was none"),
+        (
+            Seen(status=200, headers=HEADERS, first="unauthorized", reason="token-expired", had_token=True),
+            "token-expired",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_token_that_is_refused(seen: Seen, says: str):
+    (found,) = judge_stream(URL, seen)
+    assert (found.state, found.says) == (State.BAD, f"{URL} refuses the token: {says}")
+    assert found.remedy
+
+
+def test_a_refusal_that_no_lock_gives_is_the_front_doors():
+    (found,) = judge_stream(URL, Seen(status=403, headers={"content-type": "text/html"}))
+    assert (found.state, found.says) == (State.BAD, f"{URL} answers a stream with 403 and text/html")

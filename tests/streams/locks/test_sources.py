@@ -46,6 +46,7 @@ def write(path: Path, content: str | bytes | None) -> None:
 async def test_keys_of_all_sources_verify(verifier: Verifier, key_file: Path):
     key_sources = KeySources(settings(token_secret=SECRET, token_keys=str(key_file)), verifier)
     assert list(key_sources.runs) == ["token-keys"]
+    assert key_sources.jwks_age_seconds is None
     source = FileSource(key_file, key_sources._take)
     await source.look()
     assert verifier.keys.algorithms == {"HS256", "RS256"}
@@ -185,6 +186,8 @@ async def test_token_of_a_new_key_wakes_the_source(issuer: Issuer, verifier: Ver
     try:
         await eventually("the keys", lambda: verifier.keys)
         assert verifier.verify(token("RS256", kid="one"), NOW).sub
+        key_sources.jwks._good_at -= 60
+        assert 60 <= (key_sources.jwks_age_seconds or 0) < 70
         key_sources.unknown_kid()
         assert key_sources.jwks._wanted.is_set()
     finally:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streams.auth.results import Result
-from streams.locks.unwelcome import UnwelcomeLanes
+from streams.locks.unwelcome import MAX_LINES, UnwelcomeLanes
 from tests.streams.clocks import HandClock
 
 NAME = "STORE001-LANE01"
@@ -65,3 +65,25 @@ def test_names_that_are_made_up_take_no_room_for_ever(caplog: pytest.LogCaptureF
         note(kept, f"made-up-{number}")
     assert [lane.client_name for lane in kept] == ["made-up-4", "made-up-3", "made-up-2"]
     assert "made-up-0 was refused its stream (none)" in caplog.messages[0]
+
+
+def test_herd_writes_so_many_lines_a_minute_and_how_many_are_left_out(caplog: pytest.LogCaptureFixture):
+    clock = HandClock()
+    kept = lanes(clock, refused=True, max_kept=20_000)
+    kept.look()
+    for _times in range(3):
+        for number in range(10_000):
+            note(kept, f"STORE{number:05}-LANE01")
+        clock.turn(15)
+        kept.look()
+    assert len(caplog.messages) == MAX_LINES
+    clock.turn(15)
+    kept.look()
+    left_out = 10_000 - MAX_LINES
+    said = f"{left_out} line(s) more like these were left out within a minute; the page of tokens lists the lanes"
+    assert caplog.messages[MAX_LINES:] == [said]
+    clock.turn(60)
+    kept.look()
+    note(kept, "STORE00042-LANE01")
+    assert len(caplog.messages) == MAX_LINES + 2, "what was quiet for a minute has its line"
+    assert len(kept) == 10_000

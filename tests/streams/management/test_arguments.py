@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from streams.management.arguments import (
     pattern,
     service_address,
     token_file,
+    token_source,
     whole,
 )
 
@@ -88,6 +90,15 @@ def test_a_file_that_holds_no_token_is_refused_and_not_shown(tmp_path: Path, hel
     sentence = refused(token_file, str(path))
     assert str(path) in sentence
     assert "one" not in sentence.replace(str(path), "").replace("one line", "")
+
+
+def test_a_token_is_read_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("abc-123\n"))
+    assert token_source("-") == "abc-123"
+    monkeypatch.setattr("sys.stdin", io.StringIO("one two"))
+    assert refused(token_source, "-").startswith("standard input holds no token")
+    (tmp_path / "token").write_text("def-456")
+    assert token_source(str(tmp_path / "token")) == "def-456"
 
 
 def test_a_token_file_that_is_not_there_is_named(tmp_path: Path):

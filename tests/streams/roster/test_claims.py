@@ -61,8 +61,9 @@ def test_an_older_connection_that_is_claimed_late_is_the_one_that_goes(roster: R
     roster.hands.turn(1)
     newer, _ = two.connect()
     two.say()
+    one.claims.pod_of = {"life-1": "pod-1"}.__getitem__
     one.say()
-    assert older.close_reason is CloseReason.EVICTED
+    assert (older.close_reason, older.evicted_by) == (CloseReason.EVICTED, "pod-1")
     assert roster.streams() == [newer]
 
 

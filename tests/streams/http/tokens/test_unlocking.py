@@ -14,6 +14,7 @@ import pytest
 from streams.errors import CloseReason
 from streams.http.consumers import EventStreamConsumer
 from streams.pod import Pod
+from streams.roster.tracing.entries import Kind
 from tests.streams.auth.issuer import SECRET, token
 from tests.streams.builders import Recorder
 from tests.streams.http.clients import Client, opened
@@ -84,7 +85,8 @@ async def test_stream_takes_the_holder_of_its_token(pod: Pod, writers: list[Reco
     assert len(pod.guard.open_streams) == 0
 
 
-async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recorder]):
+async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recorder], caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "sse")
     pod = locked(pod)
     expired: dict[str, Any] = {"authorization": bearer("A", -60), "accept": b"text/event-stream"}
     client = Client(pod, "A", **expired)
@@ -93,10 +95,31 @@ async def test_expired_token_is_told_in_the_stream(pod: Pod, writers: list[Recor
     assert (event.type, event.json()["reason"]) == ("unauthorized", "token-expired")
     assert pod.registry.turnover.closed[CloseReason.TOKEN_EXPIRED] == 1
     await client.leave()
+    assert [record.name for record in caplog.records] == ["sse.auth"], "a herd of these has one line each at most"
     assert (await refused(pod, "A", prefer=b"status", **expired))[0] == 401
     head = Client(pod, "A", method="HEAD", **expired)
     await asyncio.wait_for(head.task, 5)
     assert head.status == 200
+
+
+async def test_refusals_are_noted_in_the_trace(pod: Pod, writers: list[Recorder]):
+    """Those of streams that are ended in the stream, too, and none that is let in."""
+    pod = locked(pod)
+    recorder = pod.roster.tracer.recorder
+    await refused(pod, "A", authorization=b"Bearer x")
+    client = Client(pod, "A", authorization=bearer("A", -60), accept=b"text/event-stream")
+    await eventually("the stream to end", lambda: writers and writers[0].finished, 5)
+    await client.leave()
+    noted = [each for each in recorder.take(10, 1.0) if each.client_name == "A"]
+    assert [(each.entry.kind, each.entry.reason, each.entry.count, each.of_known) for each in noted] == [
+        (Kind.REFUSED, "token-invalid", 1, True),
+        (Kind.REFUSED, "token-expired", 2, True),
+    ]
+    observing = locked(pod, "observe")
+    client = Client(observing, "A")
+    await opened(observing, "A")
+    await client.leave()
+    assert Kind.REFUSED not in [each.entry.kind for each in observing.roster.tracer.recorder.take(10, 1.0)]
 
 
 @pytest.mark.parametrize("mode", ["off", "observe"])

@@ -9,8 +9,8 @@ from streams.delivery.observing.observer import Fate
 from streams.errors import CloseReason
 from streams.history.coverage import Gap, GapReason
 from streams.roster.tracing import recorder as module
-from streams.roster.tracing.entries import Kind, TraceEntry
-from streams.roster.tracing.recorder import EVENTS_A_SECOND, KEPT_A_MINUTE, MAX_TRACED, Recorder
+from streams.roster.tracing.entries import MAX_TEXT_CHARACTERS, Kind, TraceEntry
+from streams.roster.tracing.recorder import EVENTS_A_SECOND, KEPT_A_MINUTE, LOCKED_OUT_A_SECOND, MAX_TRACED, Recorder
 from streams.wire.timestamps import iso
 from tests.streams.builders import Recorder as Writer
 from tests.streams.builders import message
@@ -90,6 +90,44 @@ def test_recorder_notes_who_was_never_taken_in(recorder: Recorder, hands: HandCl
     recorder.refused(connection(hands), reason)
     (entry,) = taken(recorder)
     assert (entry.kind, entry.stream, entry.reason, entry.address) == (kind, "", reason, "10.0.0.1:5000")
+
+
+def test_recorder_notes_a_lane_that_hammers_ever_more_seldom(recorder: Recorder, hands: HandClock):
+    """Otherwise an hour of a device with an old token would take the place of all else that is kept of it."""
+    for times in range(1, 1001):
+        hands.turn(1)
+        recorder.look()
+        recorder.locked_out("a", "invalid", times, "10.0.0.1:5000", "till/7" * 100)
+    noted = recorder.take(1000, AHEAD)
+    assert [each.entry.count for each in noted] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert all(each.of_known for each in noted)
+    assert noted[0].entry == TraceEntry(
+        Kind.REFUSED,
+        "pod-1",
+        iso(AHEAD + STARTED + 1),
+        reason="token-invalid",
+        count=1,
+        address="10.0.0.1:5000",
+        user_agent=("till/7" * 100)[:MAX_TEXT_CHARACTERS],
+    )
+
+
+def test_recorder_notes_so_many_names_a_second_that_a_stranger_makes_up(recorder: Recorder, hands: HandClock):
+    for _second in range(2):
+        recorder.look()
+        for number in range(1000):
+            recorder.locked_out(f"made-up-{number}", "none", 1, "", "")
+        hands.turn(1)
+    recorder.look()
+    assert recorder.waiting == 2 * LOCKED_OUT_A_SECOND
+
+
+def test_recorder_notes_an_expired_token_where_the_lock_tells_of_it(recorder: Recorder, hands: HandClock):
+    recorder.refused(connection(hands), CloseReason.TOKEN_EXPIRED)
+    assert taken(recorder) == []
+    nothing_kept = Recorder("pod-1", LIFE, 0, hands.clock)
+    nothing_kept.locked_out("a", "expired", 1, "", "")
+    assert taken(nothing_kept) == []
 
 
 def test_recorder_notes_what_was_told_and_replayed_by_redis_clock(recorder: Recorder, hands: HandClock):
@@ -176,7 +214,7 @@ def test_recorder_says_once_that_something_is_due(recorder: Recorder, hands: Han
 
 def test_recorder_notes_what_became_of_an_event_and_never_its_data(recorder: Recorder, hands: HandClock):
     recorder.handled("a", message("a", "evt-1", action="payment", data={"card": "secret"}), Fate.WRITTEN)
-    ((name, _, entry, _),) = recorder.take(1, AHEAD)
+    ((name, _, entry, *_),) = recorder.take(1, AHEAD)
     assert (name, entry.kind, entry.event_id, entry.action, entry.fate) == (
         "a",
         Kind.EVENT,

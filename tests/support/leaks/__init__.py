@@ -1,0 +1,1 @@
+"""Searches what the suite's programs write and answer for tokens, cookies, passwords and keys."""
