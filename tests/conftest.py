@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import signal
 import uuid
@@ -41,6 +42,17 @@ class StartPod(Protocol):
 def pytest_configure() -> None:
     """Let what the tests start be interrupted: a shell's background jobs ignore SIGINT, and so would their children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among thousands of collected tests, of which each stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -98,8 +99,14 @@ class Variable(NamedTuple):
             raise ConfigurationError(self.name, self.form.shown(text), self.form.allowed) from None
 
 
-def declared(settings: type[msgspec.Struct]) -> Iterator[Variable]:
-    """Yield the variables of a Struct's annotated fields, in their order."""
+@functools.cache
+def declared(settings: type[msgspec.Struct]) -> tuple[Variable, ...]:
+    """Return the variables of a Struct's annotated fields, in their order."""
+    # Kept: annotations are texts, each of which is compiled anew when somebody asks for the fields.
+    return tuple(_variables(settings))
+
+
+def _variables(settings: type[msgspec.Struct]) -> Iterator[Variable]:
     # What a Struct takes over from another stands behind its own.
     bases = [base for base in settings.__bases__ if base is not msgspec.Struct]
     inherited = {field.name for base in bases for field in msgspec.structs.fields(base)}

@@ -7,25 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.support.pods import ROOT, environment, run_manage
 from tests.support.redis_server import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
+
+def words(hub, *arguments: str) -> list[str]:
+    return ["loadtest", "--redis", hub.redis_url, "--url", f"http://127.0.0.1:{hub.port}", "-n", "10", *arguments]
 
 
 def start(hub, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "manage.py", "loadtest", "--redis", hub.redis_url]
-    command += ["--url", f"http://127.0.0.1:{hub.port}", "-n", "10", *arguments]
+    command = [sys.executable, "manage.py", *words(hub, *arguments)]
     return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def run(hub, *arguments: str) -> tuple[int, str, str]:
-    process = start(hub, *arguments)
-    output, errors = process.communicate(timeout=60)
-    return process.returncode, output, errors
+    done = run_manage(*words(hub, *arguments), env=environment())
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_prints_a_table(hub):

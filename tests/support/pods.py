@@ -102,18 +102,20 @@ def environment(**variables: str | float) -> dict[str, str]:
     return inherited | unset | AS_IN_THE_IMAGE | {"NO_COLOR": "1"} | given
 
 
-def run_python(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+def run_python(
+    *arguments: str, env: Mapping[str, str], timeout: float = 60.0, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run Python in the project's directory to its end."""
     watch.secrets.add_environment(env)
     command = [sys.executable, *arguments]
     if (server := fork_server(command, env)) is not None:
-        done = server.run(command, env, ROOT, timeout)
+        done = server.run(command, env, ROOT, timeout, stdin)
     else:
         done = subprocess.run(
             command,
             cwd=ROOT,
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -132,9 +134,11 @@ def search_output(arguments: Sequence[str], done: subprocess.CompletedProcess[st
     watch.search(" ".join(["the output of", *arguments[:2]]), told)
 
 
-def run_manage(*arguments: str, env: Mapping[str, str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+def run_manage(
+    *arguments: str, env: Mapping[str, str], timeout: float = 60.0, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end."""
-    return run_python("manage.py", *arguments, env=env, timeout=timeout)
+    return run_python("manage.py", *arguments, env=env, timeout=timeout, stdin=stdin)
 
 
 def run_on_terminal(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:

@@ -32,6 +32,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    # One process for all pages: each navigation would start another, and keep a spare one.
+    "--disable-site-isolation-trials",
+    "--renderer-process-limit=1",
+    "--disable-features=SpareRendererForSitePerProcess,IsolateOrigins",
 )
 WIDE = (1440, 900)
 PHONE = (390, 844)

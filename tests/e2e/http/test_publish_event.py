@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from tests.conftest import StartPod
 from tests.support.http import HOST, EventStream, fetch, open_stream
-from tests.support.pods import PRODUCTION, ROOT, Pod, environment
+from tests.support.pods import PRODUCTION, Pod, environment, run_manage
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.unsteady import Fault, unsteady
 
@@ -23,16 +22,8 @@ TOKEN = "only-for-tests-" + "t" * 32
 
 async def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process that has no Redis."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "manage.py", "publish_event", *arguments],
-        cwd=ROOT,
-        env=environment(REDIS_PORT=free_port(), **variables),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    env = environment(REDIS_PORT=free_port(), **variables)
+    return await asyncio.to_thread(run_manage, "publish_event", *arguments, env=env, stdin=stdin)
 
 
 def url_of(pod: Pod) -> str:

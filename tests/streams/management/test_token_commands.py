@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -230,7 +229,6 @@ def test_both_in_a_shell():
     env = environment(TOKEN_SECRET=SECRET)
     token = run_manage("make_token", LANE, env=env)
     assert (token.returncode, token.stdout.count("\n")) == (0, 1)
-    command = [sys.executable, "manage.py", "check_token", "--for", "STORE001-LANE02"]
-    finished = subprocess.run(command, input=token.stdout, env=env, capture_output=True, text=True, timeout=60)
+    finished = run_manage("check_token", "--for", "STORE001-LANE02", env=env, stdin=token.stdout)
     assert (finished.returncode, finished.stderr) == (3, "")
     assert "(scope)" in finished.stdout

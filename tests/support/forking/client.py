@@ -90,7 +90,13 @@ class ForkServer:
         return plain and pythons(environment) == self._python
 
     def start(
-        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, out: BinaryIO, errors: BinaryIO
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        out: BinaryIO,
+        errors: BinaryIO,
+        stdin: int = subprocess.DEVNULL,
     ) -> Forked:
         arguments = command[command[0] == sys.executable :]
         request = {
@@ -102,7 +108,9 @@ class ForkServer:
         }
         read, write = os.pipe()
         try:
-            pid = self._ask(json.dumps(request).encode(), [out.fileno(), errors.fileno(), write])
+            with Path(os.devnull).open("rb") as nothing:
+                given = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
+                pid = self._ask(json.dumps(request).encode(), [given, out.fileno(), errors.fileno(), write])
         except BaseException:
             os.close(read)
             raise
@@ -118,11 +126,13 @@ class ForkServer:
         raise ChildProcessError(f"What forks programs ended with status {self._process.wait()}; see its lines.")
 
     def run(
-        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, timeout: float
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, timeout: float, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end."""
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            process = self.start(command, environment, directory, out, errors)
+        """Run a program to its end; its input is a file."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            given.write(stdin.encode())
+            given.seek(0)
+            process = self.start(command, environment, directory, out, errors, given.fileno())
             try:
                 code = process.wait(timeout)
             except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """`python -m tests.support.forking.server DESCRIPTOR`: forks a program for each request on a socket.
 
-A request is JSON, with three descriptors beside it: for the program's output, its errors, and its exit status.
+A request is JSON, with four descriptors beside it: for the program's input, its output, its errors, and its exit
+status.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 MAX_REQUEST_BYTES = 1 << 20
-# Twisted's reactor has descriptors, which each process needs for itself; and our own modules may read the environment.
-OWN = ("sseproject", "streams", "dashboard", "deploy", "tests", "__main__", "daphne.server", "daphne.apps")
+# Twisted's reactor has descriptors, which each process needs for itself.
+OWN = ("sseproject", "tests", "__main__", "daphne.server", "daphne.apps")
 REACTOR = "reactor"
 SETTINGS = "DJANGO_SETTINGS_MODULE"
+# What imports one of these as it is imported is left to the program: the settings read its environment.
+BARRED = ("twisted.internet.reactor", "sseproject.settings")
 
 
 def main() -> None:
@@ -39,15 +42,14 @@ def main() -> None:
 
 
 class Program(NamedTuple):
-    """What a child is to be, and the descriptors of its output and its errors."""
+    """What a child is to be, and the descriptors of its input, its output and its errors."""
 
     request: Mapping[str, Any]
-    out: int
-    errors: int
+    streams: tuple[int, ...]
 
 
 def preload() -> None:
-    """Import what a pod imports, but for what is of this project: a child says what that is."""
+    """Import what a pod imports and no environment has a say in: a child says what that is."""
     read, write = os.pipe()
     if not (child := os.fork()):
         with os.fdopen(write, "w") as out:
@@ -58,10 +60,13 @@ def preload() -> None:
         names = told.read().split()
     if os.waitpid(child, 0)[1]:
         sys.exit("The modules of a pod cannot be imported, as is said above.")
+    sys.modules.update(dict.fromkeys(BARRED))  # type: ignore[arg-type]  # as Python's own documentation says it
     for name in names:
-        # Models need settings, which are the pod's.
+        # Models need settings too, which are the pod's.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    for name in BARRED:
+        del sys.modules[name]
 
 
 def names_of_a_pod() -> list[str]:
@@ -89,16 +94,17 @@ class Server:
                     if key.fileobj is not self._asking:
                         self._tell_end(key.fd, *key.data)
                         continue
-                    request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 3)
+                    request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 4)
                     if not request:
                         return None
-                    if not self._fork(*descriptors):
-                        return Program(json.loads(request), *descriptors[:2])
+                    *streams, status = descriptors
+                    if not self._fork(streams, status):
+                        return Program(json.loads(request), tuple(streams))
 
-    def _fork(self, out: int, errors: int, status: int) -> int:
+    def _fork(self, streams: Sequence[int], status: int) -> int:
         if child := os.fork():
-            os.close(out)
-            os.close(errors)
+            for stream in streams:
+                os.close(stream)
             self._selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
             self._asking.send(str(child).encode())
         return child
@@ -115,13 +121,12 @@ class Server:
 
 def become(program: Program) -> None:
     """Be a program from here on; Python ends as it does behind any other, so nothing may follow."""
-    request, out, errors = program
+    request, streams = program
     os.setsid()
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(out, 1)
-    os.dup2(errors, 2)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
     os.environ.update(request["environment"])

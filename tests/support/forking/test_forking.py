@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PROGRAMS = {
     "an exception": "1 / 0",
     "a signal": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
     "an interruption": "raise KeyboardInterrupt",
+    "what it is told": "import sys; print(input(), sys.stdin.isatty(), sys.stdin.read())",
     "its last words": "import atexit; atexit.register(print, 'bye'); print('well')",
     "a thread": "import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()",
     "what is no longer its own": (
@@ -43,10 +45,21 @@ def test_run_ends_as_an_interpreter_does(server: ForkServer, tmp_path: Path, tex
     path.write_text(text)
     command, env = [sys.executable, str(path)], environment()
     assert server.takes(command, env)
-    forked = server.run(command, env, tmp_path, 20)
-    alone = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20)
+    told = "a line\nand another\n"
+    forked = server.run(command, env, tmp_path, 20, told)
+    alone = subprocess.run(
+        command, env=env, cwd=tmp_path, input=told, capture_output=True, text=True, check=False, timeout=20
+    )
     assert (forked.returncode, forked.stdout) == (alone.returncode, alone.stdout)
     assert forked.stderr.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+def test_settings_are_not_read_before_the_environment_is_known(server: ForkServer, tmp_path: Path):
+    path = tmp_path / "manage.py"
+    path.write_text("import sys; print([name for name in sys.modules if name.startswith(('sseproject', 'streams.'))])")
+    read = literal_eval(server.run([sys.executable, str(path)], environment(), tmp_path, 20).stdout)
+    assert "streams.pod" in read
+    assert not [name for name in read if name.startswith("sseproject")]
 
 
 def test_run_of_what_is_not_there(server: ForkServer, tmp_path: Path):
