@@ -118,10 +118,12 @@ class Coverage:
         return Gap(GapReason.REDIS_OUTAGE, max(mark, missed[0][0]), missed[-1][1]) if missed else None
 
     def whole_since(self, moment: float) -> float:
-        """Return since when all up to a moment was heard: that moment itself where it is in a time that was missed."""
-        started = -inf if self.from_the_first else self.heard_since
+        """Return since when all up to a moment was heard: that moment itself where it is in a time that was missed.
+
+        Before `heard_since` there may have been a journal that was deleted, even where this one is whole.
+        """
         since, _until = self._missed.around(moment)
-        return moment if since < moment else max(started, self._missed.last_end(moment))
+        return moment if since < moment else max(self.heard_since, self._missed.last_end(moment))
 
     @property
     def missed_until(self) -> float:
