@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,16 @@ def test_log_is_searched_while_it_grows_and_at_its_end(watch: Watch, tmp_path: P
     assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given) - 9} bytes"]
     path.unlink()
     watch.search_logs()
+    assert watch.take() == []
+
+
+def test_log_that_is_a_pipe_is_left_to_whoever_reads_it(watch: Watch, tmp_path: Path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        watch.follow(process, path, {})
+        watch.search_logs()
+        process.communicate(b"\n")
     assert watch.take() == []
 
 

@@ -56,7 +56,9 @@ class Watch:
     def follow(self, process: Ending, path: Path, environment: Mapping[str, str]) -> None:
         """Search the log of a process whenever a test ends, for as long as it runs."""
         self.secrets.add_environment(environment)
-        self._logs.append(Log(process, path))
+        # What is read of a pipe is gone for whoever it is for, and to open one waits for its other side.
+        if not path.is_fifo():
+            self._logs.append(Log(process, path))
 
     def search_logs(self) -> None:
         """Search what was written since the last time, in whole lines."""
