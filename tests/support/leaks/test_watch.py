@@ -36,10 +36,11 @@ def test_log_is_searched_while_it_grows_and_at_its_end(watch: Watch, tmp_path: P
         watch.search_logs()
         watch.search_logs()
         assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given)} bytes"]
+        # As in a folder that a test makes for itself.
+        path.unlink()
         process.communicate(b"\n")
     watch.search_logs()
     assert watch.take() == [f"the log pod-1.log shows a JWT, eyJhbG… of {len(given) - 9} bytes"]
-    path.unlink()
     watch.search_logs()
     assert watch.take() == []
 

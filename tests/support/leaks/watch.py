@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from tests.support.leaks.secrets import Secrets
 
@@ -20,10 +20,11 @@ class Ending(Protocol):
 
 
 class Log(NamedTuple):
-    """What a process writes, and how much of it was searched."""
+    """What a process writes, and how much of it was searched; it is held open, as its folder may be gone before."""
 
     process: Ending
-    path: Path
+    name: str
+    lines: BinaryIO
     searched: int = 0
 
 
@@ -58,7 +59,7 @@ class Watch:
         self.secrets.add_environment(environment)
         # What is read of a pipe is gone for whoever it is for, and to open one waits for its other side.
         if not path.is_fifo():
-            self._logs.append(Log(process, path))
+            self._logs.append(Log(process, path.name, path.open("rb")))
 
     def search_logs(self) -> None:
         """Search what was written since the last time, in whole lines."""
@@ -72,13 +73,15 @@ class Watch:
     def _read(self, log: Log) -> Log | None:
         """Search a log; return what is to be searched of it from now on, if anything is."""
         ended = log.process.poll() is not None
-        with log.path.open("rb") as lines:
-            lines.seek(log.searched)
-            data = lines.read()
+        log.lines.seek(log.searched)
+        data = log.lines.read()
         whole = data if ended else data[: data.rfind(b"\n") + 1]
         if whole:
-            self.search(f"the log {log.path.name}", whole)
-        return None if ended else log._replace(searched=log.searched + len(whole))
+            self.search(f"the log {log.name}", whole)
+        if ended:
+            log.lines.close()
+            return None
+        return log._replace(searched=log.searched + len(whole))
 
 
 watch = Watch()
