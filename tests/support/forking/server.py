@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 MAX_REQUEST_BYTES = 1 << 20
 # Twisted's reactor has descriptors, which each process needs for itself.
 OWN = ("sseproject", "tests", "__main__", "daphne.server", "daphne.apps")
+OURS, SERVER = ("streams", "dashboard", "deploy"), "streams.server"
 REACTOR = "reactor"
 SETTINGS = "DJANGO_SETTINGS_MODULE"
 # What imports one of these as it is imported is left to the program: the settings read its environment.
@@ -70,11 +71,16 @@ def preload() -> None:
 
 
 def names_of_a_pod() -> list[str]:
-    """Return the names of all modules of a pod that may be imported before its environment is known."""
+    """Return the names of all modules of a pod that may be imported before its environment is known.
+
+    Of our own these are what a pod imports whichever command starts it: `streams.server` chooses the event loop.
+    """
     os.environ[SETTINGS] = "sseproject.settings"
     importlib.import_module("sseproject.asgi")
+    ours = [name for name in sys.modules if name.startswith(OURS) and not name.startswith(SERVER)]
     importlib.import_module("streams.server.daphne")
-    return [name for name in sys.modules if not name.startswith(OWN) and REACTOR not in name]
+    others = [name for name in sys.modules if not name.startswith((*OURS, *OWN)) and REACTOR not in name]
+    return [*others, *ours]
 
 
 class Server:

@@ -21,6 +21,7 @@ PROGRAMS = {
     "an exception": "1 / 0",
     "a signal": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
     "an interruption": "raise KeyboardInterrupt",
+    "its event loops": "import asyncio; print(asyncio.get_event_loop_policy().__class__)",
     "what it is told": "import sys; print(input(), sys.stdin.isatty(), sys.stdin.read())",
     "its last words": "import atexit; atexit.register(print, 'bye'); print('well')",
     "a thread": "import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()",
