@@ -102,10 +102,18 @@ class Server:
                         continue
                     request, descriptors, _flags, _address = socket.recv_fds(self._asking, MAX_REQUEST_BYTES, 4)
                     if not request:
+                        self._end_all()
                         return None
                     *streams, status = descriptors
                     if not self._fork(streams, status):
                         return Program(json.loads(request), tuple(streams))
+
+    def _end_all(self) -> None:
+        """Leave nothing behind where whoever asked was ended before it could."""
+        for key in self._selector.get_map().values():
+            if key.fileobj is not self._asking:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(key.data[0], signal.SIGKILL)
 
     def _fork(self, streams: Sequence[int], status: int) -> int:
         if child := os.fork():

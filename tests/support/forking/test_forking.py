@@ -8,10 +8,12 @@ from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.forking.client import ForkServer
 from tests.support.pods import ROOT, environment
+from tests.support.waiting import wait_until
 
 PROGRAMS = {
     "its end": "print('done')",
@@ -74,3 +76,15 @@ def test_start_says_that_nothing_can_be_forked():
         with pytest.raises(ChildProcessError, match="What forks programs ended with status 1"):
             server.run([sys.executable, "manage.py"], environment(), ROOT, 20)
     server.close()
+
+
+def test_whoever_asked_leaves_nothing_behind_however_it_ends(tmp_path: Path):
+    server = ForkServer(environment(), ROOT)
+    path = tmp_path / "manage.py"
+    path.write_text("import time; time.sleep(60)")
+    with (tmp_path / "out").open("wb") as output:
+        process = server.start([sys.executable, str(path)], environment(), tmp_path, output, output)
+        assert psutil.pid_exists(process.pid)
+        # As the kernel closes what it asks by.
+        server.close()
+    wait_until("the program to be gone", lambda: not psutil.pid_exists(process.pid))
