@@ -21,6 +21,7 @@ from streams.pod import Pod, get_pod
 from tests.dashboard.answers import text
 from tests.dashboard.conftest import TOKEN
 from tests.dashboard.test_tokens import SECRET, bearer, pod_with
+from tests.support.leaks.watch import watch
 
 PATH = "/admin/test-token"
 NAME = "STORE001-LANE01"
@@ -62,6 +63,10 @@ async def test_operator_is_given_a_token_for_one_stream(
     assert token not in caplog.text
     assert (await async_client.post(PATH, {"clientName": "no name"})).status_code == 422
     assert (await async_client.get(PATH)).status_code == 405
+    # This answer alone is for showing one.
+    told = watch.take()
+    assert told
+    assert all(each.startswith("the body of an answer shows a JWT") for each in told)
 
 
 async def test_others_are_given_none(async_client: AsyncClient, sign_in: Callable[..., None]) -> None:
