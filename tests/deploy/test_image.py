@@ -190,6 +190,7 @@ print(*(path for path in cached if path and path.endswith(".pyc") and not os.pat
 """
 
 
+@pytest.mark.first
 @pytest.mark.timeout(400)
 def test_it_is_compiled_and_a_read_only_root_refuses_even_those_who_own_it(build: Build, tmp_path: Path):
     """Without docstrings and asserts, whatever a pod loads; one test for both, so that one worker builds it."""

@@ -172,6 +172,7 @@ async def test_revocation_ends_streams_on_every_pod_within_a_second(
         pass
 
 
+@pytest.mark.first
 async def test_file_of_keys_that_changes_is_taken_over(cluster: Cluster, client_name: str):
     """A broken one changes nothing, and is said once; streams that are open stay."""
 

@@ -112,6 +112,7 @@ async def until_said(pod: Pod, count: int) -> None:
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.first
 async def test_every_number_is_the_same_whichever_pod_is_asked(
     pods: list[Pod], reader: RosterReader, mortal_redis: RedisServer
 ):

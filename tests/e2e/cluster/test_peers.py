@@ -18,6 +18,7 @@ def page(pod: Pod) -> str:
     return pod.fetch("/admin/pod").body.decode()
 
 
+@pytest.mark.first
 async def test_two_pods_of_one_name_are_noticed(start_pod: StartPod, redis_server: RedisServer):
     """Each client is where it is, all the same: the roster knows pods by their lives."""
     pods = [start_pod(REDIS_URL=redis_server.url, REDIS_CHANNEL="named-twice") for _ in range(2)]

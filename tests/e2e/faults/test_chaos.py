@@ -14,6 +14,7 @@ PLAN = Plan(seed=18, seconds=60.0, lanes=24, events_per_second=10.0)
 STORIES = 3
 
 
+@pytest.mark.first
 @pytest.mark.timeout(240)
 async def test_random_faults_lose_nothing_in_silence(tmp_path: Path):
     outcome = await run(PLAN, tmp_path, print)

@@ -84,6 +84,7 @@ def asked(port: int, name: str, token: str) -> int:
     return fetch(port, f"/events/{name}", method="HEAD", headers=headers).status
 
 
+@pytest.mark.first
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("size", [pytest.param(Size(12, 2, 60), id="12-lanes"), long(Size(60, 3, 300), id="60-lanes")])
 async def test_fleet_comes_to_tokens_and_to_another_key_without_a_dark_lane(
