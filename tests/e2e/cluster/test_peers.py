@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.conftest import StartPod
 from tests.support.http import close_all, open_stream
 from tests.support.pods import Pod, environment, run_manage
