@@ -1,7 +1,7 @@
 """The keys that tokens are verified with: shared secrets, and public keys from a PEM or a JWKS.
 
 Each key belongs to one algorithm, so that no token can choose how its signature is looked at.
-`cryptography` and PyJWT are imported with the first public key, and never for secrets alone.
+`cryptography` is imported with the first public key, and never for secrets alone.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.auth.asymmetric import LEAST_RSA_BITS, algorithm_of, public_key_of, verifying
 from streams.auth.results import BadKeys
 from streams.conf.tokens import LEAST_SECRET_BYTES, is_strong_secret, split_secrets
 
-LEAST_RSA_BITS = 2048
 MAX_KEYS = 64
 MAX_KEYS_BYTES = 1024 * 1024
 HMAC = "HS256"
@@ -128,7 +128,6 @@ def read_keys(text: str) -> KeySet:
 
 def pem_keys(text: str) -> KeySet:
     """Return the keys of a PEM, with one public key or certificate or several."""
-    from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -138,14 +137,24 @@ def pem_keys(text: str) -> KeySet:
     for block in PEM_BLOCK.finditer(text):
         pem = block[0].encode()
         try:
-            is_certificate = block[1] == "CERTIFICATE"
-            public = x509.load_pem_x509_certificate(pem).public_key() if is_certificate else load_pem_public_key(pem)
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+            public = certified_key(pem) if block[1] == "CERTIFICATE" else load_pem_public_key(pem)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise BadKeys(NO_PEM) from None
         keys.append(public_key(None, public))
     if not keys:
         raise BadKeys(NO_PEM)
     return KeySet(_usable(keys))
+
+
+def certified_key(pem: bytes) -> Any:
+    """Return the key of a certificate; raises ValueError."""
+    # Two megabytes that keys alone do not need.
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(pem).public_key()
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from None
 
 
 class _Jwk(msgspec.Struct):
@@ -187,44 +196,28 @@ def _jwk_key(member: Any) -> Key | None:
     said = {"Ed25519": "EdDSA"}.get(jwk.alg or "", jwk.alg)
     if algorithm is None or said not in (None, algorithm):
         return None
-    import jwt
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        return public_key(jwk.kid, jwt.get_algorithm_by_name(algorithm).from_jwk(member))
+        return public_key(jwk.kid, public_key_of(member, algorithm))
     except BadKeys:
         # A weak one among others must not be the end of those.
         return None
-    except (jwt.PyJWTError, ValueError, TypeError, LookupError, UnsupportedAlgorithm):
-        # PyJWT's own sentences quote the key.
+    except (ValueError, TypeError, LookupError, AttributeError, UnsupportedAlgorithm):
         return None
 
 
 def public_key(kid: str | None, public: Any) -> Key | None:
     """Return the key with the one algorithm that is its own, or None for one that verifies nothing here."""
-    import jwt
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    name = algorithm_of(public)
+    if name is None:
+        return None
+    if name == "RS256" and public.key_size < LEAST_RSA_BITS:
+        raise BadKeys(WEAK_RSA)
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    if isinstance(public, RSAPublicKey):
-        if public.key_size < LEAST_RSA_BITS:
-            raise BadKeys(WEAK_RSA)
-        name = "RS256"
-    elif isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
-        name = "ES256"
-    elif isinstance(public, Ed25519PublicKey):
-        name = "EdDSA"
-    else:
-        return None
-    algorithm = jwt.get_algorithm_by_name(name)
     held = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-    def verify(message: bytes, signature: bytes) -> bool:
-        return algorithm.verify(message, public, signature)
-
-    return Key(kid, name, hashlib.sha256(held).digest(), verify)
+    return Key(kid, name, hashlib.sha256(held).digest(), verifying(public, name))
 
 
 def _usable(keys: Sequence[Key | None]) -> list[Key]:

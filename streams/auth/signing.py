@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.auth.asymmetric import signing
 from streams.auth.keys import HMAC, hmac_key, public_key, sign_hmac
 from streams.auth.results import BadKeys
 from streams.auth.tokens import rules_of
@@ -65,7 +66,6 @@ def stream_token(conf: TokenSettings, name: str, *, sub: str, now: float, second
 
 
 def _private_key(text: str) -> SigningKey:
-    import jwt
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -76,8 +76,7 @@ def _private_key(text: str) -> SigningKey:
     public = public_key(None, private.public_key())
     if public is None:
         raise BadKeys(NO_SIGNING)
-    algorithm = jwt.get_algorithm_by_name(public.algorithm)
-    return SigningKey(public.algorithm, lambda message: algorithm.sign(message, private))
+    return SigningKey(public.algorithm, signing(private, public.algorithm))
 
 
 def _encoded(content: bytes) -> str:

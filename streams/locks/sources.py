@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from streams.auth.asymmetric import import_primitives
 from streams.auth.keys import MAX_KEYS_BYTES, KeySet, hmac_keys, jwks_keys, read_keys
 from streams.auth.results import BadKeys
 from streams.auth.tokens import Verifier
@@ -41,6 +42,9 @@ class KeySources:
         if conf.token_jwks_url:
             self.jwks = JwksSource(conf.token_jwks_url, conf.token_jwks_seconds, self._take)
             self.runs["token-jwks"] = self.jwks.run
+        if self.runs:
+            # Here, as what a thread imports takes more memory.
+            import_primitives()
 
     def unready_reason(self) -> str:
         """Return why nobody's token can be verified, or an empty string."""
