@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test long lint format bench docs simulate soak chaos fuzz scale coverage screenshots
+.PHONY: help run cluster test suite long lint format bench docs simulate soak chaos fuzz scale coverage screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -27,8 +27,12 @@ cluster: .venv/.installed-base ## Start three pods (3001-3003) and a front door 
 # More processes than cores: a test waits for most of its time. And bytecode is kept, whatever
 # the shell says: the suite starts hundreds of processes, each of which would compile the sources.
 test: export PYTHONDONTWRITEBYTECODE =
-test: lint ## Check style and types, then run the whole suite
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+test: .venv/.installed-dev ## Check style and types, and run the whole suite beside it
+	@$(MAKE) --no-print-directory -j 2 lint suite
+
+# Tests run make themselves, which is not a part of this one.
+suite:
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/python -m pytest -n 4 --dist worksteal
 
 long: .venv/.installed-dev ## Run the tests that take too long for the suite
 	$(BIN)/python -m pytest -n 3 -m long
