@@ -9,8 +9,18 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat import primitives
+from cryptography.hazmat.primitives import serialization  # noqa: F401 - it is taken away
 
-from streams.auth.asymmetric import P256_BYTES, algorithm_of, public_key_of, signing, verifying
+from streams.auth.asymmetric import (
+    P256_BYTES,
+    SERIALIZATION,
+    algorithm_of,
+    import_primitives,
+    public_key_of,
+    signing,
+    verifying,
+)
 from tests.streams.auth.issuer import private
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -64,6 +74,19 @@ def test_p256_takes_no_numbers_of_another_length():
 
 def test_other_keys_have_no_algorithm():
     assert algorithm_of(object()) is None
+
+
+def test_import_primitives_leaves_out_what_reads_keys_of_ssh(monkeypatch: pytest.MonkeyPatch):
+    ssh = f"{SERIALIZATION}.ssh"
+    monkeypatch.delattr(primitives, "serialization")
+    for name in (SERIALIZATION, ssh):
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+        del sys.modules[name]
+    import_primitives()
+    assert sys.modules[ssh].load_ssh_public_key is None
+    loaded = sys.modules[SERIALIZATION]
+    import_primitives()
+    assert sys.modules[SERIALIZATION] is loaded
 
 
 def test_pods_import_no_more_than_they_need():
